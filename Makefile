@@ -1,0 +1,41 @@
+# make test    everything that must hold before a change lands
+# make demo    the guided tour on loopback
+# make fuzz    each fuzz target for FUZZTIME (default 10s)
+
+FUZZTIME ?= 10s
+
+.PHONY: build test demo packages format vet staticcheck race fuzz
+
+build:
+	go build -o altamga ./cmd/altamga
+
+demo:
+	go run ./cmd/altamga demo
+
+test: packages format vet staticcheck race fuzz
+	@echo "make test: all of it passed"
+
+# What the tests judge with and the race detector needs, from Debian.
+packages:
+	@sh .ci/packages openssl:openssl gcc:gcc gcc:libc6-dev
+
+format:
+	@files=$$(gofmt -l $$(git ls-files '*.go')); \
+	if [ -n "$$files" ]; then echo "gofmt would change:"; echo "$$files"; exit 1; fi
+
+vet:
+	go vet ./...
+
+staticcheck:
+	go tool staticcheck ./...
+
+race:
+	go test -race -shuffle=on ./...
+
+fuzz:
+	@set -e; for package in $$(go list ./...); do \
+		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+			echo "fuzz $$package $$target"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
+		done; \
+	done

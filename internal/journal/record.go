@@ -1,0 +1,46 @@
+package journal
+
+import "time"
+
+// Intent is what the authority is about to sign. It is durable in the register
+// before the real key is used, so that after a crash at any point every serial
+// can be accounted for.
+type Intent struct {
+	Serial Serial
+	// Issuer is the register's short name of the issuing authority.
+	Issuer  string
+	Profile string
+	// Set names certificates that were issued together, such as a citizen's
+	// signature and authentication pair; empty for a single one.
+	Set string
+	// KeyHash is the SHA-256 hash of the certificate's SubjectPublicKeyInfo.
+	KeyHash  [32]byte
+	NotAfter time.Time
+	// ToBeSigned is the exact TBSCertificate that the key will sign.
+	ToBeSigned []byte
+	// Actor is the authenticated client that asked.
+	Actor string
+	// At is when the serial was reserved.
+	At time.Time
+}
+
+// Record is one certificate in the register.
+type Record struct {
+	Intent
+	// Certificate is the signed certificate; nil while only the serial is
+	// reserved.
+	Certificate []byte
+	Status      Status
+}
+
+// Ticket makes a request repeatable: the register keeps it, in the same commit
+// as the entry that the request led to, and a second request with the same
+// actor and key is answered from that entry instead of being carried out.
+type Ticket struct {
+	Actor string
+	// Key is the client's Idempotency-Key.
+	Key string
+	// Request is the SHA-256 hash of the request, so that one key cannot stand
+	// for two different requests.
+	Request [32]byte
+}

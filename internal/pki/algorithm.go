@@ -1,0 +1,190 @@
+package pki
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	_ "crypto/sha1"   // crypto.SHA1.New, for CertIDs and key identifiers only
+	_ "crypto/sha256" // crypto.SHA256.New
+	_ "crypto/sha512" // crypto.SHA384.New, crypto.SHA512.New
+	"crypto/x509"
+	"encoding/asn1"
+	"fmt"
+	"io"
+
+	"golang.org/x/crypto/cryptobyte"
+	cryptobyte_asn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"github.com/altamga/altamga/internal/der"
+)
+
+// Algorithm is an AlgorithmIdentifier (RFC 5280, Section 4.1.1.2).
+type Algorithm struct {
+	ID asn1.ObjectIdentifier
+	// Parameters is the whole encoded parameters element, nil when absent.
+	Parameters []byte
+}
+
+// null is the encoding of NULL.
+var null = []byte{5, 0}
+
+// ReadAlgorithm reads an AlgorithmIdentifier. Parameters alias the input.
+func ReadAlgorithm(s *cryptobyte.String, out *Algorithm) bool {
+	var sequence, parameters cryptobyte.String
+	if !s.ReadASN1(&sequence, cryptobyte_asn1.SEQUENCE) || !sequence.ReadASN1ObjectIdentifier(&out.ID) {
+		return false
+	}
+	out.Parameters = nil
+	if sequence.Empty() {
+		return true
+	}
+	var tag cryptobyte_asn1.Tag
+	if !sequence.ReadAnyASN1Element(&parameters, &tag) || !sequence.Empty() {
+		return false
+	}
+	out.Parameters = parameters
+	return true
+}
+
+// AddAlgorithm writes an AlgorithmIdentifier.
+func AddAlgorithm(b *cryptobyte.Builder, a Algorithm) {
+	b.AddASN1(cryptobyte_asn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		b.AddASN1ObjectIdentifier(a.ID)
+		b.AddBytes(a.Parameters)
+	})
+}
+
+// Hash returns the hash function that a names. Parameters may be absent or
+// NULL, as RFC 5754, Section 2 asks receivers to accept; anything else and any
+// unknown function gives false.
+func (a Algorithm) Hash() (crypto.Hash, bool) {
+	if a.Parameters != nil && string(a.Parameters) != string(null) {
+		return 0, false
+	}
+	switch {
+	case a.ID.Equal(OIDSHA1):
+		return crypto.SHA1, true
+	case a.ID.Equal(OIDSHA256):
+		return crypto.SHA256, true
+	case a.ID.Equal(OIDSHA384):
+		return crypto.SHA384, true
+	case a.ID.Equal(OIDSHA512):
+		return crypto.SHA512, true
+	}
+	return 0, false
+}
+
+// HashAlgorithm returns the identifier of h without parameters, the form that
+// RFC 5754, Section 2 asks senders to use. It panics for a hash that this
+// module does not speak, since callers choose from a fixed few.
+func HashAlgorithm(h crypto.Hash) Algorithm {
+	switch h {
+	case crypto.SHA1:
+		return Algorithm{ID: OIDSHA1}
+	case crypto.SHA256:
+		return Algorithm{ID: OIDSHA256}
+	case crypto.SHA384:
+		return Algorithm{ID: OIDSHA384}
+	case crypto.SHA512:
+		return Algorithm{ID: OIDSHA512}
+	}
+	panic("pki: no identifier for " + h.String())
+}
+
+// SignatureAlgorithm chooses how a key signs: the identifier that goes into
+// the signed object and the hash it is made over (0 for Ed25519, which takes
+// the message itself). ECDSA keys use the hash of their curve's strength, RSA
+// keys PKCS #1 v1.5 with SHA-256.
+//
+// It refuses keys that ETSI TS 119 312, Section 6.2.2.1 no longer allows: RSA
+// below 2048 bits and curves other than P-256, P-384 and P-521.
+func SignatureAlgorithm(public crypto.PublicKey) (Algorithm, crypto.Hash, error) {
+	switch key := public.(type) {
+	case *ecdsa.PublicKey:
+		// RFC 5758, Section 3.2: parameters are absent.
+		switch key.Curve {
+		case elliptic.P256():
+			return Algorithm{ID: OIDECDSAWithSHA256}, crypto.SHA256, nil
+		case elliptic.P384():
+			return Algorithm{ID: OIDECDSAWithSHA384}, crypto.SHA384, nil
+		case elliptic.P521():
+			return Algorithm{ID: OIDECDSAWithSHA512}, crypto.SHA512, nil
+		}
+		return Algorithm{}, 0, fmt.Errorf("pki: signing with curve %s is not supported", key.Curve.Params().Name)
+	case *rsa.PublicKey:
+		if key.N.BitLen() < 2048 {
+			return Algorithm{}, 0, fmt.Errorf("pki: an RSA key of %d bits is too weak to sign with", key.N.BitLen())
+		}
+		// RFC 4055, Section 5: parameters are NULL.
+		return Algorithm{ID: OIDSHA256WithRSA, Parameters: null}, crypto.SHA256, nil
+	case ed25519.PublicKey:
+		// RFC 8410, Section 3: parameters are absent.
+		return Algorithm{ID: OIDEd25519}, 0, nil
+	}
+	return Algorithm{}, 0, fmt.Errorf("pki: signing with a %T is not supported", public)
+}
+
+// Sign signs message with the algorithm that [SignatureAlgorithm] names for
+// the key. A nil random makes ECDSA deterministic (RFC 6979), which is what
+// OCSP answers, CRLs and time-stamp tokens use; issuing passes crypto/rand.
+func Sign(random io.Reader, key crypto.Signer, message []byte) ([]byte, error) {
+	_, hash, err := SignatureAlgorithm(key.Public())
+	if err != nil {
+		return nil, err
+	}
+	if hash == 0 {
+		return key.Sign(random, message, crypto.Hash(0))
+	}
+	h := hash.New()
+	h.Write(message)
+	return key.Sign(random, h.Sum(nil), hash)
+}
+
+// AddSigned writes SEQUENCE { toBeSigned, signatureAlgorithm, signature }, the
+// outer form that certificates, CRLs and OCSP responses share.
+func AddSigned(b *cryptobyte.Builder, toBeSigned []byte, algorithm Algorithm, signature []byte) {
+	b.AddASN1(cryptobyte_asn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		b.AddBytes(toBeSigned)
+		AddAlgorithm(b, algorithm)
+		b.AddASN1BitString(signature)
+	})
+}
+
+// CheckKeyPair reports whether key is the private half of certificate's key.
+func CheckKeyPair(certificate *x509.Certificate, key crypto.Signer) error {
+	public, ok := key.Public().(interface{ Equal(crypto.PublicKey) bool })
+	if !ok || !public.Equal(certificate.PublicKey) {
+		return fmt.Errorf("pki: the private key does not belong to the certificate of %q", certificate.Subject)
+	}
+	return nil
+}
+
+// SubjectPublicKey returns the contents of the subjectPublicKey BIT STRING of
+// an encoded SubjectPublicKeyInfo: the octets that RFC 5280, Section 4.2.1.2
+// and RFC 6960, Section 4.1.1 hash.
+func SubjectPublicKey(spki []byte) ([]byte, error) {
+	sequence, ok := der.Whole(spki, cryptobyte_asn1.SEQUENCE)
+	var algorithm cryptobyte.String
+	var bits []byte
+	if !ok || !sequence.ReadASN1(&algorithm, cryptobyte_asn1.SEQUENCE) ||
+		!sequence.ReadASN1BitStringAsBytes(&bits) || !sequence.Empty() {
+		return nil, fmt.Errorf("pki: malformed SubjectPublicKeyInfo")
+	}
+	return bits, nil
+}
+
+// KeyIdentifier derives a key identifier by method 1 of RFC 5280, Section
+// 4.2.1.2: the SHA-1 hash of the subjectPublicKey. It is a name, not a
+// protection, and equals the byKey responder identifier of RFC 6960, Section
+// 4.2.2.3.
+func KeyIdentifier(spki []byte) ([]byte, error) {
+	bits, err := SubjectPublicKey(spki)
+	if err != nil {
+		return nil, err
+	}
+	h := crypto.SHA1.New()
+	h.Write(bits)
+	return h.Sum(nil), nil
+}

@@ -1,0 +1,123 @@
+package pki
+
+import (
+	"encoding/asn1"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/crypto/cryptobyte"
+	cryptobyte_asn1 "golang.org/x/crypto/cryptobyte/asn1"
+)
+
+// Attribute is one AttributeTypeAndValue of a name.
+type Attribute struct {
+	Type  asn1.ObjectIdentifier
+	Value string
+}
+
+// attributeRule is what RFC 5280, Appendix A.1 and EN 319 412-1 say of an
+// attribute's string type and its upper bound in characters.
+type attributeRule struct {
+	oid       asn1.ObjectIdentifier
+	key       string
+	printable bool
+	upper     int
+}
+
+// attributeRules lists the attribute types that this module puts into names,
+// with the short key that profiles and the API call them by. The upper bounds
+// are those of RFC 5280, Appendix A.1.
+var attributeRules = []attributeRule{
+	{OIDCountryName, "C", true, 2},
+	{OIDOrganizationName, "O", false, 64},
+	{OIDOrganizationalUnitName, "OU", false, 64},
+	{OIDOrganizationIdentifier, "organizationIdentifier", false, 64},
+	{OIDLocalityName, "L", false, 128},
+	{OIDTitle, "title", false, 64},
+	{OIDSurname, "surname", false, 64},
+	{OIDGivenName, "givenName", false, 64},
+	{OIDPseudonym, "pseudonym", false, 128},
+	{OIDSerialNumber, "serialNumber", true, 64},
+	{OIDCommonName, "CN", false, 64},
+}
+
+// AttributeType returns the identifier of the attribute that profiles and the
+// API call key ("CN", "serialNumber", …).
+func AttributeType(key string) (asn1.ObjectIdentifier, bool) {
+	for _, rule := range attributeRules {
+		if rule.key == key {
+			return rule.oid, true
+		}
+	}
+	return nil, false
+}
+
+// MarshalName encodes attributes as a Name, one attribute to each relative
+// distinguished name, in the order given.
+//
+// RFC 5280, Section 4.1.2.4: countryName and serialNumber are PrintableString;
+// every other value is UTF8String, so that ə, ğ, ı, İ and the rest arrive
+// unchanged. A value that is empty, too long, not UTF-8, or holds control
+// characters is refused with the attribute's key.
+func MarshalName(attributes []Attribute) ([]byte, error) {
+	b := cryptobyte.NewBuilder(nil)
+	var failed error
+	b.AddASN1(cryptobyte_asn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		for _, a := range attributes {
+			rule, err := checkAttribute(a)
+			if err != nil {
+				failed = err
+				return
+			}
+			tag := cryptobyte_asn1.UTF8String
+			if rule.printable {
+				tag = cryptobyte_asn1.PrintableString
+			}
+			b.AddASN1(cryptobyte_asn1.SET, func(b *cryptobyte.Builder) {
+				b.AddASN1(cryptobyte_asn1.SEQUENCE, func(b *cryptobyte.Builder) {
+					b.AddASN1ObjectIdentifier(a.Type)
+					b.AddASN1(tag, func(b *cryptobyte.Builder) { b.AddBytes([]byte(a.Value)) })
+				})
+			})
+		}
+	})
+	if failed != nil {
+		return nil, failed
+	}
+	return b.Bytes()
+}
+
+func checkAttribute(a Attribute) (attributeRule, error) {
+	for _, rule := range attributeRules {
+		if !rule.oid.Equal(a.Type) {
+			continue
+		}
+		switch {
+		case strings.TrimSpace(a.Value) == "":
+			return rule, fmt.Errorf("%s is empty", rule.key)
+		case strings.TrimSpace(a.Value) != a.Value:
+			return rule, fmt.Errorf("%s begins or ends with white space", rule.key)
+		case !utf8.ValidString(a.Value):
+			return rule, fmt.Errorf("%s is not UTF-8", rule.key)
+		case utf8.RuneCountInString(a.Value) > rule.upper:
+			return rule, fmt.Errorf("%s is longer than %d characters", rule.key, rule.upper)
+		case strings.ContainsFunc(a.Value, func(r rune) bool { return r < ' ' || r == 0x7f || r == utf8.RuneError || r == 0xfeff }):
+			return rule, fmt.Errorf("%s holds a control character", rule.key)
+		case rule.printable && strings.ContainsFunc(a.Value, notPrintable):
+			return rule, fmt.Errorf("%s holds a character outside PrintableString", rule.key)
+		}
+		return rule, nil
+	}
+	return attributeRule{}, fmt.Errorf("attribute type %v is not supported in names", a.Type)
+}
+
+// notPrintable reports whether r is outside PrintableString (X.680, Section
+// 41.4).
+func notPrintable(r rune) bool {
+	switch {
+	case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9':
+		return false
+	}
+	return !strings.ContainsRune(" '()+,-./:=?", r)
+}
