@@ -1,0 +1,139 @@
+package register
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/altamga/altamga/internal/journal"
+)
+
+// Change appends a Held, Released or Revoked entry and returns it, with its
+// position, issuer and effective time set, and the status that it led to. The
+// ticket may be nil.
+//
+// It returns [fs.ErrNotExist] when there is no certificate of that serial,
+// [fs.ErrExist] when the ticket was used, and a [*journal.TransitionError] when the
+// certificate's status does not allow the change. A certificate past its end
+// of validity counts as expired even before its Expired entry is written.
+func (s *SQLite) Change(ctx context.Context, entry journal.Entry, ticket *journal.Ticket) (journal.Entry, journal.Status, error) {
+	if entry.Kind != journal.Revoked && entry.Reason == journal.CertificateHold {
+		entry.Reason = journal.Unspecified // the kind says it already
+	}
+	if err := checkChange(entry); err != nil {
+		return journal.Entry{}, journal.Status{}, fmt.Errorf("changing serial %s: %w", entry.Serial, err)
+	}
+	var status journal.Status
+	err := s.write(ctx, func(b *batch) error {
+		if err := b.redeem(ticket); err != nil {
+			return err
+		}
+		row, err := b.certificate(entry.Serial)
+		switch {
+		case err != nil:
+			return err
+		case row.status.State == journal.NonIssued:
+			return fmt.Errorf("it is only reserved: %w", fs.ErrNotExist)
+		}
+		if time.Now().After(row.notAfter) {
+			row.status.Expired = true
+		}
+		e := entry
+		e.Issuer = row.issuer
+		if err := b.append(&e, row.id); err != nil {
+			return err
+		}
+		next, err := row.status.Apply(e)
+		if err != nil {
+			return err
+		}
+		entry, status = e, next
+		return b.setStatus(row.id, next, nil)
+	})
+	if err != nil {
+		return journal.Entry{}, journal.Status{}, fmt.Errorf("changing serial %s: %w", entry.Serial, err)
+	}
+	return entry, status, nil
+}
+
+// checkChange refuses an entry that says what its kind cannot say.
+func checkChange(e journal.Entry) error {
+	switch e.Kind {
+	case journal.Held, journal.Released:
+		if e.Reason != journal.Unspecified || !e.InvalidityDate.IsZero() {
+			return fmt.Errorf("an entry of kind %s has neither reason nor invalidity date", e.Kind)
+		}
+		_, err := journal.ParseOwner(string(e.Owner))
+		return err
+	case journal.Revoked:
+		if e.Owner != "" {
+			if _, err := journal.ParseOwner(string(e.Owner)); err != nil {
+				return err
+			}
+		}
+		_, err := journal.ParseRevocationReason(e.Reason.String())
+		return err
+	}
+	return fmt.Errorf("an entry of kind %q is not a change that can be asked for", e.Kind)
+}
+
+// expireBatch bounds the Expired entries of one write, so that no other write
+// waits long behind them.
+const expireBatch = 500
+
+// Expire appends an Expired entry for each certificate whose validity has
+// ended before now, and returns how many it wrote. When it stops with an
+// error, those that it counted are written.
+func (s *SQLite) Expire(ctx context.Context, now time.Time) (int, error) {
+	for total := 0; ; {
+		n := 0
+		err := s.write(ctx, func(b *batch) (err error) {
+			n, err = b.expire(now)
+			return err
+		})
+		if err != nil {
+			return total, fmt.Errorf("recording expiry: %w", err)
+		}
+		if total += n; n < expireBatch {
+			return total, nil
+		}
+	}
+}
+
+func (b *batch) expire(now time.Time) (int, error) {
+	type due struct {
+		id     int64
+		entry  journal.Entry
+		status journal.Status
+	}
+	var dues []due
+	err := b.each("SELECT id, serial, issuer, "+statusColumns+` FROM certificate
+		WHERE expired = 0 AND state <> '' AND not_after < ? ORDER BY not_after LIMIT ?`, []any{column(now), expireBatch},
+		func(rows *sql.Rows) error {
+			d := due{entry: journal.Entry{Kind: journal.Expired}}
+			var serial []byte
+			var status statusRow
+			err := rows.Scan(append([]any{&d.id, &serial, &d.entry.Issuer}, status.dest()...)...)
+			if err != nil {
+				return err
+			}
+			d.entry.Serial = serialOf(serial)
+			d.status, err = status.status()
+			dues = append(dues, d)
+			return err
+		})
+	for _, d := range dues {
+		if err == nil {
+			err = b.append(&d.entry, d.id)
+		}
+		if err == nil {
+			d.status, err = d.status.Apply(d.entry)
+		}
+		if err == nil {
+			err = b.setStatus(d.id, d.status, nil)
+		}
+	}
+	return len(dues), err
+}

@@ -1,0 +1,82 @@
+package register_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/altamga/altamga/internal/journal"
+	"github.com/altamga/altamga/internal/register/registertest"
+)
+
+// TestCheck spoils a sound register behind its back in one way after another.
+func TestCheck(t *testing.T) {
+	for _, row := range []struct{ name, want, spoil string }{
+		{"gap", "the journal has 3 entries from position 1 to 4", "DELETE FROM entry WHERE position = 2"},
+		{"first entry gone", "from position 2 to 4", "DELETE FROM entry WHERE position = 1"},
+		{"status without entry", "its entries say", "UPDATE certificate SET state = 'valid', reason = 0, since = NULL WHERE id = 2"},
+		{"entry without status", "its entries say", "INSERT INTO entry SELECT 5, 'held', issuer, certificate, 0, 'court', NULL, effective_at, NULL, '' FROM entry WHERE position = 1"},
+		{"illegal entry", "cannot be revoked", "INSERT INTO entry SELECT 5, 'revoked', issuer, certificate, 0, '', NULL, effective_at, NULL, '' FROM entry WHERE position = 2"},
+		{"entry of another issuer", "its issuer is hom", "UPDATE entry SET issuer = 'hom' WHERE position = 1"},
+		{"exchanged certificates", "its certificate has serial", "UPDATE certificate SET certificate = (SELECT certificate FROM certificate WHERE id = 2) WHERE id = 1"},
+		{"cut certificate", "not the DER encoding", "UPDATE certificate SET certificate = x'3000' WHERE id = 1"},
+		{"other end of validity", "its certificate ends at", "UPDATE certificate SET not_after = not_after + 1000000 WHERE id = 1"},
+		{"other key", "another key", "UPDATE certificate SET key_hash = zeroblob(32) WHERE id = 1"},
+		{"entry of nothing", "that is not there", "UPDATE entry SET certificate = 77 WHERE position = 1"},
+		{"follower ahead", "after the last entry", "INSERT INTO follower VALUES ('ocsp', 5)"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			path := newPath(t)
+			store := openAt(t, path)
+			ctx := t.Context()
+			issuer := registertest.NewIssuer(t, "ehm")
+			for range 2 {
+				intent, certificate := issuer.Certificate(t, time.Now().AddDate(1, 0, 0), nil)
+				if err := store.Reserve(ctx, intent); err != nil {
+					t.Fatal(err)
+				}
+				entry, err := store.Complete(ctx, intent.Serial, certificate, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if entry.Position == 2 {
+					if _, _, err := store.Change(ctx, journal.Entry{Kind: journal.Revoked, Serial: intent.Serial, Reason: journal.Superseded}, nil); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			if _, err := store.List(ctx, "ehm"); err != nil {
+				t.Fatal(err)
+			}
+			if err := store.Check(ctx); err != nil {
+				t.Fatal(err)
+			}
+			conn := rawOpen(t, path)
+			for _, trigger := range []string{"entry_is_never_changed", "entry_is_never_removed"} {
+				mustExec(t, conn, "DROP TRIGGER "+trigger)
+			}
+			mustExec(t, conn, row.spoil)
+			if err := store.Check(ctx); err == nil || !strings.Contains(err.Error(), row.want) {
+				t.Errorf("got %v, want an error that says %q", err, row.want)
+			}
+		})
+	}
+	t.Run("damaged index", func(t *testing.T) {
+		path := newPath(t)
+		store := openAt(t, path)
+		intent, _ := registertest.NewIssuer(t, "ehm").Certificate(t, time.Now().AddDate(1, 0, 0), nil)
+		if err := store.Reserve(t.Context(), intent); err != nil {
+			t.Fatal(err)
+		}
+		conn := rawOpen(t, path)
+		mustExec(t, conn, "PRAGMA writable_schema = ON")
+		mustExec(t, conn, "DELETE FROM sqlite_schema WHERE name = 'certificate_key'")
+		if err := store.Close(); err != nil {
+			t.Fatal(err)
+		}
+		again := openAt(t, path)
+		if err := again.Check(t.Context()); err == nil {
+			t.Error("no error")
+		}
+	})
+}

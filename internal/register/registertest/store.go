@@ -1,0 +1,46 @@
+// Package registertest holds the contract of a register: what every store must
+// do that the suite is run on. Each store's own tests call [Contract] and
+// [Shared] on it.
+//
+// It refuses nothing by itself and holds no fake; [Issuer]
+// makes real certificates to feed a store with.
+package registertest
+
+import (
+	"context"
+	"time"
+
+	"github.com/altamga/altamga/internal/journal"
+	"github.com/altamga/altamga/internal/register"
+)
+
+// Store is what a register offers. The methods are documented at
+// [register.SQLite].
+type Store interface {
+	Reserve(context.Context, journal.Intent) error
+	Complete(ctx context.Context, serial journal.Serial, certificate []byte, ticket *journal.Ticket) (journal.Entry, error)
+	Unfinished(context.Context) ([]journal.Intent, error)
+	Record(context.Context, journal.Serial) (journal.Record, error)
+	RecordsByKey(ctx context.Context, keyHash [32]byte) ([]journal.Record, error)
+
+	Change(context.Context, journal.Entry, *journal.Ticket) (journal.Entry, journal.Status, error)
+	Expire(ctx context.Context, now time.Time) (int, error)
+	Redeemed(ctx context.Context, actor, key string) (journal.Ticket, journal.Entry, error)
+	Status(ctx context.Context, issuer string, serial journal.Serial) (status journal.Status, head uint64, err error)
+	History(context.Context, journal.Serial) ([]journal.Entry, error)
+
+	Entries(ctx context.Context, after uint64, limit int) ([]journal.Entry, error)
+	Head(context.Context) (uint64, error)
+	Wait(ctx context.Context, after uint64) error
+
+	List(ctx context.Context, issuer string) (register.Snapshot, error)
+	Published(ctx context.Context, issuer string, number uint64) error
+
+	SetPosition(ctx context.Context, follower string, position uint64) error
+	Position(ctx context.Context, follower string) (uint64, error)
+
+	Check(context.Context) error
+	Close() error
+}
+
+var _ Store = (*register.SQLite)(nil)

@@ -1,0 +1,77 @@
+package register
+
+import (
+	"context"
+	"database/sql"
+	"sync"
+)
+
+// statements keeps what was prepared on a connection or a pool of them, so
+// that each query is compiled once and its text stands where it is used.
+type statements struct {
+	on       preparer
+	mu       sync.Mutex
+	prepared map[string]*sql.Stmt
+}
+
+type preparer interface {
+	PrepareContext(context.Context, string) (*sql.Stmt, error)
+	Close() error
+}
+
+func newStatements(on preparer) *statements {
+	return &statements{on: on, prepared: make(map[string]*sql.Stmt)}
+}
+
+func (s *statements) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if stmt := s.prepared[query]; stmt != nil {
+		return stmt, nil
+	}
+	stmt, err := s.on.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	s.prepared[query] = stmt
+	return stmt, nil
+}
+
+func (s *statements) exec(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	stmt, err := s.prepare(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return stmt.ExecContext(ctx, args...)
+}
+
+// row runs a query and reads its first row. It returns sql.ErrNoRows when
+// there is none.
+func (s *statements) row(ctx context.Context, query string, args []any, dest ...any) error {
+	stmt, err := s.prepare(ctx, query)
+	if err != nil {
+		return err
+	}
+	return stmt.QueryRowContext(ctx, args...).Scan(dest...)
+}
+
+// each runs a query and calls scan for each of its rows.
+func (s *statements) each(ctx context.Context, query string, args []any, scan func(*sql.Rows) error) error {
+	stmt, err := s.prepare(ctx, query)
+	if err != nil {
+		return err
+	}
+	rows, err := stmt.QueryContext(ctx, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+func (s *statements) close() error { return s.on.Close() }

@@ -1,0 +1,12 @@
+package serve
+
+import (
+	"log/slog"
+	"net/http"
+)
+
+// Handler returns s's handler with all that is wrapped around it.
+func Handler(s *Server) http.Handler {
+	s.setDefaults()
+	return s.handler(slog.New(slog.DiscardHandler), nil)
+}

@@ -1,0 +1,25 @@
+// Package ocsp is an online certificate status responder: RFC 6960 in the
+// profile of RFC 9919, with nonces by RFC 9654 (read in request.go, repeated in
+// response.go, tested in request_test.go).
+//
+// A [Responder] is an http.Handler made by [New] from issuers, their delegated
+// signers and a [Source] of statuses. The life of a request:
+//
+//	http.go       takes the undecoded path before any router cleans it, or a body of at most 4 KiB
+//	request.go    parses it strictly; what is not DER is answered malformedRequest
+//	signer.go     finds the issuer whose name and key the CertIDs hash; none or several: unauthorized
+//	responder.go  looks into the [Cache]; a kept answer is sent when it is fresh and not below its floor
+//	making.go     otherwise the status is read from the [Source], once however many ask at the same time,
+//	response.go   and the answer is checked, built and signed by the issuer's delegate
+//	floor.go      one that the journal has overtaken meanwhile is not sent but made anew
+//	http.go       adds the caching headers of RFC 9919, Section 7.2
+//
+// What it refuses: to sign with a certificate that its issuer did not delegate
+// to, to choose a weak algorithm because a client prefers it, to call a
+// certificate good that was never issued, and to go back in time. For the last,
+// [Responder.Follow] reads the journal and leaves a floor for every certificate
+// that changed; see floor.go.
+//
+// It does not check the signatures of signed requests (RFC 9919, Section 3.1.2
+// allows to ignore them) and keeps no state that a restart would lose.
+package ocsp

@@ -1,0 +1,25 @@
+package ocsp
+
+// Floors opens the floors to tests.
+type Floors struct{ f *floors }
+
+func NewFloors(limit int) Floors { return Floors{newFloors(limit)} }
+
+func (f Floors) Allow(serial string, version, position uint64) bool {
+	return f.f.allow(certificate{"ehm", serial}, version, position)
+}
+
+func (f Floors) Admit(serial string, version, position uint64) bool {
+	return f.f.admit(certificate{"ehm", serial}, version, position)
+}
+
+func (f Floors) Leave(serial string, position uint64) {
+	f.f.leave(certificate{"ehm", serial}, position)
+}
+
+func (f Floors) LeaveAll(position uint64) { f.f.leaveAll(position) }
+
+func (f Floors) Len() int { return len(f.f.of) }
+
+// LimitFloors makes the responder forget floors beyond limit.
+func (r *Responder) LimitFloors(limit int) { r.floors = newFloors(limit) }

@@ -1,0 +1,136 @@
+package ocsp
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	encoding_asn1 "encoding/asn1"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/altamga/altamga/internal/pki"
+)
+
+// oidArchiveCutoff is id-pkix-ocsp-archive-cutoff (RFC 6960, Section 4.4.4).
+var oidArchiveCutoff = encoding_asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1, 6}
+
+// Issuer is a certification authority that the responder answers for.
+type Issuer struct {
+	// ID is the short name by which the [Source] and the [Journal] know it.
+	ID string
+	// Certificate gives the name and the key that CertIDs hash.
+	Certificate *x509.Certificate
+	// Signer signs the answers about its certificates.
+	Signer *Signer
+}
+
+// Signer is a delegated OCSP signer.
+type Signer struct {
+	Certificate *x509.Certificate
+	// Key is the private key of Certificate. It is asked to sign with a nil
+	// random reader; keys in hardware use their own random numbers then.
+	Key crypto.Signer
+	// Chain goes into every answer behind Certificate: what a client that has
+	// the issuer and the root may lack between them. It makes answers longer
+	// and is empty where clients have the whole path.
+	Chain []*x509.Certificate
+
+	// keyHash and algorithm are derived by check.
+	keyHash   []byte
+	algorithm pki.Algorithm
+}
+
+// check refuses a signer that relying parties could not accept for the issuer.
+func (s *Signer) check(issuer *x509.Certificate, now time.Time) error {
+	c := s.Certificate
+	if c == nil || s.Key == nil {
+		return errors.New("a signer has a certificate and a key")
+	}
+	// RFC 6960, Section 4.2.2.2: the delegation is the key purpose, given in a
+	// certificate that was issued directly by the same key as the certificates
+	// that are asked about.
+	if !bytes.Equal(c.RawIssuer, issuer.RawSubject) {
+		return fmt.Errorf("the signer's certificate was issued by %q", c.Issuer)
+	}
+	if err := issuer.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature); err != nil {
+		return fmt.Errorf("verifying the signer's certificate with the issuer's key: %w", err)
+	}
+	if !slices.Contains(c.ExtKeyUsage, x509.ExtKeyUsageOCSPSigning) {
+		return errors.New("the signer's certificate lacks the key purpose OCSPSigning")
+	}
+	// RFC 5280, Section 4.2.1.12: key usages that go with OCSPSigning.
+	if c.KeyUsage != 0 && c.KeyUsage&(x509.KeyUsageDigitalSignature|x509.KeyUsageContentCommitment) == 0 {
+		return errors.New("the signer's certificate lacks the key usage digitalSignature")
+	}
+	if now.Before(c.NotBefore) || !now.Before(c.NotAfter) {
+		return fmt.Errorf("the signer's certificate is valid from %s to %s only", c.NotBefore.Format(time.RFC3339), c.NotAfter.Format(time.RFC3339))
+	}
+	for _, e := range c.Extensions {
+		// RFC 6960, Section 4.2.2.2.1: the value of nocheck is NULL, and it
+		// should not be critical.
+		if e.Id.Equal(pki.OIDOCSPNoCheck) && (e.Critical || !bytes.Equal(e.Value, encoding_asn1.NullBytes)) {
+			return errors.New("the signer's certificate has a malformed nocheck extension")
+		}
+	}
+	if err := pki.CheckKeyPair(c, s.Key); err != nil {
+		return err
+	}
+	var err error
+	// RFC 6960, Section 4.4.7: a client's preference never makes this weaker,
+	// since the key alone decides.
+	if s.algorithm, _, err = pki.SignatureAlgorithm(s.Key.Public()); err != nil {
+		return err
+	}
+	// RFC 6960, Section 4.2.2.3: the responder's name corresponds to the key
+	// that signs.
+	if s.keyHash, err = pki.KeyIdentifier(c.RawSubjectPublicKeyInfo); err != nil {
+		return err
+	}
+	return nil
+}
+
+// advice names what RFC 9919, Section 3.2.2 recommends of a signer's
+// certificate and this one lacks; empty when nothing.
+func (s *Signer) advice() []string {
+	var out []string
+	if !slices.ContainsFunc(s.Certificate.Extensions, func(e pkix.Extension) bool { return e.Id.Equal(pki.OIDOCSPNoCheck) }) {
+		out = append(out, "no nocheck extension")
+	}
+	if len(s.Certificate.OCSPServer) > 0 || len(s.Certificate.CRLDistributionPoints) > 0 {
+		out = append(out, "names an OCSP responder or CRL for itself")
+	}
+	return out
+}
+
+// issuerKey is a CertID's way to name an issuer.
+type issuerKey struct {
+	hash      crypto.Hash
+	name, key string
+}
+
+// certIDHashes are the hash functions that CertIDs may use. RFC 9919, Section
+// 3.1.1: SHA-256 for clients of today, SHA-1 for those of yesterday.
+var certIDHashes = [...]crypto.Hash{crypto.SHA256, crypto.SHA1, crypto.SHA384, crypto.SHA512}
+
+// issuerKeys returns the ways in which CertIDs name the issuer: hashes of its
+// encoded name and of its subjectPublicKey (RFC 6960, Section 4.1.1).
+func issuerKeys(c *x509.Certificate) ([]issuerKey, error) {
+	public, err := pki.SubjectPublicKey(c.RawSubjectPublicKeyInfo)
+	if err != nil {
+		return nil, err
+	}
+	var out []issuerKey
+	for _, hash := range certIDHashes {
+		out = append(out, issuerKey{hash, sum(hash, c.RawSubject), sum(hash, public)})
+	}
+	return out, nil
+}
+
+func sum(hash crypto.Hash, data []byte) string {
+	h := hash.New()
+	h.Write(data)
+	return string(h.Sum(nil))
+}
