@@ -1,0 +1,127 @@
+package ra
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// Config says what an [Office] works with.
+type Config struct {
+	Store     Store
+	Authority Authority
+	// Staff are the persons that the API serves. None is allowed: then only
+	// the public page answers.
+	Staff []Person
+
+	// Issuer is the authority's name for the centre that issues, for every
+	// category that Issuers does not name.
+	Issuer  string
+	Issuers map[Category]string
+	// SignatureProfile and AuthenticationProfile are the authority's profiles
+	// for the pair. Default "citizen-signature", "citizen-authentication".
+	SignatureProfile, AuthenticationProfile string
+	// AuthorityTimeout bounds one question to the authority. Default 10 s.
+	AuthorityTimeout time.Duration
+
+	// Languages of the public page, out of az, en and ru; the first is given
+	// to a visitor who prefers none of them. Default all three, in that order.
+	Languages []string
+	// Demonstration marks the page as one that shows no real certificates.
+	Demonstration bool
+	// ChecksPerMinute is how many certificates one network address may check on
+	// the public page; a quarter of them may come at once. Failed log-ins are
+	// counted alike. Default 120; negative for no limit.
+	ChecksPerMinute int
+	// ClientAddress tells whom a request comes from, for a server behind a
+	// proxy; nil for the connection's own address.
+	ClientAddress func(*http.Request) netip.Addr
+
+	Log *slog.Logger
+	// Audit records an action before it happens; if it errors, the action does
+	// not happen. Required.
+	Audit func(ctx context.Context, action string, attrs ...slog.Attr) error
+	// Observe counts answers by a fixed short reason; nil = none.
+	Observe func(reason string, took time.Duration)
+}
+
+// Office is the registration authority, an [http.Handler]: the JSON API under
+// /v1/ and the public page at /.
+type Office struct {
+	Config
+	staff  map[[32]byte]*Person
+	api    *http.ServeMux
+	page   *page
+	checks *limiter
+	logins *limiter
+}
+
+// New returns an office that works with config.
+func New(config Config) (*Office, error) {
+	o := &Office{Config: config}
+	var problems []error
+	need := func(ok bool, what string) {
+		if !ok {
+			problems = append(problems, errors.New(what))
+		}
+	}
+	need(o.Store != nil, "Store is missing")
+	need(o.Authority != nil, "Authority is missing")
+	need(o.Audit != nil, "Audit is missing")
+	need(o.Issuer != "", "Issuer is missing")
+	for category := range o.Issuers {
+		need(slices.Contains(categories, category), fmt.Sprintf("Issuers names category %q, which there is not", category))
+	}
+	need(o.AuthorityTimeout >= 0, "AuthorityTimeout is negative")
+	if o.SignatureProfile == "" {
+		o.SignatureProfile = "citizen-signature"
+	}
+	if o.AuthenticationProfile == "" {
+		o.AuthenticationProfile = "citizen-authentication"
+	}
+	if o.AuthorityTimeout == 0 {
+		o.AuthorityTimeout = 10 * time.Second
+	}
+	if len(o.Languages) == 0 {
+		o.Languages = []string{"az", "en", "ru"}
+	}
+	if o.ChecksPerMinute == 0 {
+		o.ChecksPerMinute = 120
+	}
+	if o.ClientAddress == nil {
+		o.ClientAddress = connectionAddress
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Observe == nil {
+		o.Observe = func(string, time.Duration) {}
+	}
+	var err error
+	if o.staff, err = indexStaff(o.Staff); err != nil {
+		problems = append(problems, err)
+	}
+	if o.page, err = newPage(o.Languages); err != nil {
+		problems = append(problems, err)
+	}
+	if len(problems) > 0 {
+		return nil, fmt.Errorf("configuring registration authority: %w", errors.Join(problems...))
+	}
+	o.checks, o.logins = newLimiter(o.ChecksPerMinute), newLimiter(o.ChecksPerMinute)
+	o.api = o.routes()
+	return o, nil
+}
+
+// Ready reports whether the office can take in work: whether its store answers.
+// Without the authority it still can, so that one is not asked.
+func (o *Office) Ready(ctx context.Context) error {
+	if _, err := o.Store.Find(ctx, "ready"); err != nil {
+		return fmt.Errorf("asking store: %w", err)
+	}
+	return nil
+}
