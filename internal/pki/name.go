@@ -4,6 +4,7 @@ import (
 	"encoding/asn1"
 	"fmt"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -102,7 +103,7 @@ func checkAttribute(a Attribute) (attributeRule, error) {
 			return rule, fmt.Errorf("%s is not UTF-8", rule.key)
 		case utf8.RuneCountInString(a.Value) > rule.upper:
 			return rule, fmt.Errorf("%s is longer than %d characters", rule.key, rule.upper)
-		case strings.ContainsFunc(a.Value, func(r rune) bool { return r < ' ' || r == 0x7f || r == utf8.RuneError || r == 0xfeff }):
+		case strings.ContainsFunc(a.Value, invisible):
 			return rule, fmt.Errorf("%s holds a control character", rule.key)
 		case rule.printable && strings.ContainsFunc(a.Value, notPrintable):
 			return rule, fmt.Errorf("%s holds a character outside PrintableString", rule.key)
@@ -110,6 +111,13 @@ func checkAttribute(a Attribute) (attributeRule, error) {
 		return rule, nil
 	}
 	return attributeRule{}, fmt.Errorf("attribute type %v is not supported in names", a.Type)
+}
+
+// invisible reports whether r is a control or format character, a line or
+// paragraph separator, or the mark of undecodable text: what can make one name
+// look like another.
+func invisible(r rune) bool {
+	return r == utf8.RuneError || unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp)
 }
 
 // notPrintable reports whether r is outside PrintableString (X.680, Section

@@ -1,0 +1,259 @@
+package ca
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/sha256"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/altamga/altamga/internal/pki"
+)
+
+// Config is what an authority is made of.
+type Config struct {
+	// Issuers are the authorities that this one speaks for, at least one.
+	Issuers []Issuer
+	// Profiles are the kinds of certificate that it knows.
+	Profiles *Profiles
+	// Register keeps what was issued.
+	Register Register
+	// Lint judges every certificate, signed by a throw-away key, before the
+	// real key signs: an error refuses it. Required.
+	Lint func(*x509.Certificate) error
+	// Audit writes a durable audit line before anything is signed or changed.
+	// When it fails, the action does not happen. Required.
+	Audit func(ctx context.Context, action string, attrs ...slog.Attr) error
+	// Allow says whether the authenticated client may do something over HTTP;
+	// nil allows every authenticated client everything. Action is one of the
+	// Action constants; issuer and profile are empty where they do not apply.
+	Allow func(actor, action, issuer, profile string) bool
+	// Actor names the client of an HTTP request, "" for a stranger. nil takes
+	// the common name of the verified TLS client certificate.
+	Actor func(*http.Request) string
+	// ExpireEvery is how often Run writes Expired entries. Default one minute.
+	ExpireEvery time.Duration
+	// Log receives what operators should see; nil discards it.
+	Log *slog.Logger
+	// Observe counts outcomes by a short reason with the time they took; nil
+	// counts nothing.
+	Observe func(reason string, took time.Duration)
+}
+
+// Issuer is an authority with its key.
+type Issuer struct {
+	// ID is its short name in the register and the HTTP interface ("ehm").
+	ID string
+	// Certificate is its own certificate. nil while it has none: then it may
+	// issue exactly one thing, its own self-signed certificate.
+	Certificate *x509.Certificate
+	// Chain holds the certificates above Certificate, from its issuer upward.
+	// A self-signed one at the end is checked but left out of answers. Empty
+	// for a root.
+	Chain []*x509.Certificate
+	// Key signs. It must be the key of Certificate.
+	Key crypto.Signer
+	// Profiles names what it may issue.
+	Profiles []string
+	// OCSP, CRL and CAIssuers are the http or https addresses that go into what
+	// it issues: of the responder, of its revocation list and of its own
+	// certificate. An empty one is left out.
+	OCSP, CRL, CAIssuers string
+}
+
+// Authority issues certificates and changes their status. Its methods may be
+// called concurrently.
+type Authority struct {
+	config  Config
+	issuers map[string]*issuer
+	// chainKeys are the keys of the authorities above the issuers.
+	chainKeys map[[32]byte]bool
+	inFlight  sync.Map // idempotency keys being worked on, see idempotency.go
+}
+
+// issuer is an Issuer with what every certificate of it shares.
+type issuer struct {
+	Issuer
+	algorithm pki.Algorithm
+	name      []byte // the encoded issuer Name; nil while Certificate is
+	keyID     []byte
+	keyHash   [32]byte
+	// lintKey makes signatures of the same algorithm that prove nothing.
+	lintKey func() (crypto.Signer, error)
+	// began is set when the self-signed certificate is being issued.
+	began atomic.Bool
+}
+
+var issuerID = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
+
+// New checks the configuration and returns the authority. It neither reads the
+// register nor starts anything.
+func New(config Config) (*Authority, error) {
+	var failed []error
+	if config.Profiles == nil {
+		failed = append(failed, errors.New("there are no profiles"))
+	}
+	if config.Register == nil {
+		failed = append(failed, errors.New("there is no register"))
+	}
+	if config.Lint == nil {
+		failed = append(failed, errors.New("there is no lint: nothing is signed unlinted"))
+	}
+	if config.Audit == nil {
+		failed = append(failed, errors.New("there is no audit log: nothing is signed unlogged"))
+	}
+	if len(config.Issuers) == 0 {
+		failed = append(failed, errors.New("there is no issuer"))
+	}
+	if config.Log == nil {
+		config.Log = slog.New(slog.DiscardHandler)
+	}
+	if config.Observe == nil {
+		config.Observe = func(string, time.Duration) {}
+	}
+	if config.Allow == nil {
+		config.Allow = func(string, string, string, string) bool { return true }
+	}
+	if config.Actor == nil {
+		config.Actor = clientName
+	}
+	if config.ExpireEvery <= 0 {
+		config.ExpireEvery = time.Minute
+	}
+	a := &Authority{config: config, issuers: map[string]*issuer{}, chainKeys: map[[32]byte]bool{}}
+	keys := map[[32]byte]string{}
+	for _, given := range config.Issuers {
+		built, err := newIssuer(given, config.Profiles)
+		if err != nil {
+			failed = append(failed, fmt.Errorf("issuer %q: %w", given.ID, err))
+			continue
+		}
+		if _, ok := a.issuers[given.ID]; ok {
+			failed = append(failed, fmt.Errorf("issuer %q stands twice", given.ID))
+		}
+		if other, ok := keys[built.keyHash]; ok {
+			failed = append(failed, fmt.Errorf("issuers %q and %q share a key", other, given.ID))
+		}
+		a.issuers[given.ID], keys[built.keyHash] = built, given.ID
+		for _, above := range given.Chain {
+			a.chainKeys[sha256.Sum256(above.RawSubjectPublicKeyInfo)] = true
+		}
+	}
+	if err := errors.Join(failed...); err != nil {
+		return nil, fmt.Errorf("configuring authority: %w", err)
+	}
+	return a, nil
+}
+
+func newIssuer(given Issuer, profiles *Profiles) (*issuer, error) {
+	if !issuerID.MatchString(given.ID) {
+		return nil, errors.New("the id is not 1 to 32 lower-case letters, digits and hyphens")
+	}
+	if given.Key == nil {
+		return nil, errors.New("there is no key")
+	}
+	algorithm, _, err := pki.SignatureAlgorithm(given.Key.Public())
+	if err != nil {
+		return nil, err
+	}
+	spki, err := x509.MarshalPKIXPublicKey(given.Key.Public())
+	if err != nil {
+		return nil, fmt.Errorf("encoding key: %w", err)
+	}
+	keyID, err := pki.KeyIdentifier(spki)
+	if err != nil {
+		return nil, err
+	}
+	i := &issuer{Issuer: given, algorithm: algorithm, keyID: keyID, keyHash: sha256.Sum256(spki)}
+	i.lintKey = sync.OnceValues(func() (crypto.Signer, error) { return keyLike(given.Key.Public()) })
+	if c := given.Certificate; c != nil {
+		if err := pki.CheckKeyPair(c, given.Key); err != nil {
+			return nil, err
+		}
+		// RFC 5280, Section 4.2.1.9 and Section 4.2.1.3.
+		if !c.BasicConstraintsValid || !c.IsCA || c.KeyUsage&x509.KeyUsageCertSign == 0 {
+			return nil, errors.New("the certificate is not one of an authority")
+		}
+		if len(c.SubjectKeyId) == 0 {
+			return nil, errors.New("the certificate has no subject key identifier (RFC 5280, Section 4.2.1.2)")
+		}
+		i.name, i.keyID = c.RawSubject, c.SubjectKeyId
+		child := c
+		for n, above := range given.Chain {
+			if err := child.CheckSignatureFrom(above); err != nil || !bytes.Equal(child.RawIssuer, above.RawSubject) {
+				return nil, fmt.Errorf("certificate %d of the chain did not issue the one before it", n+1)
+			}
+			child = above
+		}
+	} else if len(given.Chain) > 0 {
+		return nil, errors.New("there is a chain but no certificate")
+	}
+	for name, address := range map[string]string{"OCSP": given.OCSP, "CRL": given.CRL, "CA issuers": given.CAIssuers} {
+		if address == "" {
+			continue
+		}
+		// ETSI EN 319 412-2, Section 4.4.1: http or https.
+		u, err := url.Parse(address)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || !isASCII(address) {
+			return nil, fmt.Errorf("the %s address is not an http or https URL", name)
+		}
+	}
+	if profiles == nil {
+		return i, nil
+	}
+	for _, name := range given.Profiles {
+		profile, ok := profiles.Lookup(name)
+		if !ok {
+			return nil, fmt.Errorf("profile %q is unknown", name)
+		}
+		if c := given.Certificate; c != nil && profile.CA && !profile.SelfSigned && c.MaxPathLen == 0 && c.MaxPathLenZero {
+			return nil, fmt.Errorf("profile %q makes an authority, which the path length of the certificate forbids (RFC 5280, Section 4.2.1.9)", name)
+		}
+	}
+	return i, nil
+}
+
+// above returns the issuer's certificate and those over it, without the
+// self-signed one.
+func (i *issuer) above() []*x509.Certificate {
+	if i.Certificate == nil {
+		return nil
+	}
+	chain := append([]*x509.Certificate{i.Certificate}, i.Chain...)
+	return slices.DeleteFunc(chain, selfIssued)
+}
+
+func selfIssued(c *x509.Certificate) bool { return bytes.Equal(c.RawSubject, c.RawIssuer) }
+
+// Run writes Expired entries for certificates whose time is over, until ctx
+// ends. A register that does not answer is tried again at the next turn.
+func (a *Authority) Run(ctx context.Context) error {
+	ticker := time.NewTicker(a.config.ExpireEvery)
+	defer ticker.Stop()
+	for {
+		for {
+			n, err := a.config.Register.Expire(ctx, time.Now())
+			if err != nil && ctx.Err() == nil {
+				a.config.Log.ErrorContext(ctx, "expired certificates were not recorded", "error", err)
+			}
+			if err != nil || n == 0 {
+				break
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}

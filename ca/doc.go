@@ -1,0 +1,24 @@
+// Package ca is the certification authority: it decides whether a certificate
+// may be issued, builds it, signs it, and records it and every later change of
+// its status in the register.
+//
+// It refuses everything that a profile does not allow: unknown profiles (there
+// is no default one), subject attributes and extensions that the profile does
+// not name, requests whose signature fails, weak keys, keys of its own issuers
+// and keys that were revoked before. Nothing is signed by an issuer's key that
+// the lints reject, and nothing without an audit line and a durable intent.
+//
+// The life of a request:
+//
+//	http.go      authenticate the client, read the JSON, answer repeats
+//	request.go   check the certification request and its key (key.go)
+//	profile.go   find the profile; rules.go checked it when it was loaded
+//	subject.go   build the subject; san.go the alternative names
+//	tbs.go       build the to-be-signed bytes (extension.go, qc.go)
+//	prepare.go   sign with a throw-away key, lint, make the intent durable
+//	issue.go     redeem the token: audit, sign, verify, compare, record
+//	change.go    hold, release, revoke: a journal entry each
+//
+// The standards are RFC 5280 and ETSI EN 319 412; each rule is cited above the
+// line that enforces it.
+package ca

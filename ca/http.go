@@ -1,0 +1,366 @@
+package ca
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/altamga/altamga/internal/journal"
+	"github.com/altamga/altamga/internal/problem"
+)
+
+// Actions that [Config.Allow] decides on.
+const (
+	ActionIssue   = "issue"
+	ActionHold    = "hold"
+	ActionRelease = "release"
+	ActionRevoke  = "revoke"
+	ActionRead    = "read"    // GET /v1/certificates/{serial} and /v1/issuers
+	ActionJournal = "journal" // GET /v1/journal
+)
+
+// maxBody bounds a request body in octets.
+const maxBody = 64 << 10
+
+// clientName is the common name of the verified TLS client certificate, "" if
+// there is none.
+func clientName(r *http.Request) string {
+	if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 || len(r.TLS.VerifiedChains[0]) == 0 {
+		return ""
+	}
+	return r.TLS.VerifiedChains[0][0].Subject.CommonName
+}
+
+// Handler returns the HTTP interface. The listener in front of it asks for TLS
+// client certificates and verifies them.
+func (a *Authority) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/v1/certificates", a.route(routes{http.MethodPost: a.postCertificate}))
+	mux.Handle("/v1/certificates/{serial}", a.route(routes{http.MethodGet: a.getCertificate}))
+	mux.Handle("/v1/certificates/{serial}/hold", a.route(routes{http.MethodPost: a.postChange(ActionHold, journal.Held)}))
+	mux.Handle("/v1/certificates/{serial}/release", a.route(routes{http.MethodPost: a.postChange(ActionRelease, journal.Released)}))
+	mux.Handle("/v1/certificates/{serial}/revoke", a.route(routes{http.MethodPost: a.postChange(ActionRevoke, journal.Revoked)}))
+	mux.Handle("/v1/journal", a.route(routes{http.MethodGet: a.getJournal}))
+	mux.Handle("/v1/issuers", a.route(routes{http.MethodGet: a.getIssuers}))
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		problem.New(http.StatusNotFound, "not_found", "there is nothing at this path").Write(w)
+	})
+	return mux
+}
+
+// endpoint answers a request of an authenticated actor. An error that it
+// returns becomes the answer.
+type endpoint func(w http.ResponseWriter, r *http.Request, actor string) error
+
+// routes maps a path's methods to endpoints.
+type routes map[string]endpoint
+
+func (a *Authority) route(methods routes) http.Handler {
+	var allowed []string
+	for method := range methods {
+		allowed = append(allowed, method)
+		if method == http.MethodGet {
+			allowed = append(allowed, http.MethodHead)
+		}
+	}
+	slices.Sort(allowed)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		method := r.Method
+		if method == http.MethodHead {
+			method = http.MethodGet
+		}
+		serve, ok := methods[method]
+		if !ok {
+			w.Header().Set("Allow", strings.Join(allowed, ", "))
+			problem.New(http.StatusMethodNotAllowed, "method_not_allowed", "this path takes "+strings.Join(allowed, ", ")).Write(w)
+			return
+		}
+		actor := a.config.Actor(r)
+		if actor == "" {
+			problem.New(http.StatusUnauthorized, "client_certificate_required", "this interface asks for a TLS client certificate with a common name").Write(w)
+			return
+		}
+		if err := serve(w, r, actor); err != nil {
+			a.answer(w, r, err)
+		}
+	})
+}
+
+// answer is the one table from errors to answers.
+func (a *Authority) answer(w http.ResponseWriter, r *http.Request, err error) {
+	if details, ok := errors.AsType[*problem.Details](err); ok {
+		details.Write(w)
+		return
+	}
+	if refused, ok := errors.AsType[*RefusedError](err); ok {
+		details := problem.Invalid(refused.Fields...)
+		if refused.Code == CodeIssuerExpired {
+			// Nothing in the request is wrong.
+			details = problem.New(http.StatusConflict, refused.Code, "the issuer cannot issue now")
+			details.Errors = refused.Fields
+		}
+		details.Code = refused.Code
+		details.Write(w)
+		return
+	}
+	if transition, ok := errors.AsType[*journal.TransitionError](err); ok && transition.From.State != journal.NonIssued {
+		details := problem.New(http.StatusConflict, "illegal_transition", transition.Error())
+		for _, kind := range transition.Legal() {
+			details.Legal = append(details.Legal, verb(kind))
+		}
+		details.Write(w)
+		return
+	}
+	if _, ok := errors.AsType[*journal.TransitionError](err); ok || errors.Is(err, fs.ErrNotExist) {
+		problem.New(http.StatusNotFound, "unknown_certificate", "no certificate of this serial number was issued here").Write(w)
+		return
+	}
+	if r.Context().Err() != nil {
+		// The client has gone: nobody reads an answer.
+		return
+	}
+	a.config.Log.ErrorContext(r.Context(), "request was not served", "path", r.Pattern, "error", err)
+	code, detail := "register_unavailable", "the register does not answer"
+	if _, ok := errors.AsType[*AuditError](err); ok {
+		code, detail = "audit_unavailable", "the audit log cannot be written, so nothing was done"
+	} else if _, ok := errors.AsType[*SigningError](err); ok {
+		code, detail = "signing_unavailable", "the issuer's key does not sign"
+	}
+	w.Header().Set("Retry-After", "5")
+	problem.New(http.StatusServiceUnavailable, code, detail).Write(w)
+}
+
+// verb is the path word for a kind of change.
+func verb(kind journal.Kind) string {
+	switch kind {
+	case journal.Held:
+		return ActionHold
+	case journal.Released:
+		return ActionRelease
+	case journal.Revoked:
+		return ActionRevoke
+	}
+	return string(kind)
+}
+
+func (a *Authority) permit(actor, action, issuer, profile string) error {
+	if !a.config.Allow(actor, action, issuer, profile) {
+		return problem.New(http.StatusForbidden, "forbidden", "this client may not do that")
+	}
+	return nil
+}
+
+func (a *Authority) postCertificate(w http.ResponseWriter, r *http.Request, actor string) error {
+	var body IssueRequest
+	raw, details := problem.ReadJSON(w, r, maxBody, &body)
+	if details != nil {
+		return details
+	}
+	if err := a.permit(actor, ActionIssue, body.Issuer, body.Profile); err != nil {
+		return err
+	}
+	ticket, details := ticket(r, actor, raw)
+	if details != nil {
+		return details
+	}
+	answer := func(issued IssueAnswer) error {
+		w.Header().Set("Location", "/v1/certificates/"+string(issued.Serial))
+		problem.WriteJSON(w, http.StatusCreated, issued)
+		return nil
+	}
+	replay := func(entry journal.Entry) error {
+		record, err := a.config.Register.Record(r.Context(), entry.Serial)
+		if err != nil {
+			return err
+		}
+		again := IssueAnswer{
+			Serial: record.Serial, Issuer: record.Issuer, Profile: record.Profile, Set: record.Set,
+			Certificate: encodePEM(record.Certificate), Position: entry.Position,
+		}
+		if by, ok := a.issuers[record.Issuer]; ok {
+			again.Chain = chainPEM(by.above())
+		}
+		return answer(again)
+	}
+	return a.once(w, r, ticket, replay, func() error {
+		request, err := a.requestOf(&body)
+		if err != nil {
+			return err
+		}
+		request.Actor, request.Ticket = actor, ticket
+		prepared, err := a.Prepare(r.Context(), *request)
+		if err != nil {
+			return err
+		}
+		issued, err := a.Issue(r.Context(), prepared)
+		if err != nil {
+			return err
+		}
+		return answer(IssueAnswer{
+			Serial: issued.Serial, Issuer: issued.Issuer, Profile: issued.Profile, Set: issued.Set,
+			Certificate: encodePEM(issued.Certificate.Raw), Chain: chainPEM(issued.Chain), Position: issued.Entry.Position,
+		})
+	})
+}
+
+// requestOf reads what only the HTTP form of a request can get wrong.
+func (a *Authority) requestOf(body *IssueRequest) (*Request, error) {
+	var r refusal
+	if profile, ok := a.config.Profiles.Lookup(body.Profile); ok && profile.CA {
+		r.add(CodeUnknownProfile, "profile", "certificates of authorities are not issued over HTTP", "")
+	}
+	request := &Request{
+		Issuer: body.Issuer, Profile: body.Profile, Subject: body.Subject,
+		DNSNames: body.DNSNames, Emails: body.Emails, Set: body.Set,
+	}
+	for i, text := range body.IPAddresses {
+		address, err := netip.ParseAddr(text)
+		if err != nil {
+			r.add(CodeInvalid, fmt.Sprintf("ip_addresses[%d]", i), "is not an IPv4 or IPv6 address", "")
+			continue
+		}
+		request.IPAddresses = append(request.IPAddresses, address)
+	}
+	if body.CSR != "" {
+		der, err := DecodeCSR([]byte(body.CSR))
+		if err != nil {
+			r.add(CodeBadCSR, "csr", err.Error(), "RFC 7468, Section 7")
+		}
+		request.CSR = der
+	}
+	return request, r.error()
+}
+
+func (a *Authority) getCertificate(w http.ResponseWriter, r *http.Request, actor string) error {
+	if err := a.permit(actor, ActionRead, "", ""); err != nil {
+		return err
+	}
+	serial, err := serialOf(r)
+	if err != nil {
+		return err
+	}
+	record, err := a.config.Register.Record(r.Context(), serial)
+	if err != nil {
+		return err
+	}
+	if record.Certificate == nil {
+		return fs.ErrNotExist
+	}
+	history, err := a.config.Register.History(r.Context(), serial)
+	if err != nil {
+		return err
+	}
+	problem.WriteJSON(w, http.StatusOK, CertificateAnswer{
+		Serial: record.Serial, Issuer: record.Issuer, Profile: record.Profile, Set: record.Set,
+		Certificate: encodePEM(record.Certificate), Status: record.Status, NotAfter: record.NotAfter, History: history,
+	})
+	return nil
+}
+
+func serialOf(r *http.Request) (journal.Serial, error) {
+	serial, err := journal.ParseSerial(r.PathValue("serial"))
+	if err != nil {
+		return "", problem.Invalid(problem.Field{Field: "serial", Detail: err.Error(), Clause: "RFC 5280, Section 4.1.2.2"})
+	}
+	return serial, nil
+}
+
+func (a *Authority) postChange(action string, kind journal.Kind) endpoint {
+	return func(w http.ResponseWriter, r *http.Request, actor string) error {
+		if err := a.permit(actor, action, "", ""); err != nil {
+			return err
+		}
+		serial, err := serialOf(r)
+		if err != nil {
+			return err
+		}
+		var body ChangeRequest
+		raw, details := problem.ReadJSON(w, r, maxBody, &body)
+		if details != nil {
+			return details
+		}
+		ticket, details := ticket(r, actor, raw)
+		if details != nil {
+			return details
+		}
+		replay := func(entry journal.Entry) error {
+			// The status as it was right after the entry, whatever came later.
+			history, err := a.config.Register.History(r.Context(), entry.Serial)
+			if err != nil {
+				return err
+			}
+			var status journal.Status
+			for _, e := range history {
+				if e.Position > entry.Position {
+					break
+				}
+				if status, err = status.Apply(e); err != nil {
+					return fmt.Errorf("folding history: %w", err)
+				}
+			}
+			problem.WriteJSON(w, http.StatusOK, ChangeAnswer{Status: status, Entry: entry})
+			return nil
+		}
+		return a.once(w, r, ticket, replay, func() error {
+			entry, err := entryOf(kind, serial, actor, &body)
+			if err != nil {
+				return err
+			}
+			changed, status, err := a.Change(r.Context(), entry, ticket)
+			if err != nil {
+				return err
+			}
+			problem.WriteJSON(w, http.StatusOK, ChangeAnswer{Status: status, Entry: changed})
+			return nil
+		})
+	}
+}
+
+func entryOf(kind journal.Kind, serial journal.Serial, actor string, body *ChangeRequest) (journal.Entry, error) {
+	entry := journal.Entry{
+		Kind: kind, Serial: serial, Actor: actor, Owner: journal.Owner(body.Owner),
+		ReceivedAt: body.ReceivedAt.UTC(), InvalidityDate: body.InvalidityDate.UTC(),
+	}
+	if entry.ReceivedAt.IsZero() {
+		entry.ReceivedAt = time.Now().UTC()
+	}
+	switch {
+	case body.Reason == "":
+	case kind != journal.Revoked && body.Reason == journal.CertificateHold.String():
+	default:
+		reason, err := journal.ParseRevocationReason(body.Reason)
+		if err != nil {
+			var r refusal
+			r.add(CodeInvalid, "reason", "is not the name of a revocation reason", "RFC 5280, Section 5.3.1")
+			return entry, r.error()
+		}
+		entry.Reason = reason
+	}
+	return entry, nil
+}
+
+func (a *Authority) getIssuers(w http.ResponseWriter, r *http.Request, actor string) error {
+	if err := a.permit(actor, ActionRead, "", ""); err != nil {
+		return err
+	}
+	answer := []IssuerAnswer{}
+	for _, given := range a.config.Issuers {
+		issuer := IssuerAnswer{ID: given.ID, Profiles: []string{}}
+		if given.Certificate != nil {
+			issuer.Certificate = encodePEM(given.Certificate.Raw)
+		}
+		for _, name := range given.Profiles {
+			if profile, ok := a.config.Profiles.Lookup(name); ok && !profile.CA {
+				issuer.Profiles = append(issuer.Profiles, name)
+			}
+		}
+		answer = append(answer, issuer)
+	}
+	problem.WriteJSON(w, http.StatusOK, answer)
+	return nil
+}

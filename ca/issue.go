@@ -1,0 +1,112 @@
+package ca
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"time"
+
+	"github.com/altamga/altamga/internal/journal"
+)
+
+// ErrSpent is returned for a token that was redeemed before.
+var ErrSpent = errors.New("ca: the prepared certificate was issued or given up before")
+
+// AuditError says that the audit log could not be written, so nothing was
+// done.
+type AuditError struct{ Err error }
+
+func (e *AuditError) Error() string { return "writing audit line: " + e.Err.Error() }
+func (e *AuditError) Unwrap() error { return e.Err }
+
+// SigningError says that the issuer's key did not sign, or not rightly.
+type SigningError struct{ Err error }
+
+func (e *SigningError) Error() string { return "signing certificate: " + e.Err.Error() }
+func (e *SigningError) Unwrap() error { return e.Err }
+
+// Issued is a certificate that is signed and in the register.
+type Issued struct {
+	Serial      journal.Serial
+	Certificate *x509.Certificate
+	// Chain holds the issuing authority's certificate and those above it,
+	// without the self-signed root.
+	Chain []*x509.Certificate
+	// Entry is the Issued entry of the journal.
+	Entry                journal.Entry
+	Issuer, Profile, Set string
+}
+
+// completeWithin bounds recording a signature that left the key, which goes on
+// when the client does not wait for it.
+const completeWithin = 30 * time.Second
+
+// Issue redeems a token: it writes the audit line, signs the very bytes that
+// were linted, verifies the signature, and records the certificate. A second
+// call with the same token gives [ErrSpent], whatever the first one came to.
+func (a *Authority) Issue(ctx context.Context, prepared *Prepared) (*Issued, error) {
+	began := time.Now()
+	issued, err := a.issue(ctx, prepared)
+	if err != nil {
+		a.config.Observe("failed", time.Since(began))
+		return nil, err
+	}
+	a.config.Observe("issued", time.Since(began))
+	return issued, nil
+}
+
+func (a *Authority) issue(ctx context.Context, prepared *Prepared) (*Issued, error) {
+	if prepared.authority != a {
+		return nil, errors.New("ca: the prepared certificate is of another authority")
+	}
+	if !prepared.spent.CompareAndSwap(false, true) {
+		return nil, ErrSpent
+	}
+	intent, by := prepared.intent, prepared.issuer
+	if err := a.config.Audit(ctx, "ca.issue",
+		slog.String("actor", intent.Actor), slog.String("issuer", intent.Issuer), slog.String("profile", intent.Profile),
+		slog.String("serial", string(intent.Serial)), slog.String("key", hex.EncodeToString(intent.KeyHash[:]))); err != nil {
+		return nil, &AuditError{err}
+	}
+	certificate, err := sign(intent.ToBeSigned, by.Key, by.algorithm)
+	if err != nil {
+		return nil, &SigningError{err}
+	}
+	if !bytes.Equal(certificate.RawTBSCertificate, prepared.linted.RawTBSCertificate) {
+		return nil, &SigningError{errors.New("the signed bytes are not those that were linted")}
+	}
+	parent := by.Certificate
+	if prepared.profile.SelfSigned {
+		parent = certificate
+	}
+	if err := parent.CheckSignature(certificate.SignatureAlgorithm, certificate.RawTBSCertificate, certificate.Signature); err != nil {
+		return nil, &SigningError{fmt.Errorf("verifying own signature: %w", err)}
+	}
+	if prepared.profile.SelfSigned {
+		// Only with its own signature does a lint see it as self-signed.
+		if err := a.config.Lint(certificate); err != nil {
+			return nil, &SigningError{fmt.Errorf("linting self-signed certificate: %w", err)}
+		}
+	}
+	// The signature exists: it is recorded even if the client has gone.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), completeWithin)
+	defer cancel()
+	entry, err := a.config.Register.Complete(ctx, intent.Serial, certificate.Raw, prepared.ticket)
+	if errors.Is(err, fs.ErrNotExist) {
+		// The intent is gone: a fault of the register, not the client's
+		// unknown certificate, so the sentinel ends here.
+		return nil, fmt.Errorf("recording certificate: %v", err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("recording certificate: %w", err)
+	}
+	return &Issued{
+		Serial: intent.Serial, Certificate: certificate, Chain: by.above(), Entry: entry,
+		Issuer: intent.Issuer, Profile: intent.Profile, Set: intent.Set,
+	}, nil
+}

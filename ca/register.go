@@ -1,0 +1,54 @@
+package ca
+
+import (
+	"context"
+	"time"
+
+	"github.com/altamga/altamga/internal/journal"
+)
+
+// Register is the certificate register with its journal. Every write is
+// durable when it returns nil.
+type Register interface {
+	Writer
+	Reader
+	Follower
+}
+
+// Writer changes the register.
+type Writer interface {
+	// Reserve makes an intent durable. fs.ErrExist when the serial was ever
+	// reserved.
+	Reserve(ctx context.Context, intent journal.Intent) error
+	// Complete stores the signed certificate of an intent with its Issued
+	// entry, and the ticket if one is given. fs.ErrNotExist for an unknown
+	// serial; fs.ErrExist when it is complete or the ticket was used.
+	Complete(ctx context.Context, serial journal.Serial, certificate []byte, ticket *journal.Ticket) (journal.Entry, error)
+	// Change appends a Held, Released or Revoked entry and sets its Position,
+	// EffectiveAt and Issuer. *journal.TransitionError when the status does not
+	// allow it, fs.ErrNotExist for an unknown serial, fs.ErrExist for a used
+	// ticket.
+	Change(ctx context.Context, entry journal.Entry, ticket *journal.Ticket) (journal.Entry, journal.Status, error)
+	// Expire appends Expired entries for certificates past notAfter, a bounded
+	// number at a time, and says how many.
+	Expire(ctx context.Context, now time.Time) (int, error)
+}
+
+// Reader reads the register. Unknown things are fs.ErrNotExist, except that
+// RecordsByKey of an unknown key is empty.
+type Reader interface {
+	Record(ctx context.Context, serial journal.Serial) (journal.Record, error)
+	RecordsByKey(ctx context.Context, keyHash [32]byte) ([]journal.Record, error)
+	History(ctx context.Context, serial journal.Serial) ([]journal.Entry, error)
+	// Redeemed returns the ticket that actor used under key, and the entry that
+	// it led to.
+	Redeemed(ctx context.Context, actor, key string) (journal.Ticket, journal.Entry, error)
+}
+
+// Follower reads the journal in order.
+type Follower interface {
+	// Entries returns at most limit entries with positions greater than after.
+	Entries(ctx context.Context, after uint64, limit int) ([]journal.Entry, error)
+	// Wait returns when there is an entry with a position greater than after.
+	Wait(ctx context.Context, after uint64) error
+}

@@ -1,0 +1,108 @@
+package pki_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/altamga/altamga/internal/pki"
+)
+
+func TestParseFIN(t *testing.T) {
+	for _, row := range []struct{ name, in, want, fault string }{
+		{"upper case", "1ABC2D3", "1ABC2D3", ""},
+		{"lower case becomes upper", "1abc2d3", "1ABC2D3", ""},
+		{"digits only", "1234567", "1234567", ""},
+		{"letters only", "ABCDEFG", "ABCDEFG", ""},
+		{"the letter O", "1ABCO23", "", "digit 0"},
+		{"the letter o", "1abco23", "", "digit 0"},
+		{"the letter I", "1ABCI23", "", "digit 1"},
+		{"the letter i", "1abci23", "", "digit 1"},
+		{"too short", "1ABC23", "", "7 characters"},
+		{"too long", "1ABC2345", "", "7 characters"},
+		{"empty", "", "", "7 characters"},
+		{"the Azerbaijani İ", "1ABCİ2", "", "only the letters"},
+		{"the dotless ı", "1abcı2", "", "only the letters"},
+		{"ə", "1abcə2", "", "only the letters"},
+		{"a space", "1ABC 23", "", "only the letters"},
+		{"a hyphen", "1ABC-23", "", "only the letters"},
+	} {
+		t.Run(row.name, func(t *testing.T) { parsed(t, pki.ParseFIN, row.in, row.want, row.fault) })
+	}
+	t.Run("errors do not repeat the number", func(t *testing.T) {
+		if _, err := pki.ParseFIN("1ABCO23"); strings.Contains(err.Error(), "1ABCO23") {
+			t.Error(err)
+		}
+	})
+}
+
+func TestParseVOEN(t *testing.T) {
+	for _, row := range []struct{ name, in, want, fault string }{
+		// Two numbers that their holders publish.
+		{"published", "1400057421", "1400057421", ""},
+		{"published", "1401555071", "1401555071", ""},
+		{"nine digits get a zero in front", "000000001", "0000000001", ""},
+		{"wrong check digit", "1400057431", "", "check digit"},
+		{"two digits exchanged", "1400075421", "", "check digit"},
+		{"neither 1 nor 2 at the end", "1400057423", "", "ends in 1"},
+		{"the same number of a natural person", "1400057422", "1400057422", ""},
+		{"too short", "14000574", "", "10 digits"},
+		{"too long", "14000574211", "", "10 digits"},
+		{"letters", "14000574A1", "", "10 digits"},
+		{"digits of another script", "١٤٠٠٠", "", "10 digits"},
+		{"empty", "", "", "10 digits"},
+	} {
+		t.Run(row.name, func(t *testing.T) { parsed(t, pki.ParseVOEN, row.in, row.want, row.fault) })
+	}
+	t.Run("a single wrong digit among the first nine is found", func(t *testing.T) {
+		const good = "1400057421"
+		for i := range 9 {
+			for digit := byte('0'); digit <= '9'; digit++ {
+				spoiled := []byte(good)
+				spoiled[i] = digit
+				if _, err := pki.ParseVOEN(string(spoiled)); (err == nil) != (string(spoiled) == good) {
+					t.Errorf("%s: %v", spoiled, err)
+				}
+			}
+		}
+	})
+}
+
+func parsed(t *testing.T, parse func(string) (string, error), in, want, fault string) {
+	t.Helper()
+	got, err := parse(in)
+	if got != want || (fault == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), fault) {
+		t.Errorf("%q gave %q, %v; want %q, error with %q", in, got, err, want, fault)
+	}
+}
+
+func TestSemanticsIdentifiers(t *testing.T) {
+	t.Run("CERT-34 natural and legal person", func(t *testing.T) {
+		if got, err := pki.NaturalPersonIdentifier("AZ", "1abc2d3"); err != nil || got != "PNOAZ-1ABC2D3" {
+			t.Errorf("got %q, %v", got, err)
+		}
+		if got, err := pki.LegalPersonIdentifier("AZ", "1400057421"); err != nil || got != "NTRAZ-1400057421" {
+			t.Errorf("got %q, %v", got, err)
+		}
+		if _, err := pki.NaturalPersonIdentifier("AZ", "O"); err == nil {
+			t.Error("a wrong FİN is taken")
+		}
+		if _, err := pki.LegalPersonIdentifier("AZ", "1"); err == nil {
+			t.Error("a wrong VÖEN is taken")
+		}
+	})
+}
+
+func FuzzIdentifiers(f *testing.F) {
+	for _, seed := range []string{"1ABC2D3", "1400057421", "1401555071", "140005742", "İİİ"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		for _, parse := range []func(string) (string, error){pki.ParseFIN, pki.ParseVOEN} {
+			if once, err := parse(s); err == nil {
+				if twice, err := parse(once); err != nil || twice != once {
+					t.Errorf("%q became %q, then %q, %v", s, once, twice, err)
+				}
+			}
+		}
+	})
+}
