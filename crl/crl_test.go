@@ -1,0 +1,279 @@
+package crl_test
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"log/slog"
+	"math/big"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/altamga/altamga/crl"
+	"github.com/altamga/altamga/internal/lint"
+)
+
+// centre is a small certificate centre: an authority, a register and a folder.
+type centre struct {
+	crl.Config
+	*register
+	ca  *x509.Certificate
+	key crypto.Signer
+}
+
+// newCentre returns a centre with one issuing authority, "ehm".
+func newCentre(t testing.TB, key crypto.Signer) *centre {
+	t.Helper()
+	ca := authority(t, "Elektron Hökumət Mərkəzi (nümunə)", key, x509.KeyUsageCertSign|x509.KeyUsageCRLSign)
+	if counted, ok := key.(*counting); ok {
+		counted.n.Store(0) // the certificate's own signature
+	}
+	r := &register{}
+	return &centre{
+		register: r, ca: ca, key: key,
+		Config: crl.Config{
+			Issuers: []crl.Issuer{{ID: "ehm", Certificate: ca, Key: key, Path: "ehm.crl", CertificatePath: "ehm.cer"}},
+			Source:  r, Journal: r,
+			Lint:  lint.CRL,
+			Audit: func(context.Context, string, ...slog.Attr) error { return nil },
+			Dir:   t.TempDir(),
+		},
+	}
+}
+
+// publisher returns a publisher of the centre's lists.
+func (c *centre) publisher(t testing.TB) *crl.Publisher {
+	t.Helper()
+	p, err := crl.New(c.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// publish publishes a list and returns it as a relying party reads it.
+func (c *centre) publish(t testing.TB, p *crl.Publisher) *x509.RevocationList {
+	t.Helper()
+	if err := p.Publish(t.Context(), "ehm"); err != nil {
+		t.Fatal(err)
+	}
+	return c.published(t)
+}
+
+// published returns the list in the folder after checking its signature.
+func (c *centre) published(t testing.TB) *x509.RevocationList {
+	t.Helper()
+	encoded, err := os.ReadFile(filepath.Join(c.Dir, "ehm.crl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := x509.ParseRevocationList(encoded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := list.CheckSignatureFrom(c.ca); err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+func p256(t testing.TB) crypto.Signer {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// authority returns a self-signed authority's certificate of one year.
+func authority(t testing.TB, name string, key crypto.Signer, usage x509.KeyUsage) *x509.Certificate {
+	t.Helper()
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{Country: []string{"AZ"}, CommonName: name},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(1, 0, 0),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: usage,
+	}
+	return certificate(t, template, template, key.Public(), key)
+}
+
+func certificate(t testing.TB, template, parent *x509.Certificate, public crypto.PublicKey, key crypto.Signer) *x509.Certificate {
+	t.Helper()
+	encoded, err := x509.CreateCertificate(rand.Reader, template, parent, public, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := x509.ParseCertificate(encoded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// register is a small real register: numbers are journal positions.
+type register struct {
+	mu      sync.Mutex
+	journal []crl.Change
+	entries []x509.RevocationListEntry
+	at      time.Time // of snapshots; zero is now
+	err     error     // of List and Published
+	told    uint64    // the number of the last published list
+	grown   chan struct{}
+}
+
+func (r *register) append(c crl.Change) uint64 {
+	last := uint64(0)
+	if n := len(r.journal); n > 0 {
+		last = r.journal[n-1].Position
+	}
+	c.Position = last + 1
+	r.journal = append(r.journal, c)
+	if r.grown != nil {
+		close(r.grown)
+		r.grown = nil
+	}
+	return c.Position
+}
+
+// put appends a change of status and makes it an entry of the next list.
+func (r *register) put(e x509.RevocationListEntry) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.entries = append(r.entries, e)
+	r.append(crl.Change{Issuer: "ehm", Status: true})
+}
+
+// take lifts the hold of a certificate.
+func (r *register) take(serial int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.entries = slices.DeleteFunc(r.entries, func(e x509.RevocationListEntry) bool { return e.SerialNumber.Cmp(big.NewInt(serial)) == 0 })
+	r.append(crl.Change{Issuer: "ehm", Status: true})
+}
+
+// issue appends a change that no list tells of.
+func (r *register) issue(issuer string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.append(crl.Change{Issuer: issuer})
+}
+
+func (r *register) fail(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.err = err
+}
+
+func (r *register) List(_ context.Context, issuer string) (crl.Snapshot, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.err != nil {
+		return crl.Snapshot{}, r.err
+	}
+	at := r.at
+	if at.IsZero() {
+		at = time.Now()
+	}
+	return crl.Snapshot{Number: r.append(crl.Change{Issuer: issuer}), At: at, Entries: slices.Clone(r.entries)}, nil
+}
+
+func (r *register) Published(_ context.Context, _ string, number uint64) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.err == nil {
+		r.told = number
+	}
+	return r.err
+}
+
+func (r *register) Entries(_ context.Context, after uint64, limit int) ([]crl.Change, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.err != nil {
+		return nil, r.err
+	}
+	i := slices.IndexFunc(r.journal, func(c crl.Change) bool { return c.Position > after })
+	if i < 0 {
+		return nil, nil
+	}
+	return slices.Clone(r.journal[i:min(len(r.journal), i+limit)]), nil
+}
+
+func (r *register) Wait(ctx context.Context, after uint64) error {
+	for {
+		r.mu.Lock()
+		if n := len(r.journal); n > 0 && r.journal[n-1].Position > after {
+			r.mu.Unlock()
+			return nil
+		}
+		if r.grown == nil {
+			r.grown = make(chan struct{})
+		}
+		grown := r.grown
+		r.mu.Unlock()
+		select {
+		case <-grown:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// entry is an entry of a serial that took effect a minute ago.
+func entry(serial int64, reason int, extra ...pkix.Extension) x509.RevocationListEntry {
+	return x509.RevocationListEntry{
+		SerialNumber: big.NewInt(serial), RevocationTime: time.Now().Add(-time.Minute), ReasonCode: reason, ExtraExtensions: extra,
+	}
+}
+
+// openssl runs the command and returns what it printed and whether it
+// succeeded.
+func openssl(t testing.TB, args ...string) (string, bool) {
+	t.Helper()
+	if _, err := exec.LookPath("openssl"); err != nil {
+		t.Skip("openssl is not installed")
+	}
+	out, err := exec.Command("openssl", args...).CombinedOutput()
+	return string(out), err == nil
+}
+
+func writePEM(t testing.TB, name, kind string, encoded []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: encoded}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// keysOf returns a key of every kind that lists are signed with.
+func keysOf(t testing.TB) map[string]crypto.Signer {
+	t.Helper()
+	keys := map[string]crypto.Signer{"p256": p256(t)}
+	for name, curve := range map[string]elliptic.Curve{"p384": elliptic.P384(), "p521": elliptic.P521()} {
+		key, err := ecdsa.GenerateKey(curve, rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys[name] = key
+	}
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys["rsa"] = key
+	_, keys["ed25519"], _ = ed25519.GenerateKey(rand.Reader)
+	return keys
+}

@@ -1,0 +1,79 @@
+package crl
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/x509"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// file is what is served under one path: an issuer's current list, or octets
+// that stay.
+type file struct {
+	list     *list
+	der      []byte
+	etag     string
+	modified time.Time
+}
+
+// certificateMaxAge is how long caches may keep an authority's certificate,
+// which hardly ever changes.
+const certificateMaxAge = time.Hour
+
+func certificateFile(c *x509.Certificate) file {
+	return file{der: c.Raw, etag: fmt.Sprintf(`"%x"`, sha256.Sum256(c.Raw)), modified: c.NotBefore}
+}
+
+// ServeHTTP answers GET and HEAD for the published paths and for no others.
+//
+// RFC 2585, Section 4: application/pkix-crl and application/pkix-cert, one
+// DER object each. RFC 4387, Section 2: no content-coding, whatever the client
+// accepts, since the octets are a signed object. Validators, conditions and
+// ranges are those of RFC 9110, Section 8.8, Section 13 and Section 14.
+func (p *Publisher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	f, ok := p.files[r.URL.Path]
+	switch {
+	case !ok:
+		refuse(w, http.StatusNotFound, "there is no such list or certificate")
+		return
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		w.Header().Set("Allow", "GET, HEAD")
+		refuse(w, http.StatusMethodNotAllowed, "lists and certificates are only read")
+		return
+	}
+	media, maxAge := "application/pkix-cert", certificateMaxAge
+	now := time.Now()
+	if f.list != nil {
+		current := f.list.current.Load()
+		if current == nil {
+			w.Header().Set("Retry-After", "5")
+			refuse(w, http.StatusServiceUnavailable, "the list was not published yet")
+			return
+		}
+		f.der, f.etag, f.modified = current.DER, current.etag, current.modified
+		// RFC 9111, Section 4.2: fresh means usable unasked, which a list is not
+		// after its nextUpdate.
+		media, maxAge = "application/pkix-crl", max(0, min(p.config.MaxAge, current.NextUpdate.Sub(now)))
+	}
+	seconds := maxAge.Truncate(time.Second)
+	h := w.Header()
+	h.Set("Content-Type", media)
+	h.Set("ETag", f.etag)
+	h.Set("Cache-Control", "max-age="+strconv.Itoa(int(seconds/time.Second))+", public, no-transform, must-revalidate")
+	h.Set("Expires", now.Add(seconds).UTC().Format(http.TimeFormat))
+	if f.modified.After(now) {
+		// RFC 9110, Section 8.8.2.1: never later than the answer itself.
+		f.modified = time.Time{}
+	}
+	http.ServeContent(w, r, "", f.modified, bytes.NewReader(f.der))
+}
+
+// refuse answers without a list.
+func refuse(w http.ResponseWriter, status int, why string) {
+	w.Header().Set("Cache-Control", "no-store")
+	http.Error(w, why, status)
+}

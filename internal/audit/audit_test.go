@@ -1,0 +1,436 @@
+package audit_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/altamga/altamga/internal/audit"
+)
+
+// open opens a log that the end of the test closes.
+func open(t testing.TB, path string) *audit.Log {
+	t.Helper()
+	l, err := audit.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+func name(t testing.TB) string { return filepath.Join(t.TempDir(), "audit.log") }
+
+// written returns a closed log of n lines and its contents.
+func written(t testing.TB, n int) (path string, contents []byte) {
+	t.Helper()
+	path = name(t)
+	l := open(t, path)
+	for i := range n {
+		if err := l.Append(t.Context(), "certificate.issue", slog.Int("n", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.Close()
+	return path, read(t, path)
+}
+
+func read(t testing.TB, path string) []byte {
+	t.Helper()
+	contents, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return contents
+}
+
+type secret string
+
+func (secret) LogValue() slog.Value { return slog.StringValue("hidden") }
+
+func TestLine(t *testing.T) {
+	t.Run("values of every kind", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			path := name(t)
+			l := open(t, path)
+			at := time.Date(2026, 11, 22, 14, 0, 0, 5e8, time.FixedZone("Asia/Baku", 4*3600))
+			err := l.Append(t.Context(), "certificate.revoke",
+				slog.String("issuer", "ehm"), slog.String("name", "Əli \"<&>\"\n\u2028"), slog.Int64("i", math.MinInt64), slog.Uint64("u", math.MaxUint64),
+				slog.Float64("f", 1.5), slog.Float64("inf", math.Inf(-1)), slog.Bool("b", true), slog.Duration("d", 90*time.Second), slog.Time("at", at),
+				slog.Any("err", errors.New("it broke")), slog.Any("list", []string{"a", "b"}), slog.Any("secret", secret("pin")), slog.Any("nil", nil),
+				slog.Group("person", slog.String("role", "officer"), slog.Group("desk", slog.Int("floor", 2))), slog.Group("", slog.Int("inline", 1)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := `{"seq":1,"time":"2000-01-01T00:00:00.000000Z","action":"certificate.revoke","attrs":{` +
+				`"issuer":"ehm","name":"Əli \"<&>\"\n\u2028","i":-9223372036854775808,"u":18446744073709551615,` +
+				`"f":1.5,"inf":"-Inf","b":true,"d":"1m30s","at":"2026-11-22T10:00:00.5Z",` +
+				`"err":"it broke","list":["a","b"],"secret":"hidden","nil":null,` +
+				`"person.role":"officer","person.desk.floor":2,"inline":1},"prev":"` + strings.Repeat("0", 64) + `"}` + "\n"
+			if got := string(read(t, path)); got != want {
+				t.Errorf("got  %s\nwant %s", got, want)
+			}
+			if err := l.Append(t.Context(), "empty"); err != nil {
+				t.Fatal(err)
+			}
+			var line struct{ Prev string }
+			if err := json.Unmarshal(bytes.SplitAfter(read(t, path), []byte("\n"))[1], &line); err != nil {
+				t.Fatal(err)
+			}
+			if got, want := line.Prev, fmt.Sprintf("%x", sha256.Sum256([]byte(want))); got != want {
+				t.Errorf("prev %s, want %s", got, want)
+			}
+		})
+	})
+	t.Run("anybody can check a link with sha256sum", func(t *testing.T) {
+		if _, err := exec.LookPath("sha256sum"); err != nil {
+			t.Skip("sha256sum is not installed")
+		}
+		path, contents := written(t, 3)
+		out, err := exec.Command("sh", "-c", "sed -n 2p '"+path+"' | sha256sum").Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(strings.Split(string(contents), "\n")[2], `"prev":"`+string(out[:64])+`"`) {
+			t.Errorf("line 3 does not hold %s", out)
+		}
+	})
+	t.Run("what cannot be a line is refused and harms nothing", func(t *testing.T) {
+		path := name(t)
+		l := open(t, path)
+		for _, test := range []struct {
+			action string
+			attrs  []slog.Attr
+		}{
+			{"", nil},
+			{strings.Repeat("a", 200), nil},
+			{"\xff", nil},
+			{"twice", []slog.Attr{slog.Int("a", 1), slog.Int("a", 2)}},
+			{"twice by a group", []slog.Attr{slog.Int("a.b", 1), slog.Group("a", slog.Int("b", 2))}},
+			{"no key", []slog.Attr{slog.Int("", 1)}},
+			{"no JSON", []slog.Attr{slog.Any("c", make(chan int))}},
+			{"too long", []slog.Attr{slog.String("s", strings.Repeat("a", 70_000))}},
+		} {
+			if err := l.Append(t.Context(), test.action, test.attrs...); err == nil {
+				t.Errorf("%.20q was written", test.action)
+			}
+		}
+		if err := l.Append(t.Context(), "good"); err != nil {
+			t.Error(err)
+		}
+		if n, _, err := audit.Verify(bytes.NewReader(read(t, path))); n != 1 || err != nil {
+			t.Errorf("%d lines, %v", n, err)
+		}
+	})
+}
+
+func TestAppend(t *testing.T) {
+	t.Run("many appenders share flushes, and each line is there", func(t *testing.T) {
+		path := name(t)
+		l := open(t, path)
+		var flushes atomic.Int64
+		l.BreakDisk(func(lines []byte, real func([]byte) error) error {
+			flushes.Add(1)
+			time.Sleep(time.Millisecond)
+			return real(lines)
+		})
+		var all sync.WaitGroup
+		for i := range 500 {
+			all.Go(func() {
+				if err := l.Append(context.Background(), "act", slog.Int("i", i)); err != nil {
+					t.Error(err)
+				}
+				// Acknowledged means on the disk.
+				if !bytes.Contains(read(t, path), fmt.Appendf(nil, `{"i":%d}`, i)) {
+					t.Errorf("line %d was acknowledged and is not there", i)
+				}
+			})
+		}
+		all.Wait()
+		entries, last := l.Head()
+		n, hash, err := audit.Verify(bytes.NewReader(read(t, path)))
+		if n != 500 || entries != 500 || hash != last || err != nil {
+			t.Errorf("%d lines, head at %d, same hash %v, %v", n, entries, hash == last, err)
+		}
+		if f := flushes.Load(); f > 100 {
+			t.Errorf("%d flushes for 500 lines", f)
+		}
+	})
+	t.Run("G5 a failed write fails the log until it is opened anew", func(t *testing.T) {
+		path := name(t)
+		l := open(t, path)
+		if err := l.Append(t.Context(), "first"); err != nil {
+			t.Fatal(err)
+		}
+		full := errors.New("no space left on device")
+		l.BreakDisk(func(lines []byte, real func([]byte) error) error {
+			real(lines[:len(lines)/2])
+			return full
+		})
+		for range 2 {
+			if err := l.Append(t.Context(), "second"); !errors.Is(err, full) {
+				t.Errorf("error %v", err)
+			}
+			l.BreakDisk(func(lines []byte, real func([]byte) error) error { return real(lines) })
+		}
+		if l.Ready(t.Context()) == nil {
+			t.Error("the log says that it is ready")
+		}
+		if n, _ := l.Head(); n != 1 {
+			t.Errorf("head at %d, want 1", n)
+		}
+		l.Close()
+		l = open(t, path)
+		if err := l.Append(t.Context(), "third"); err != nil {
+			t.Fatal(err)
+		}
+		contents := string(read(t, path))
+		if n, _, err := audit.Verify(strings.NewReader(contents)); n != 3 || err != nil {
+			t.Errorf("%d lines, %v", n, err)
+		}
+		if strings.Contains(contents, "second") || !strings.Contains(contents, "audit.truncated") {
+			t.Errorf("the log is\n%s", contents)
+		}
+	})
+	t.Run("G5 a log that somebody replaced, shortened or removed is noticed at once", func(t *testing.T) {
+		for _, change := range []func(path string) error{
+			os.Remove,
+			func(path string) error { return os.Rename(path, path+".1") },
+			func(path string) error { return os.Truncate(path, 10) },
+			func(path string) error {
+				contents, err := os.ReadFile(path)
+				if err != nil {
+					return err
+				}
+				os.Remove(path)
+				return os.WriteFile(path, contents, 0o600)
+			},
+		} {
+			path := name(t)
+			l := open(t, path)
+			if err := l.Append(t.Context(), "first"); err != nil {
+				t.Fatal(err)
+			}
+			if err := change(path); err != nil {
+				t.Fatal(err)
+			}
+			if err := l.Append(t.Context(), "second"); err == nil {
+				t.Error("the line was acknowledged")
+			}
+		}
+	})
+	t.Run("an ended context writes nothing", func(t *testing.T) {
+		l := open(t, name(t))
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := l.Append(ctx, "act"); !errors.Is(err, context.Canceled) {
+			t.Errorf("error %v", err)
+		}
+		if n, _ := l.Head(); n != 0 {
+			t.Errorf("%d lines", n)
+		}
+	})
+	t.Run("an appender does not wait for a hanging disk longer than its context", func(t *testing.T) {
+		l := open(t, name(t))
+		release := make(chan struct{})
+		l.BreakDisk(func(lines []byte, real func([]byte) error) error { <-release; return real(lines) })
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		defer cancel()
+		if err := l.Append(ctx, "act"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("error %v", err)
+		}
+		close(release)
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+		if n, _ := l.Head(); n != 1 {
+			t.Errorf("close did not wait for the accepted line: %d lines", n)
+		}
+	})
+	t.Run("after Close", func(t *testing.T) {
+		l := open(t, name(t))
+		l.Close()
+		if err := l.Append(t.Context(), "act"); !errors.Is(err, audit.ErrClosed) {
+			t.Errorf("error %v", err)
+		}
+		if err := l.Close(); err != nil {
+			t.Errorf("closing twice: %v", err)
+		}
+	})
+}
+
+func TestOpen(t *testing.T) {
+	t.Run("the chain goes on", func(t *testing.T) {
+		path, _ := written(t, 3)
+		l := open(t, path)
+		if err := l.Append(t.Context(), "more"); err != nil {
+			t.Fatal(err)
+		}
+		if n, _, err := audit.Verify(bytes.NewReader(read(t, path))); n != 4 || err != nil {
+			t.Errorf("%d lines, %v", n, err)
+		}
+	})
+	t.Run("a crash at any octet of the last line loses that line alone", func(t *testing.T) {
+		path, contents := written(t, 3)
+		second := bytes.LastIndexByte(contents[:len(contents)-1], '\n') + 1
+		for size := second; size <= len(contents); size++ {
+			if err := os.WriteFile(path, contents[:size], 0o600); err != nil {
+				t.Fatal(err)
+			}
+			l, err := audit.Open(path)
+			if err != nil {
+				t.Fatalf("%d octets: %v", size, err)
+			}
+			l.Close()
+			n, _, err := audit.Verify(bytes.NewReader(read(t, path)))
+			want := 3 // two and the note
+			if size == second {
+				want = 2
+			}
+			if n != want || err != nil {
+				t.Fatalf("%d octets: %d lines, want %d, %v", size, n, want, err)
+			}
+		}
+	})
+	t.Run("a broken chain is refused and left as it is", func(t *testing.T) {
+		path, contents := written(t, 3)
+		altered := bytes.Replace(contents, []byte(`"n":1`), []byte(`"n":7`), 1)
+		for _, broken := range [][]byte{altered, append(altered, "half"...), []byte("no log\n"), append(make([]byte, 10), contents...)} {
+			os.WriteFile(path, broken, 0o600)
+			if l, err := audit.Open(path); err == nil {
+				l.Close()
+				t.Errorf("a log of %.40q was opened", broken)
+			}
+			if !bytes.Equal(read(t, path), broken) {
+				t.Error("it was changed")
+			}
+		}
+	})
+	t.Run("only the end of a long log is read, and it is checked", func(t *testing.T) {
+		path := name(t)
+		l := open(t, path)
+		var all sync.WaitGroup
+		for range 60 {
+			all.Go(func() { l.Append(context.Background(), "long", slog.String("s", strings.Repeat("a", 60_000))) })
+		}
+		all.Wait()
+		l.Close()
+		contents := read(t, path)
+		if len(contents) < 2*audit.TailWindow {
+			t.Fatal("the log is too short for this test")
+		}
+		l = open(t, path)
+		if err := l.Append(t.Context(), "more"); err != nil {
+			t.Fatal(err)
+		}
+		l.Close()
+		if n, _, err := audit.Verify(bytes.NewReader(read(t, path))); n != 61 || err != nil {
+			t.Errorf("%d lines, %v", n, err)
+		}
+		contents = read(t, path)
+		contents[len(contents)-100_000] ^= 1
+		os.WriteFile(path, contents, 0o600)
+		if _, err := audit.Open(path); err == nil {
+			t.Error("an altered end was not found")
+		}
+	})
+	t.Run("a second opener is refused", func(t *testing.T) {
+		path := name(t)
+		l := open(t, path)
+		if _, err := audit.Open(path); err == nil || !strings.Contains(err.Error(), "another process") {
+			t.Errorf("error %v", err)
+		}
+		l.Close()
+		open(t, path)
+	})
+	t.Run("a log that others may write is refused", func(t *testing.T) {
+		path, _ := written(t, 1)
+		os.Chmod(path, 0o620)
+		if _, err := audit.Open(path); err == nil {
+			t.Error("it was opened")
+		}
+	})
+	t.Run("a new log belongs to its owner alone", func(t *testing.T) {
+		path, _ := written(t, 0)
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("mode %v, %v", info.Mode(), err)
+		}
+	})
+	t.Run("no folder, a folder, a device", func(t *testing.T) {
+		for _, path := range []string{filepath.Join(t.TempDir(), "none", "audit.log"), t.TempDir(), os.DevNull} {
+			if _, err := audit.Open(path); err == nil {
+				t.Errorf("%s was opened", path)
+			}
+		}
+	})
+}
+
+// TestKill kills a process that appends without pause and looks at its log.
+func TestKill(t *testing.T) {
+	if path := os.Getenv("AUDIT_TEST_APPEND"); path != "" {
+		l := open(t, path)
+		for i := 0; ; i++ {
+			var all sync.WaitGroup
+			for range 4 {
+				all.Go(func() { l.Append(context.Background(), "act", slog.String("pad", strings.Repeat("x", i%3000))) })
+			}
+			all.Wait()
+			n, _ := l.Head()
+			fmt.Printf("written %d\n", n)
+		}
+	}
+	path := name(t)
+	for range 5 {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestKill$")
+		cmd.Env = append(os.Environ(), "AUDIT_TEST_APPEND="+path)
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		acknowledged, lives := 0, 1+rand.IntN(20)
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+			if n, _ := fmt.Sscanf(lines.Text(), "written %d", &acknowledged); n == 1 {
+				if lives--; lives == 0 {
+					time.AfterFunc(time.Duration(rand.IntN(3000))*time.Microsecond, func() { cmd.Process.Kill() })
+				}
+			}
+		}
+		cmd.Wait()
+		l := open(t, path)
+		n, _ := l.Head()
+		l.Close()
+		if got, _, err := audit.Verify(bytes.NewReader(read(t, path))); got != n || err != nil || n < acknowledged || n == 0 {
+			t.Errorf("%d lines (head %d) after %d were acknowledged: %v", got, n, acknowledged, err)
+		}
+	}
+}
+
+func BenchmarkAppend(b *testing.B) {
+	l := open(b, name(b))
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if err := l.Append(context.Background(), "certificate.issue", slog.String("serial", "0123456789abcdef0123456789abcdef")); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}

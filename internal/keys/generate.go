@@ -1,0 +1,131 @@
+package keys
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Algorithms returns the words that [Generate] knows.
+func Algorithms() []string {
+	return []string{"p256", "p384", "p521", "rsa3072", "rsa4096", "ed25519"}
+}
+
+// Generate makes a key, writes it to the file that uri names, and returns it
+// as [Open] reads it back. The algorithm is one of [Algorithms].
+//
+// The file gets mode 0600 and appears whole or not at all; a file of that name
+// is never overwritten (the error wraps [fs.ErrExist]). With passphrase-file,
+// which must exist, the key is encrypted in a form that openssl reads.
+func Generate(uri, baseDir, algorithm string) (crypto.Signer, error) {
+	u, err := Parse(uri)
+	if err != nil {
+		return nil, err
+	}
+	path := in(baseDir, u.Path)
+	exists := &Error{
+		err:  fmt.Errorf("generating key %s: %w", path, fs.ErrExist),
+		hint: "a key is never overwritten; move the old one away if it is not needed",
+	}
+	// Asked early to save the work; the decision is Link's, below.
+	if _, err := os.Lstat(path); err == nil {
+		return nil, exists
+	}
+	passphrase := ""
+	if u.PassphraseFile != "" {
+		if passphrase, err = readPassphrase(in(baseDir, u.PassphraseFile)); err != nil {
+			return nil, err
+		}
+	}
+	signer, err := newKey(algorithm)
+	if err != nil {
+		return nil, err
+	}
+	encoded, err := x509.MarshalPKCS8PrivateKey(signer)
+	if err != nil {
+		return nil, fmt.Errorf("generating key %s: %w", path, err)
+	}
+	block := &pem.Block{Type: "PRIVATE KEY", Bytes: encoded}
+	if u.PassphraseFile != "" {
+		block.Type = "ENCRYPTED PRIVATE KEY"
+		if block.Bytes, err = encrypt(encoded, passphrase); err != nil {
+			return nil, fmt.Errorf("generating key %s: %w", path, err)
+		}
+	}
+	switch err := writeNew(path, pem.EncodeToMemory(block)); {
+	case errors.Is(err, fs.ErrExist):
+		return nil, exists
+	case err != nil:
+		return nil, explain("generating key", err)
+	}
+	return Open(uri, baseDir)
+}
+
+func newKey(algorithm string) (crypto.Signer, error) {
+	switch algorithm {
+	case "p256":
+		return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	case "p384":
+		return ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	case "p521":
+		return ecdsa.GenerateKey(elliptic.P521(), rand.Reader)
+	case "rsa3072":
+		return rsa.GenerateKey(rand.Reader, 3072)
+	case "rsa4096":
+		return rsa.GenerateKey(rand.Reader, 4096)
+	case "ed25519":
+		_, key, err := ed25519.GenerateKey(rand.Reader)
+		return key, err
+	}
+	hint := "choose one of " + strings.Join(Algorithms(), ", ")
+	if lower := strings.NewReplacer("-", "", "_", "").Replace(strings.ToLower(algorithm)); slices.Contains(Algorithms(), lower) {
+		hint = "did you mean " + lower + "?"
+	}
+	return nil, &Error{err: fmt.Errorf("generating key: unknown algorithm %q", algorithm), hint: hint}
+}
+
+// writeNew writes a file of mode 0600 that was not there before. Link gives
+// the finished file its name and fails when the name is taken, which rename
+// would not.
+func writeNew(path string, data []byte) error {
+	dir := filepath.Dir(path)
+	f, err := os.CreateTemp(dir, ".key-*.tmp") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	if _, err := f.Write(data); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	if err := os.Link(f.Name(), path); err != nil {
+		return err
+	}
+	if err := os.Remove(f.Name()); err != nil {
+		return err
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
