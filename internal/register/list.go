@@ -62,6 +62,8 @@ func (b *batch) listed(issuer string, at time.Time) ([]x509.RevocationListEntry,
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return nil, err
 	}
+	// A list's thisUpdate is its time in whole seconds.
+	publishedAt.Int64 -= publishedAt.Int64 % int64(time.Second/time.Microsecond)
 	// Left out is what had expired before the last published list and was
 	// already on it, which is so when nothing has happened to it since.
 	var entries []x509.RevocationListEntry

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"fmt"
+	"net/http"
+	"os"
+
+	"github.com/altamga/altamga/ca"
+	"github.com/altamga/altamga/internal/lint"
+	"github.com/altamga/altamga/internal/serve"
+)
+
+type caCommands struct {
+	Serve caServe `cmd:"" help:"Serve the API: JSON over mutual TLS."`
+}
+
+type caServe struct {
+	serveFlags
+}
+
+func (c caServe) Run(ctx context.Context, std streams) error {
+	return c.serve(ctx, std, (*process).addCA)
+}
+
+// addCA adds the certification authority to the process.
+func (p *process) addCA(ctx context.Context) error {
+	c := p.config.CA
+	if c == nil {
+		return noSection("ca")
+	}
+	profiles, err := ca.BuiltinProfiles()
+	if c.Profiles != "" {
+		profiles, err = ca.LoadProfiles(os.DirFS(string(c.Profiles)))
+	}
+	if err != nil {
+		return fmt.Errorf("reading profiles: %w", err)
+	}
+	issuers, err := p.caIssuers(c.Issuers)
+	if err != nil {
+		return err
+	}
+	authority, err := ca.New(ca.Config{
+		Issuers: issuers, Profiles: profiles, Register: p.register,
+		Lint: lint.Certificate, Audit: p.audit.Append,
+		Log: p.log.With("server", "ca"), Observe: p.admin.Observer("ca"),
+	})
+	if err != nil {
+		return fmt.Errorf("configuring ca: %w", err)
+	}
+	chain, key, peers, err := p.tls(c.TLS)
+	if err != nil {
+		return fmt.Errorf("configuring ca.tls: %w", err)
+	}
+	mutual, err := serve.ServerTLS(chain, key, peers...)
+	if err != nil {
+		return fmt.Errorf("configuring ca.tls: %w", err)
+	}
+	p.add("ca", c.Listen, mutual, authority.Handler(), func(s *serve.Server) {
+		s.LongPoll = func(r *http.Request) bool { return r.URL.Path == "/v1/journal" }
+	})
+	p.loops = append(p.loops, serve.Loop{Name: "ca expiry", Run: authority.Run})
+	p.admin.Add("ca", p.audit.Ready)
+	p.admin.Add("ca", p.registerReady)
+	return nil
+}
+
+// caIssuers opens the issuers' certificates and keys. The chain above each is
+// found among the others.
+func (p *process) caIssuers(configured []caIssuerConfig) ([]ca.Issuer, error) {
+	issuers := make([]ca.Issuer, len(configured))
+	certificates := make([]*x509.Certificate, len(configured))
+	for i, c := range configured {
+		certificate, err := readCertificate(c.Certificate)
+		if err != nil {
+			return nil, err
+		}
+		key, err := p.key(c.Key, certificate)
+		if err != nil {
+			return nil, fmt.Errorf("opening key of issuer %s: %w", c.ID, err)
+		}
+		certificates[i] = certificate
+		issuers[i] = ca.Issuer{
+			ID: c.ID, Certificate: certificate, Key: key, Profiles: c.Profiles,
+			OCSP: string(c.OCSP), CRL: string(c.CRL), CAIssuers: string(c.CAIssuers),
+		}
+	}
+	for i := range issuers {
+		issuers[i].Chain = chainAbove(certificates[i], certificates)
+	}
+	return issuers, nil
+}
+
+// chainAbove returns the certificates above one, from its issuer up to the
+// root, as far as they are among the known.
+func chainAbove(certificate *x509.Certificate, known []*x509.Certificate) []*x509.Certificate {
+	var chain []*x509.Certificate
+	for len(chain) < len(known) && !bytes.Equal(certificate.RawSubject, certificate.RawIssuer) {
+		above := certificate
+		for _, candidate := range known {
+			if bytes.Equal(candidate.RawSubject, certificate.RawIssuer) && certificate.CheckSignatureFrom(candidate) == nil {
+				above = candidate
+			}
+		}
+		if above == certificate {
+			break
+		}
+		chain = append(chain, above)
+		certificate = above
+	}
+	return chain
+}
+
+// registerReady reports whether the register answers.
+func (p *process) registerReady(ctx context.Context) error {
+	if _, err := p.register.Head(ctx); err != nil {
+		return fmt.Errorf("reading register: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,304 @@
+package main
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/altamga/altamga/internal/config"
+)
+
+// suiteConfig is the configuration file. One file may hold every section
+// (`altamga up`) or only those that one server needs (`altamga ocsp serve`).
+// Every field's comment is its manual.
+type suiteConfig struct {
+	// Register is the certificate register and its journal. The ca writes it;
+	// ocsp and crl follow it.
+	Register *registerConfig `toml:"register"`
+	// Audit is the tamper-evident log of this process.
+	Audit *auditConfig `toml:"audit"`
+	// Admin serves health, readiness and metrics.
+	Admin *adminConfig `toml:"admin"`
+
+	CA   *caConfig   `toml:"ca"`
+	OCSP *ocspConfig `toml:"ocsp"`
+	CRL  *crlConfig  `toml:"crl"`
+	TSA  *tsaConfig  `toml:"tsa"`
+	RA   *raConfig   `toml:"ra"`
+}
+
+type registerConfig struct {
+	// Path of the SQLite database. `altamga init` creates it; a server refuses
+	// to start on a register that does not exist.
+	Path config.Path `toml:"path"`
+}
+
+type auditConfig struct {
+	// Path of the log. One process at a time writes it.
+	Path config.Path `toml:"path"`
+}
+
+type adminConfig struct {
+	// Listen is the address of health, readiness and metrics. It has no
+	// authentication: keep it off public networks.
+	Listen config.Address `toml:"listen"`
+}
+
+// tlsConfig is how one end of a TLS connection proves itself and whom it
+// trusts.
+type tlsConfig struct {
+	// Certificate is the PEM file of the certificate and its chain.
+	Certificate config.Path `toml:"certificate"`
+	// Key is the key's URI, relative to the configuration file.
+	Key string `toml:"key"`
+	// Peers is the PEM file of the roots that the other end's certificate must
+	// come from.
+	Peers config.Path `toml:"peers"`
+}
+
+type caConfig struct {
+	// Listen is the address of the API; it speaks mutual TLS only.
+	Listen config.Address `toml:"listen"`
+	TLS    tlsConfig      `toml:"tls"`
+	// Profiles is a folder of profile files. Default: the built-in profiles,
+	// whose policies are examples.
+	Profiles config.Path      `toml:"profiles"`
+	Issuers  []caIssuerConfig `toml:"issuer"`
+}
+
+type caIssuerConfig struct {
+	// ID is the issuer's short name in the register and the API. It never
+	// changes.
+	ID          string      `toml:"id"`
+	Certificate config.Path `toml:"certificate"`
+	Key         string      `toml:"key"`
+	// Profiles that this issuer may issue by.
+	Profiles []string `toml:"profiles"`
+	// OCSP, CRL and CAIssuers are the addresses put into what it issues.
+	OCSP      config.URL `toml:"ocsp"`
+	CRL       config.URL `toml:"crl"`
+	CAIssuers config.URL `toml:"ca_issuers"`
+}
+
+type ocspConfig struct {
+	Listen config.Address `toml:"listen"`
+	// Validity is how long an answer may be relied on: nextUpdate - thisUpdate.
+	// Default 1h.
+	Validity time.Duration `toml:"validity"`
+	// MaxAge is how long HTTP caches may keep an answer, and so the longest
+	// time that a change stays hidden behind one. Default 1m.
+	MaxAge time.Duration `toml:"max_age"`
+	// NonIssued is the answer for a serial that was never issued: "unknown"
+	// (default), or "revoked" with the extended-revoke extension.
+	NonIssued string             `toml:"non_issued"`
+	Issuers   []ocspIssuerConfig `toml:"issuer"`
+}
+
+type ocspIssuerConfig struct {
+	ID          string      `toml:"id"`
+	Certificate config.Path `toml:"certificate"`
+	// Signer is the certificate of the delegated responder, issued directly by
+	// the issuer; SignerKey the URI of its key.
+	Signer    config.Path `toml:"signer"`
+	SignerKey string      `toml:"signer_key"`
+	// Chain is the PEM file of further certificates that each answer carries,
+	// so that a client that knows only the issuer and the root can build the
+	// path between them. Default: none.
+	Chain config.Path `toml:"chain"`
+}
+
+type crlConfig struct {
+	Listen config.Address `toml:"listen"`
+	// Dir is the folder that lists and issuers' certificates are published in.
+	Dir config.Path `toml:"dir"`
+	// Validity is nextUpdate - thisUpdate. Default 25h.
+	Validity time.Duration `toml:"validity"`
+	// Interval is the longest time between two lists, within the 3 hours that
+	// the national rules allow. Default 2h30m.
+	Interval time.Duration `toml:"interval"`
+	// Delay is how long after a change the next list waits for further
+	// changes. Default 1s.
+	Delay   time.Duration     `toml:"delay"`
+	Issuers []crlIssuerConfig `toml:"issuer"`
+}
+
+type crlIssuerConfig struct {
+	ID          string      `toml:"id"`
+	Certificate config.Path `toml:"certificate"`
+	Key         string      `toml:"key"`
+	// Path and CertificatePath are the published names below the server's
+	// root, such as "ehm.crl" and "ehm.cer".
+	Path            string `toml:"path"`
+	CertificatePath string `toml:"certificate_path"`
+}
+
+type tsaConfig struct {
+	Listen      config.Address `toml:"listen"`
+	Certificate config.Path    `toml:"certificate"`
+	Key         string         `toml:"key"`
+	// Chain is the PEM file of the certificates that a token carries beside the
+	// signer's when the client asks for certificates; without the root.
+	Chain config.Path `toml:"chain"`
+	// Policies are the accepted policy identifiers, the default first.
+	Policies []string `toml:"policies"`
+	// Accuracy is what every token declares and the clock must hold, at most
+	// 1s. Default 1s.
+	Accuracy time.Duration `toml:"accuracy"`
+}
+
+type raConfig struct {
+	Listen config.Address `toml:"listen"`
+	// Store is the SQLite database of applications.
+	Store config.Path `toml:"store"`
+	// DataKey is the file of the 32 octets, in hexadecimal, that encrypt
+	// personal data in the store.
+	DataKey config.Path `toml:"data_key"`
+	// CA is the base URL of the certification authority's API; Client is how
+	// the registration authority proves itself to it.
+	CA     config.URL `toml:"ca"`
+	Client tlsConfig  `toml:"client"`
+	// Issuer and the two profiles are what an approved application is issued by.
+	Issuer                string `toml:"issuer"`
+	SignatureProfile      string `toml:"signature_profile"`
+	AuthenticationProfile string `toml:"authentication_profile"`
+	// Demonstration marks the public page as one that shows no real
+	// certificates.
+	Demonstration bool `toml:"demonstration"`
+	// Staff may act; nobody else.
+	Staff []staffConfig `toml:"staff"`
+}
+
+type staffConfig struct {
+	// Name is the person's short name in the audit log, without spaces.
+	Name string `toml:"name"`
+	// Roles: operator, officer, revocation.
+	Roles []string `toml:"roles"`
+	// Token is the SHA-256 hash of the person's bearer token.
+	Token tokenHash `toml:"token"`
+	// FIN of the person, so that nobody handles his own case.
+	FIN string `toml:"fin"`
+}
+
+// tokenHash is a SHA-256 hash, in the file in hexadecimal.
+type tokenHash [32]byte
+
+// UnmarshalText reads 64 hexadecimal digits.
+func (h *tokenHash) UnmarshalText(text []byte) error {
+	if n, err := hex.Decode(h[:], text[:min(len(text), 64)]); err != nil || n != len(h) || len(text) != 64 {
+		return errors.New("is not a SHA-256 hash of 64 hexadecimal digits")
+	}
+	return nil
+}
+
+// Validate checks what one section needs of another.
+func (c *suiteConfig) Validate() error {
+	var faults []error
+	need := func(section string, there bool, register, audit bool) {
+		if there && register && c.Register == nil {
+			faults = append(faults, config.Wrong(section, "needs a section [register]"))
+		}
+		if there && audit && c.Audit == nil {
+			faults = append(faults, config.Wrong(section, "needs a section [audit]"))
+		}
+	}
+	need("ca", c.CA != nil, true, true)
+	need("ocsp", c.OCSP != nil, true, false)
+	need("crl", c.CRL != nil, true, true)
+	need("ra", c.RA != nil, false, true)
+	return errors.Join(faults...)
+}
+
+func (c *registerConfig) Validate() error { return required(field{"path", string(c.Path)}) }
+func (c *auditConfig) Validate() error    { return required(field{"path", string(c.Path)}) }
+func (c *adminConfig) Validate() error    { return required(field{"listen", string(c.Listen)}) }
+
+func (c *tlsConfig) Validate() error {
+	return required(field{"certificate", string(c.Certificate)}, field{"key", c.Key}, field{"peers", string(c.Peers)})
+}
+
+func (c *caConfig) Validate() error {
+	ids := make([]string, len(c.Issuers))
+	for i, issuer := range c.Issuers {
+		ids[i] = issuer.ID
+	}
+	return errors.Join(required(field{"listen", string(c.Listen)}), distinct("issuer", "id", ids))
+}
+
+func (c *caIssuerConfig) Validate() error {
+	return required(field{"id", c.ID}, field{"certificate", string(c.Certificate)}, field{"key", c.Key})
+}
+
+func (c *ocspConfig) Validate() error {
+	ids := make([]string, len(c.Issuers))
+	for i, issuer := range c.Issuers {
+		ids[i] = issuer.ID
+	}
+	return errors.Join(required(field{"listen", string(c.Listen)}), distinct("issuer", "id", ids))
+}
+
+func (c *ocspIssuerConfig) Validate() error {
+	return required(field{"id", c.ID}, field{"certificate", string(c.Certificate)},
+		field{"signer", string(c.Signer)}, field{"signer_key", c.SignerKey})
+}
+
+func (c *crlConfig) Validate() error {
+	paths := make([]string, len(c.Issuers))
+	for i, issuer := range c.Issuers {
+		paths[i] = issuer.Path
+	}
+	return errors.Join(required(field{"listen", string(c.Listen)}, field{"dir", string(c.Dir)}), distinct("issuer", "path", paths))
+}
+
+func (c *crlIssuerConfig) Validate() error {
+	return required(field{"id", c.ID}, field{"certificate", string(c.Certificate)}, field{"key", c.Key}, field{"path", c.Path})
+}
+
+func (c *tsaConfig) Validate() error {
+	err := required(field{"listen", string(c.Listen)}, field{"certificate", string(c.Certificate)}, field{"key", c.Key})
+	if len(c.Policies) == 0 {
+		err = errors.Join(err, config.Missing("policies"))
+	}
+	return err
+}
+
+func (c *raConfig) Validate() error {
+	names := make([]string, len(c.Staff))
+	for i, person := range c.Staff {
+		names[i] = person.Name
+	}
+	return errors.Join(distinct("staff", "name", names),
+		required(field{"listen", string(c.Listen)}, field{"store", string(c.Store)}, field{"data_key", string(c.DataKey)},
+			field{"ca", string(c.CA)}, field{"issuer", c.Issuer},
+			field{"signature_profile", c.SignatureProfile}, field{"authentication_profile", c.AuthenticationProfile}))
+}
+
+// field is a key and its value.
+type field struct{ key, value string }
+
+// required reports the keys that have no value.
+func required(fields ...field) error {
+	var faults []error
+	for _, f := range fields {
+		if f.value == "" {
+			faults = append(faults, config.Missing(f.key))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// distinct reports a list that is empty or names something twice.
+func distinct(table, key string, values []string) error {
+	if len(values) == 0 {
+		return config.Missing(table)
+	}
+	var faults []error
+	seen := map[string]bool{}
+	for i, value := range values {
+		if seen[value] {
+			faults = append(faults, config.Wrong(fmt.Sprintf("%s[%d].%s", table, i, key), "%q stands twice", value))
+		}
+		seen[value] = true
+	}
+	return errors.Join(faults...)
+}

@@ -1,0 +1,378 @@
+package main
+
+import (
+	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	_ "embed"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"text/template"
+
+	"github.com/altamga/altamga/ca"
+	"github.com/altamga/altamga/internal/audit"
+	"github.com/altamga/altamga/internal/keys"
+	"github.com/altamga/altamga/internal/lint"
+	"github.com/altamga/altamga/internal/register"
+)
+
+// initCommand creates a centre: its hierarchy, keys, register, configuration
+// and the tokens of its staff.
+type initCommand struct {
+	Dir  string `required:"" help:"The folder to create. It must not hold anything yet." type:"path"`
+	Plan string `help:"The plan (TOML). Default: that of the demonstration." type:"existingfile" placeholder:"FILE"`
+}
+
+func (c initCommand) Run(ctx context.Context, std streams) error {
+	p, err := loadPlan(c.Plan)
+	if err != nil {
+		return err
+	}
+	if err := found(ctx, p, c.Dir); err != nil {
+		return err
+	}
+	fmt.Fprintf(std.out, "Created %s: %d authorities, their keys and the configuration.\n", c.Dir, len(p.Issuing)+3)
+	fmt.Fprintf(std.out, "Start it with: altamga up -c %s\n", filepath.Join(c.Dir, configFile))
+	return nil
+}
+
+// configFile is the name of the configuration in a centre's folder.
+const configFile = "altamga.toml"
+
+//go:embed altamga.toml.tmpl
+var configTemplate string
+
+// found creates the centre of a plan in dir, which must be absent or empty. It
+// appears whole or not at all: everything is made in a folder beside it that
+// takes its name at the end.
+func found(ctx context.Context, p *plan, dir string) (err error) {
+	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
+		return withHint(fmt.Errorf("creating %s: the folder is not empty", dir), "name a new folder; nothing that exists is overwritten")
+	}
+	dir = filepath.Clean(dir)
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return fmt.Errorf("creating %s: %w", dir, err)
+	}
+	building, err := os.MkdirTemp(filepath.Dir(dir), "."+filepath.Base(dir)+"-")
+	if err != nil {
+		return fmt.Errorf("creating %s: %w", dir, err)
+	}
+	defer os.RemoveAll(building)
+	f := &founder{plan: p, dir: building}
+	if err := f.build(ctx); err != nil {
+		return fmt.Errorf("creating %s: %w", dir, err)
+	}
+	// A plan may say what a server refuses; better now than at the first start.
+	if err := checkCentre(ctx, filepath.Join(building, configFile)); err != nil {
+		return fmt.Errorf("creating %s: the plan makes a centre that cannot start: %w", dir, err)
+	}
+	if err := os.Rename(building, dir); err != nil {
+		return fmt.Errorf("creating %s: %w", dir, err)
+	}
+	return nil
+}
+
+// checkCentre opens everything that the servers of a configuration need.
+func checkCentre(ctx context.Context, file string) (err error) {
+	p, err := newProcess(ctx, file, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.close()) }()
+	return p.addAll(ctx)
+}
+
+// founder makes the files of a centre.
+type founder struct {
+	plan     *plan
+	dir      string
+	register *register.SQLite
+	audit    *audit.Log
+	profiles *ca.Profiles
+
+	// Authorities, in order of creation, are those of the configuration; the
+	// fields after it fill the configuration's template.
+	Authorities    []*foundAuthority
+	TLSKey, RAKey  string
+	TSAKey, Issuer string
+	Staff          []foundStaff
+	CRLDelay       string
+}
+
+// foundAuthority is an authority as the configuration has it.
+type foundAuthority struct {
+	ID                             string
+	Certificate, Key               string
+	Profiles                       []string
+	OCSP, CRL, CAIssuers           string
+	Signer, SignerKey, SignerChain string
+	CRLPath, CertificatePath       string
+	issuer                         ca.Issuer
+	parent                         *foundAuthority
+}
+
+type foundStaff struct {
+	planStaff
+	Token string
+}
+
+// The fields of the plan that the template needs.
+func (f *founder) Centre() string       { return f.plan.Centre }
+func (f *founder) Servers() planServers { return f.plan.Servers }
+func (f *founder) TSA() planTSA         { return f.plan.TSA }
+func (f *founder) Demonstration() bool  { return f.plan.Demonstration }
+
+func (f *founder) build(ctx context.Context) (err error) {
+	for _, folder := range []string{"certificates", "keys", "tls", "staff", "public"} {
+		mode := os.FileMode(0o755)
+		if folder == "keys" || folder == "staff" {
+			mode = 0o700
+		}
+		if err := os.Mkdir(filepath.Join(f.dir, folder), mode); err != nil {
+			return err
+		}
+	}
+	if err := os.Chmod(f.dir, 0o755); err != nil {
+		return err
+	}
+	if !f.plan.Demonstration {
+		if err := os.WriteFile(filepath.Join(f.dir, passphraseFile), []byte(rand.Text()+"\n"), 0o600); err != nil {
+			return err
+		}
+	}
+	if f.register, err = register.Open(ctx, filepath.Join(f.dir, "register.db")); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.register.Close()) }()
+	if f.audit, err = audit.Open(filepath.Join(f.dir, "audit.log")); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.audit.Close()) }()
+	if f.profiles, err = ca.BuiltinProfiles(); err != nil {
+		return err
+	}
+	for _, step := range []func(context.Context) error{f.hierarchy, f.tls, f.responders, f.tsa, f.staff} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return f.config()
+}
+
+// hierarchy makes root, policy and issuing centres.
+func (f *founder) hierarchy(ctx context.Context) error {
+	root, err := f.authority(ctx, nil, planAuthority{ID: "root", Name: f.plan.Root.Name, Key: f.plan.Root.Key, Profiles: []string{"root", "policy", "ocsp-signer"}}, "root")
+	if err != nil {
+		return err
+	}
+	policy, err := f.authority(ctx, root, planAuthority{ID: "policy", Name: f.plan.Policy.Name, Key: f.plan.Policy.Key, Profiles: []string{"issuing", "ocsp-signer", "tsa-signer"}}, "policy")
+	if err != nil {
+		return err
+	}
+	for _, issuing := range f.plan.Issuing {
+		issuing.Profiles = append([]string{"ocsp-signer"}, issuing.Profiles...)
+		if _, err := f.authority(ctx, policy, issuing, "issuing"); err != nil {
+			return err
+		}
+	}
+	f.Issuer = f.plan.Issuing[0].ID
+	return nil
+}
+
+// authority makes one authority: its key, and its certificate from parent, or
+// from itself when there is none.
+func (f *founder) authority(ctx context.Context, parent *foundAuthority, p planAuthority, profile string) (*foundAuthority, error) {
+	a := &foundAuthority{
+		ID: p.ID, Profiles: p.Profiles, parent: parent,
+		Certificate: "certificates/" + p.ID + ".pem", Key: f.keyURI(p.ID),
+		CRL: string(f.plan.Servers.CRL.URL) + p.ID + ".crl", CAIssuers: string(f.plan.Servers.CRL.URL) + p.ID + ".cer",
+		CRLPath: p.ID + ".crl", CertificatePath: p.ID + ".cer",
+	}
+	subject := f.subject(p.Name)
+	if profile == "suite-root" {
+		// Known to the centre alone: no responder, no register of companies.
+		delete(subject, "voen")
+	} else {
+		a.OCSP = string(f.plan.Servers.OCSP.URL)
+	}
+	key, err := keys.Generate(a.Key, f.dir, p.Key)
+	if err != nil {
+		return nil, err
+	}
+	a.issuer = ca.Issuer{ID: a.ID, Key: key, Profiles: a.Profiles, OCSP: a.OCSP, CRL: a.CRL, CAIssuers: a.CAIssuers}
+	request := ca.Request{Issuer: a.ID, Profile: profile, Subject: subject}
+	by := a
+	if parent != nil {
+		request.Issuer, request.PublicKey, by = parent.ID, key.Public(), parent
+	}
+	certificate, err := f.issue(ctx, by, request, a.Certificate)
+	if err != nil {
+		return nil, err
+	}
+	a.issuer.Certificate = certificate
+	for up := parent; up != nil; up = up.parent {
+		a.issuer.Chain = append(a.issuer.Chain, up.issuer.Certificate)
+	}
+	f.Authorities = append(f.Authorities, a)
+	return a, nil
+}
+
+// subject of an authority or service of the centre.
+func (f *founder) subject(name string) map[string]string {
+	subject := map[string]string{"O": f.plan.Centre, "CN": name}
+	if f.plan.VOEN != "" {
+		subject["voen"] = f.plan.VOEN
+	}
+	return subject
+}
+
+// issue has a certificate issued and writes it to a file of the centre.
+func (f *founder) issue(ctx context.Context, by *foundAuthority, request ca.Request, file string) (*x509.Certificate, error) {
+	request.Actor = "init"
+	authority, err := ca.New(ca.Config{
+		Issuers: []ca.Issuer{by.issuer}, Profiles: f.profiles, Register: f.register,
+		Lint: lint.Certificate, Audit: f.audit.Append,
+	})
+	if err != nil {
+		return nil, err
+	}
+	prepared, err := authority.Prepare(ctx, request)
+	if err != nil {
+		return nil, fmt.Errorf("issuing %s: %w", file, err)
+	}
+	issued, err := authority.Issue(ctx, prepared)
+	if err != nil {
+		return nil, fmt.Errorf("issuing %s: %w", file, err)
+	}
+	block := &pem.Block{Type: "CERTIFICATE", Bytes: issued.Certificate.Raw}
+	return issued.Certificate, os.WriteFile(filepath.Join(f.dir, file), pem.EncodeToMemory(block), 0o644)
+}
+
+// keyURI names a key file of the centre.
+func (f *founder) keyURI(name string) string {
+	uri := "file:keys/" + name + ".key"
+	if !f.plan.Demonstration {
+		uri += "?passphrase-file=" + passphraseFile
+	}
+	return uri
+}
+
+// passphraseFile encrypts the keys of a real centre. An operator may move it to
+// a place of its own.
+const passphraseFile = "keys/passphrase"
+
+// service makes a key and has its certificate issued.
+func (f *founder) service(ctx context.Context, by *foundAuthority, keyName, algorithm, file string, request ca.Request) (uri string, key crypto.Signer, err error) {
+	uri = f.keyURI(keyName)
+	if key, err = keys.Generate(uri, f.dir, algorithm); err != nil {
+		return "", nil, err
+	}
+	request.Issuer, request.PublicKey = by.ID, key.Public()
+	_, err = f.issue(ctx, by, request, file)
+	return uri, key, err
+}
+
+// responders makes a delegated OCSP signer for every authority that names a
+// responder in what it issues.
+func (f *founder) responders(ctx context.Context) (err error) {
+	for _, a := range f.Authorities {
+		if a.OCSP == "" {
+			continue
+		}
+		a.Signer = "certificates/ocsp-" + a.ID + ".pem"
+		a.SignerKey, _, err = f.service(ctx, a, "ocsp-"+a.ID, "p256", a.Signer, ca.Request{Profile: "ocsp-signer", Subject: f.subject("OCSP " + strings.ToUpper(a.ID))})
+		if err != nil {
+			return err
+		}
+		// A client has the issuer's certificate, or it could not ask, and the
+		// root's; what is between the two it may not have.
+		if a.parent != nil && a.parent.parent != nil {
+			a.SignerChain = a.parent.Certificate
+		}
+	}
+	return nil
+}
+
+// tsa makes the time-stamping unit's key and certificate.
+func (f *founder) tsa(ctx context.Context) (err error) {
+	policy := f.Authorities[1]
+	f.TSAKey, _, err = f.service(ctx, policy, "tsa", f.plan.TSA.Key, "certificates/tsa.pem", ca.Request{Profile: "tsa-signer", Subject: f.subject(f.plan.TSA.Name)})
+	return err
+}
+
+// tls makes the suite's own root and the certificates by which its servers
+// know one another.
+func (f *founder) tls(ctx context.Context) error {
+	root, err := f.authority(ctx, nil, planAuthority{ID: "suite", Name: "Altamga suite", Key: "p256", Profiles: []string{"suite-root", "suite-server", "suite-client"}}, "suite-root")
+	if err != nil {
+		return err
+	}
+	server := ca.Request{Profile: "suite-server", Subject: map[string]string{"O": f.plan.Centre}}
+	for _, host := range f.plan.Hosts {
+		if address, err := netip.ParseAddr(host); err == nil {
+			server.IPAddresses = append(server.IPAddresses, address)
+		} else {
+			server.DNSNames = append(server.DNSNames, host)
+		}
+	}
+	if f.TLSKey, _, err = f.service(ctx, root, "tls-server", "p256", "tls/server.pem", server); err != nil {
+		return err
+	}
+	client := func(name string) ca.Request {
+		return ca.Request{Profile: "suite-client", Subject: map[string]string{"O": f.plan.Centre, "CN": name}}
+	}
+	if f.RAKey, _, err = f.service(ctx, root, "tls-ra", "p256", "tls/ra.pem", client("ra")); err != nil {
+		return err
+	}
+	if _, _, err = f.service(ctx, root, "tls-operator", "p256", "tls/operator.pem", client("operator")); err != nil {
+		return err
+	}
+	certificate, err := os.ReadFile(filepath.Join(f.dir, root.Certificate))
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(f.dir, "tls/root.pem"), certificate, 0o644)
+}
+
+// staff makes the tokens of the registration authority's staff and the key of
+// its store.
+func (f *founder) staff(context.Context) error {
+	for _, person := range f.plan.Staff {
+		token := rand.Text()
+		hash := sha256.Sum256([]byte(token))
+		f.Staff = append(f.Staff, foundStaff{person, hex.EncodeToString(hash[:])})
+		if err := os.WriteFile(filepath.Join(f.dir, "staff", person.Name+".token"), []byte(token+"\n"), 0o600); err != nil {
+			return err
+		}
+	}
+	key := make([]byte, 32)
+	rand.Read(key)
+	return os.WriteFile(filepath.Join(f.dir, "data.key"), []byte(hex.EncodeToString(key)+"\n"), 0o600)
+}
+
+// config writes the configuration.
+func (f *founder) config() error {
+	f.CRLDelay = "1s"
+	if f.plan.Demonstration {
+		f.CRLDelay = "20ms"
+	}
+	parsed, err := template.New(configFile).Funcs(template.FuncMap{"q": func(s any) string { return strconv.Quote(fmt.Sprint(s)) }}).Parse(configTemplate)
+	if err != nil {
+		return err
+	}
+	var text strings.Builder
+	if err := parsed.Execute(&text, f); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(f.dir, configFile), []byte(text.String()), 0o644)
+}

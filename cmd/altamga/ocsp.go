@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/big"
+
+	"github.com/altamga/altamga/internal/journal"
+	"github.com/altamga/altamga/internal/register"
+	"github.com/altamga/altamga/internal/serve"
+	"github.com/altamga/altamga/ocsp"
+)
+
+type ocspCommands struct {
+	Serve ocspServe `cmd:"" help:"Serve OCSP over HTTP."`
+}
+
+type ocspServe struct {
+	serveFlags
+}
+
+func (c ocspServe) Run(ctx context.Context, std streams) error {
+	return c.serve(ctx, std, (*process).addOCSP)
+}
+
+// addOCSP adds the OCSP responder to the process.
+func (p *process) addOCSP(ctx context.Context) error {
+	c := p.config.OCSP
+	if c == nil {
+		return noSection("ocsp")
+	}
+	issuers := make([]ocsp.Issuer, len(c.Issuers))
+	for i, configured := range c.Issuers {
+		issuer, err := p.ocspIssuer(configured)
+		if err != nil {
+			return fmt.Errorf("configuring ocsp issuer %s: %w", configured.ID, err)
+		}
+		issuers[i] = issuer
+	}
+	responder, err := ocsp.New(ocsp.Config{
+		Issuers: issuers, Source: statusSource{p.register},
+		Validity: c.Validity, MaxAge: c.MaxAge, NonIssued: c.NonIssued,
+		Log: p.log.With("server", "ocsp"), Observe: p.admin.Observer("ocsp"),
+	})
+	if err != nil {
+		return fmt.Errorf("configuring ocsp: %w", err)
+	}
+	// Nothing was answered before now, so the journal is followed from here.
+	head, err := p.register.Head(ctx)
+	if err != nil {
+		return fmt.Errorf("reading register: %w", err)
+	}
+	p.add("ocsp", c.Listen, nil, responder)
+	p.loops = append(p.loops, serve.Loop{Name: "ocsp follower", Run: func(ctx context.Context) error {
+		return responder.Follow(ctx, ocspJournal{p.register}, head)
+	}})
+	p.admin.Add("ocsp", responder.Ready)
+	p.admin.Gauge("ocsp", "journal_lag", "Entries of the journal that the server has not followed yet.", func() float64 {
+		head, err := p.register.Head(context.Background())
+		if err != nil {
+			return -1
+		}
+		return float64(head) - float64(min(head, responder.Position()))
+	})
+	return nil
+}
+
+func (p *process) ocspIssuer(c ocspIssuerConfig) (ocsp.Issuer, error) {
+	issuer := ocsp.Issuer{ID: c.ID, Signer: &ocsp.Signer{}}
+	var err error
+	if issuer.Certificate, err = readCertificate(c.Certificate); err != nil {
+		return issuer, err
+	}
+	if issuer.Signer.Certificate, err = readCertificate(c.Signer); err != nil {
+		return issuer, err
+	}
+	if issuer.Signer.Key, err = p.key(c.SignerKey, issuer.Signer.Certificate); err != nil {
+		return issuer, err
+	}
+	if c.Chain != "" {
+		issuer.Signer.Chain, err = readCertificates(c.Chain)
+	}
+	return issuer, err
+}
+
+// statusSource lets the responder read the register.
+type statusSource struct{ register *register.SQLite }
+
+// Status translates the register's status into the responder's words: a hold
+// is a revocation that can still be lifted.
+func (s statusSource) Status(ctx context.Context, issuer string, serial *big.Int) (ocsp.Status, error) {
+	status, head, err := s.register.Status(ctx, issuer, journal.SerialOf(serial))
+	if err != nil {
+		return ocsp.Status{}, err
+	}
+	translated := ocsp.Status{Reason: int(status.Reason), RevokedAt: status.Since, Expired: status.Expired, Version: status.Version, Position: head}
+	switch status.State {
+	case journal.Valid:
+		translated.State = ocsp.Good
+	case journal.OnHold, journal.Gone:
+		translated.State = ocsp.Revoked
+	default:
+		translated.State = ocsp.NonIssued
+	}
+	return translated, nil
+}
+
+// ocspJournal lets the responder follow the journal.
+type ocspJournal struct{ register *register.SQLite }
+
+func (j ocspJournal) Wait(ctx context.Context, after uint64) error {
+	return j.register.Wait(ctx, after)
+}
+
+func (j ocspJournal) Entries(ctx context.Context, after uint64, limit int) ([]ocsp.Change, error) {
+	entries, err := j.register.Entries(ctx, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	changes := make([]ocsp.Change, len(entries))
+	for i, e := range entries {
+		changes[i] = ocsp.Change{Position: e.Position, Issuer: e.Issuer}
+		if e.Serial != "" {
+			changes[i].Serial = e.Serial.Int()
+		}
+	}
+	return changes, nil
+}

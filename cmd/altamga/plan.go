@@ -1,0 +1,114 @@
+package main
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/altamga/altamga/internal/config"
+)
+
+// builtinPlan is the plan of the demonstration and the example for real ones.
+//
+//go:embed national.toml
+var builtinPlan []byte
+
+// plan says what hierarchy, servers and staff `altamga init` creates.
+// national.toml explains each field.
+type plan struct {
+	Centre  string `toml:"centre"`
+	Country string `toml:"country"`
+	VOEN    string `toml:"voen"`
+	// Demonstration: see national.toml.
+	Demonstration bool            `toml:"demonstration"`
+	Hosts         []string        `toml:"hosts"`
+	Root          planAuthority   `toml:"root"`
+	Policy        planAuthority   `toml:"policy"`
+	Issuing       []planAuthority `toml:"issuing"`
+	TSA           planTSA         `toml:"tsa"`
+	Servers       planServers     `toml:"servers"`
+	Staff         []planStaff     `toml:"staff"`
+}
+
+type planAuthority struct {
+	ID       string   `toml:"id"`
+	Name     string   `toml:"name"`
+	Key      string   `toml:"key"`
+	Profiles []string `toml:"profiles"`
+}
+
+type planTSA struct {
+	Name     string        `toml:"name"`
+	Key      string        `toml:"key"`
+	Policies []string      `toml:"policies"`
+	Accuracy time.Duration `toml:"accuracy"`
+}
+
+// planServers are the servers that a plan gives addresses to.
+type planServers struct {
+	RA    planServer `toml:"ra"`
+	CA    planServer `toml:"ca"`
+	OCSP  planServer `toml:"ocsp"`
+	TSA   planServer `toml:"tsa"`
+	CRL   planServer `toml:"crl"`
+	Admin planServer `toml:"admin"`
+}
+
+type planServer struct {
+	Listen config.Address `toml:"listen"`
+	// URL ends in a slash.
+	URL config.URL `toml:"url"`
+}
+
+type planStaff struct {
+	Name  string   `toml:"name"`
+	Roles []string `toml:"roles"`
+	FIN   string   `toml:"fin"`
+}
+
+// loadPlan reads a plan; an empty path means the built-in one.
+func loadPlan(path string) (*plan, error) {
+	var p plan
+	if path == "" {
+		return &p, config.Parse("national.toml", builtinPlan, &p)
+	}
+	return &p, config.Load(path, &p)
+}
+
+// Validate reports everything that the plan lacks.
+func (p *plan) Validate() error {
+	err := required(field{"centre", p.Centre}, field{"country", p.Country},
+		field{"root.name", p.Root.Name}, field{"root.key", p.Root.Key},
+		field{"policy.name", p.Policy.Name}, field{"policy.key", p.Policy.Key})
+	ids := make([]string, len(p.Issuing))
+	for i, issuing := range p.Issuing {
+		ids[i] = issuing.ID
+		// The names that `init` gives to the authorities that every plan has.
+		if slices.Contains([]string{"root", "policy", "suite"}, issuing.ID) {
+			err = errors.Join(err, config.Wrong(fmt.Sprintf("issuing[%d].id", i), "%q is taken", issuing.ID))
+		}
+	}
+	names := make([]string, len(p.Staff))
+	for i, person := range p.Staff {
+		names[i] = person.Name
+	}
+	return errors.Join(err, distinct("issuing", "id", ids), distinct("staff", "name", names))
+}
+
+func (p *planTSA) Validate() error {
+	err := required(field{"name", p.Name}, field{"key", p.Key})
+	if len(p.Policies) == 0 {
+		err = errors.Join(err, config.Missing("policies"))
+	}
+	return err
+}
+
+func (p *planServer) Validate() error {
+	err := required(field{"listen", string(p.Listen)}, field{"url", string(p.URL)})
+	if p.URL != "" && p.URL[len(p.URL)-1] != '/' {
+		err = errors.Join(err, config.Wrong("url", "does not end in a slash"))
+	}
+	return err
+}

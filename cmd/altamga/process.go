@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"crypto"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/altamga/altamga/internal/audit"
+	"github.com/altamga/altamga/internal/config"
+	"github.com/altamga/altamga/internal/keys"
+	"github.com/altamga/altamga/internal/pki"
+	"github.com/altamga/altamga/internal/register"
+	"github.com/altamga/altamga/internal/serve"
+)
+
+// process is one process of the suite: the plumbing that its servers share and
+// the servers themselves. Each server's file has a method that adds it.
+type process struct {
+	config *suiteConfig
+	// dir is where the configuration file is; key URIs are relative to it.
+	dir   string
+	log   *slog.Logger
+	admin *serve.Admin
+	// listen opens a server's address. The demonstration hands in listeners
+	// that it already holds.
+	listen func(config.Address) (net.Listener, error)
+
+	register *register.SQLite
+	audit    *audit.Log
+
+	servers []serve.Server
+	loops   []serve.Loop
+	closers []io.Closer
+}
+
+// listenTCP opens an address.
+func listenTCP(address config.Address) (net.Listener, error) {
+	listener, err := net.Listen("tcp", string(address))
+	if err != nil {
+		return nil, withHint(fmt.Errorf("listening on %s: %w", address, err), "is another process using the address? change `listen` or end that process")
+	}
+	return listener, nil
+}
+
+// newProcess reads the configuration file and opens what its servers share.
+// The caller closes the process.
+func newProcess(ctx context.Context, file string, log *slog.Logger) (*process, error) {
+	var c suiteConfig
+	if err := config.Load(file, &c); err != nil {
+		return nil, err
+	}
+	p := &process{config: &c, dir: filepath.Dir(file), log: log, admin: serve.NewAdmin(), listen: listenTCP}
+	if err := p.open(ctx); err != nil {
+		return nil, errors.Join(err, p.close())
+	}
+	return p, nil
+}
+
+func (p *process) open(ctx context.Context) error {
+	if c := p.config.Register; c != nil {
+		// A typing error in the path must not start an empty register beside
+		// the real one.
+		if _, err := os.Stat(string(c.Path)); errors.Is(err, fs.ErrNotExist) {
+			return withHint(fmt.Errorf("opening register: %w", err), "`altamga init` creates the register; is register.path right?")
+		}
+		opened, err := register.Open(ctx, string(c.Path))
+		if err != nil {
+			return err
+		}
+		p.register = opened
+		p.closers = append(p.closers, opened)
+	}
+	if c := p.config.Audit; c != nil {
+		opened, err := audit.Open(string(c.Path))
+		if err != nil {
+			return err
+		}
+		p.audit = opened
+		p.closers = append(p.closers, opened)
+	}
+	return nil
+}
+
+// add makes a server part of the process.
+func (p *process) add(name string, address config.Address, tls *tls.Config, handler http.Handler, more ...func(*serve.Server)) {
+	server := serve.Server{Name: name, TLS: tls, Handler: handler, Listener: pending{address: address}}
+	for _, change := range more {
+		change(&server)
+	}
+	p.servers = append(p.servers, server)
+}
+
+// pending stands for a listener until the process runs: a check of the
+// configuration opens no ports.
+type pending struct {
+	net.Listener
+	address config.Address
+}
+
+// run opens the listeners, and serves until ctx ends. ready is called, when
+// not nil, once every address is open.
+func (p *process) run(ctx context.Context, ready func()) error {
+	if c := p.config.Admin; c != nil {
+		p.add("admin", c.Listen, nil, p.admin.Handler())
+	}
+	for i := range p.servers {
+		address := p.servers[i].Listener.(pending).address
+		listener, err := p.listen(address)
+		if err != nil {
+			for _, opened := range p.servers[:i] {
+				opened.Listener.Close()
+			}
+			return err
+		}
+		p.servers[i].Listener = listener
+		p.log.LogAttrs(ctx, slog.LevelInfo, "listening", slog.String("server", p.servers[i].Name), slog.String("address", listener.Addr().String()))
+	}
+	if ready != nil {
+		ready()
+	}
+	return serve.Run(ctx, p.log, p.servers, p.loops)
+}
+
+// close gives back what open took, in reverse order.
+func (p *process) close() error {
+	var faults []error
+	for _, c := range slices.Backward(p.closers) {
+		faults = append(faults, c.Close())
+	}
+	p.closers = nil
+	return errors.Join(faults...)
+}
+
+// key opens a private key and checks that it belongs to the certificate.
+func (p *process) key(uri string, certificate *x509.Certificate) (crypto.Signer, error) {
+	key, err := keys.Open(uri, p.dir)
+	if err != nil {
+		return nil, err
+	}
+	return key, pki.CheckKeyPair(certificate, key)
+}
+
+// readCertificate reads the first certificate of a PEM file.
+func readCertificate(path config.Path) (*x509.Certificate, error) {
+	certificates, err := readCertificates(path)
+	if err != nil {
+		return nil, err
+	}
+	return certificates[0], nil
+}
+
+// readCertificates reads every certificate of a PEM file, at least one.
+func readCertificates(path config.Path) ([]*x509.Certificate, error) {
+	rest, err := os.ReadFile(string(path))
+	if err != nil {
+		return nil, fmt.Errorf("reading certificate: %w", err)
+	}
+	var certificates []*x509.Certificate
+	for {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			break
+		}
+		if block.Type != "CERTIFICATE" {
+			return nil, fmt.Errorf("reading certificate: %s holds a %s", path, block.Type)
+		}
+		certificate, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("reading certificate: %s: %w", path, err)
+		}
+		certificates = append(certificates, certificate)
+	}
+	if len(certificates) == 0 {
+		return nil, fmt.Errorf("reading certificate: %s holds none", path)
+	}
+	return certificates, nil
+}
+
+// tls opens what one end of a TLS connection needs.
+func (p *process) tls(c tlsConfig) (chain []*x509.Certificate, key crypto.Signer, peers []*x509.Certificate, err error) {
+	if chain, err = readCertificates(c.Certificate); err != nil {
+		return nil, nil, nil, err
+	}
+	if key, err = p.key(c.Key, chain[0]); err != nil {
+		return nil, nil, nil, err
+	}
+	if peers, err = readCertificates(c.Peers); err != nil {
+		return nil, nil, nil, err
+	}
+	return chain, key, peers, nil
+}

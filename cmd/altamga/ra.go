@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/altamga/altamga/ca"
+	"github.com/altamga/altamga/internal/dossier"
+	"github.com/altamga/altamga/internal/journal"
+	"github.com/altamga/altamga/internal/serve"
+	"github.com/altamga/altamga/ra"
+)
+
+type raCommands struct {
+	Serve raServe `cmd:"" help:"Serve the registration authority's API and the public page."`
+}
+
+type raServe struct {
+	serveFlags
+}
+
+func (c raServe) Run(ctx context.Context, std streams) error {
+	return c.serve(ctx, std, (*process).addRA)
+}
+
+// addRA adds the registration authority to the process.
+func (p *process) addRA(ctx context.Context) error {
+	c := p.config.RA
+	if c == nil {
+		return noSection("ra")
+	}
+	key, err := readDataKey(string(c.DataKey))
+	if err != nil {
+		return err
+	}
+	store, err := dossier.Open(ctx, string(c.Store), key)
+	if err != nil {
+		return fmt.Errorf("opening applications: %w", err)
+	}
+	p.closers = append(p.closers, store)
+	client, err := p.caClient(string(c.CA), c.Client)
+	if err != nil {
+		return err
+	}
+	staff := make([]ra.Person, len(c.Staff))
+	for i, person := range c.Staff {
+		staff[i] = ra.Person{Name: person.Name, TokenHash: person.Token, FIN: person.FIN}
+		for _, role := range person.Roles {
+			staff[i].Roles = append(staff[i].Roles, ra.Role(role))
+		}
+	}
+	office, err := ra.New(ra.Config{
+		Store: store, Authority: authorityOverHTTP{client}, Staff: staff,
+		Issuer: c.Issuer, SignatureProfile: c.SignatureProfile, AuthenticationProfile: c.AuthenticationProfile,
+		Demonstration: c.Demonstration, Audit: p.audit.Append,
+		Log: p.log.With("server", "ra"), Observe: p.admin.Observer("ra"),
+	})
+	if err != nil {
+		return fmt.Errorf("configuring ra: %w", err)
+	}
+	p.add("ra", c.Listen, nil, office)
+	p.admin.Add("ra", office.Ready)
+	p.admin.Add("ra", p.audit.Ready)
+	return nil
+}
+
+// readDataKey reads the key of the applications' store.
+func readDataKey(path string) ([]byte, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading data key: %w", err)
+	}
+	key, err := hex.DecodeString(strings.TrimSpace(string(text)))
+	if err != nil || len(key) != dossier.KeySize {
+		return nil, fmt.Errorf("reading data key: %s does not hold %d octets in hexadecimal", path, dossier.KeySize)
+	}
+	return key, nil
+}
+
+// caClient opens a connection to the certification authority's API.
+func (p *process) caClient(base string, c tlsConfig) (*ca.Client, error) {
+	chain, key, peers, err := p.tls(c)
+	if err != nil {
+		return nil, fmt.Errorf("configuring ra.client: %w", err)
+	}
+	mutual, err := serve.ClientTLS(chain, key, peers...)
+	if err != nil {
+		return nil, fmt.Errorf("configuring ra.client: %w", err)
+	}
+	return ca.NewClient(base, &http.Client{
+		Timeout:   90 * time.Second,
+		Transport: &http.Transport{TLSClientConfig: mutual, MaxIdleConnsPerHost: 64, IdleConnTimeout: time.Minute},
+	})
+}
+
+// authorityOverHTTP is the certification authority as the registration
+// authority knows it, reached over its API.
+type authorityOverHTTP struct{ client *ca.Client }
+
+func (a authorityOverHTTP) Issue(ctx context.Context, r ra.IssueRequest) (ra.Issued, error) {
+	answer, err := a.client.Issue(ctx, ca.IssueRequest{
+		Issuer: r.Issuer, Profile: r.Profile, CSR: r.CSR, Set: r.Set,
+		Subject: map[string]string{"givenName": r.GivenName, "surname": r.Surname, "CN": r.CommonName, "fin": r.FIN},
+	}, r.IdempotencyKey)
+	if err != nil {
+		return ra.Issued{}, err
+	}
+	return ra.Issued{Serial: answer.Serial, Certificate: answer.Certificate, Chain: answer.Chain}, nil
+}
+
+func (a authorityOverHTTP) Change(ctx context.Context, r ra.ChangeRequest) (ra.Changed, error) {
+	change := ca.ChangeRequest{Owner: string(r.Owner), InvalidityDate: r.InvalidityDate, ReceivedAt: r.ReceivedAt}
+	act := a.client.Hold
+	switch r.Kind {
+	case journal.Released:
+		act = a.client.Release
+	case journal.Revoked:
+		act, change.Reason = a.client.Revoke, r.Reason.String()
+	}
+	answer, err := act(ctx, r.Serial, change, r.IdempotencyKey)
+	if err != nil {
+		return ra.Changed{}, err
+	}
+	return ra.Changed{Status: answer.Status, Entry: answer.Entry}, nil
+}
+
+func (a authorityOverHTTP) Certificate(ctx context.Context, serial journal.Serial) (ra.Certificate, error) {
+	answer, err := a.client.Certificate(ctx, serial)
+	if err != nil {
+		return ra.Certificate{}, err
+	}
+	return ra.Certificate{
+		Serial: answer.Serial, Issuer: answer.Issuer, Profile: answer.Profile, Set: answer.Set,
+		Certificate: answer.Certificate, Status: answer.Status, History: answer.History,
+	}, nil
+}

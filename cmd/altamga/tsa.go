@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/asn1"
+	"fmt"
+
+	"github.com/altamga/altamga/tsa"
+)
+
+type tsaCommands struct {
+	Serve tsaServe `cmd:"" help:"Serve time stamps over HTTP."`
+}
+
+type tsaServe struct {
+	serveFlags
+}
+
+func (c tsaServe) Run(ctx context.Context, std streams) error {
+	return c.serve(ctx, std, (*process).addTSA)
+}
+
+// addTSA adds the time-stamping authority to the process.
+func (p *process) addTSA(ctx context.Context) error {
+	c := p.config.TSA
+	if c == nil {
+		return noSection("tsa")
+	}
+	config := tsa.Config{Accuracy: c.Accuracy, Log: p.log.With("server", "tsa"), Observe: p.admin.Observer("tsa")}
+	var err error
+	if config.Certificate, err = readCertificate(c.Certificate); err != nil {
+		return err
+	}
+	if c.Chain != "" {
+		if config.Chain, err = readCertificates(c.Chain); err != nil {
+			return err
+		}
+	}
+	if config.Key, err = p.key(c.Key, config.Certificate); err != nil {
+		return fmt.Errorf("opening key of tsa: %w", err)
+	}
+	for _, policy := range c.Policies {
+		oid, err := parseOID(policy)
+		if err != nil {
+			return fmt.Errorf("reading tsa.policies: %w", err)
+		}
+		config.Policies = append(config.Policies, oid)
+	}
+	clock, err := tsa.NewSystemClock(0)
+	if err != nil {
+		return fmt.Errorf("reading clock: %w", err)
+	}
+	config.Clock = clock
+	if p.audit != nil {
+		// Design rule G1: what is about to be signed is on the disk first.
+		config.Audit = p.audit.Append
+		p.admin.Add("tsa", p.audit.Ready)
+	}
+	authority, err := tsa.New(config)
+	if err != nil {
+		return fmt.Errorf("configuring tsa: %w", err)
+	}
+	p.add("tsa", c.Listen, nil, authority)
+	p.admin.Add("tsa", authority.Ready)
+	return nil
+}
+
+// parseOID reads an object identifier in dotted form.
+func parseOID(s string) (asn1.ObjectIdentifier, error) {
+	checked, err := x509.ParseOID(s)
+	if err != nil {
+		return nil, fmt.Errorf("%q is not an object identifier", s)
+	}
+	der, err := checked.MarshalBinary()
+	if err != nil {
+		return nil, err
+	}
+	var oid asn1.ObjectIdentifier
+	if _, err := asn1.Unmarshal(append([]byte{6, byte(len(der))}, der...), &oid); err != nil {
+		return nil, fmt.Errorf("%q has a number that is too large", s)
+	}
+	return oid, nil
+}
