@@ -17,7 +17,7 @@ test: packages format vet staticcheck race fuzz
 
 # What the tests judge with and the race detector needs, from Debian.
 packages:
-	@sh .ci/packages openssl:openssl gcc:gcc gcc:libc6-dev
+	@sh .ci/packages openssl:openssl curl:curl gcc:gcc gcc:libc6-dev
 
 format:
 	@files=$$(gofmt -l $$(git ls-files '*.go')); \
@@ -36,6 +36,6 @@ fuzz:
 	@set -e; for package in $$(go list ./...); do \
 		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
 			echo "fuzz $$package $$target"; \
-			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x $$package; \
 		done; \
 	done

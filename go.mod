@@ -3,15 +3,15 @@ module github.com/altamga/altamga
 go 1.26.0
 
 require (
-	github.com/BurntSushi/toml v1.6.0
-	github.com/alecthomas/kong v1.17.0
-	github.com/digitorus/timestamp v0.0.0-20231217203849-220c5c2851b7
-	github.com/prometheus/client_golang v1.25.0
-	github.com/rogpeppe/go-internal v1.16.0
-	github.com/zmap/zcrypto v0.0.0-20230310154051-c8b263fd8300
-	github.com/zmap/zlint/v3 v3.5.0
-	golang.org/x/crypto v0.58.0
-	modernc.org/sqlite v1.60.1
+	github.com/BurntSushi/toml v1.6.0 // configuration, plans and profiles
+	github.com/alecthomas/kong v1.17.0 // the command line
+	github.com/digitorus/timestamp v0.0.0-20231217203849-220c5c2851b7 // the tour's time-stamping client; an oracle in tests
+	github.com/prometheus/client_golang v1.25.0 // metrics
+	github.com/rogpeppe/go-internal v1.16.0 // tests: stories of the binary
+	github.com/zmap/zcrypto v0.0.0-20230310154051-c8b263fd8300 // zlint's certificate type
+	github.com/zmap/zlint/v3 v3.5.0 // lints before signing
+	golang.org/x/crypto v0.58.0 // cryptobyte; the OCSP client of the tour and of tests
+	modernc.org/sqlite v1.60.1 // the embedded register, without cgo
 )
 
 require (
@@ -44,4 +44,5 @@ require (
 	modernc.org/memory v1.12.1 // indirect
 )
 
+// make staticcheck
 tool honnef.co/go/tools/cmd/staticcheck

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 
 	"github.com/altamga/altamga/ca"
 	"github.com/altamga/altamga/internal/lint"
@@ -44,7 +45,7 @@ func (p *process) addCA(ctx context.Context) error {
 	}
 	authority, err := ca.New(ca.Config{
 		Issuers: issuers, Profiles: profiles, Register: p.register,
-		Lint: lint.Certificate, Audit: p.audit.Append,
+		Lint: lint.Certificate, Audit: p.audit.Append, Allow: allow(c.Clients),
 		Log: p.log.With("server", "ca"), Observe: p.admin.Observer("ca"),
 	})
 	if err != nil {
@@ -65,6 +66,22 @@ func (p *process) addCA(ctx context.Context) error {
 	p.admin.Add("ca", p.audit.Ready)
 	p.admin.Add("ca", p.registerReady)
 	return nil
+}
+
+// caActions are what a client may be allowed to do.
+var caActions = []string{ca.ActionIssue, ca.ActionHold, ca.ActionRelease, ca.ActionRevoke, ca.ActionRead, ca.ActionJournal}
+
+// allow returns the rule of who may do what over the API: what the
+// configuration does not name is forbidden.
+func allow(clients []caClientConfig) func(actor, action, issuer, profile string) bool {
+	among := func(list []string, value string) bool {
+		return len(list) == 0 || value == "" || slices.Contains(list, value)
+	}
+	return func(actor, action, issuer, profile string) bool {
+		i := slices.IndexFunc(clients, func(c caClientConfig) bool { return c.Name == actor })
+		return i >= 0 && slices.Contains(clients[i].Actions, action) &&
+			among(clients[i].Issuers, issuer) && among(clients[i].Profiles, profile)
+	}
 }
 
 // caIssuers opens the issuers' certificates and keys. The chain above each is

@@ -4,6 +4,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/altamga/altamga/internal/config"
@@ -65,6 +67,21 @@ type caConfig struct {
 	// whose policies are examples.
 	Profiles config.Path      `toml:"profiles"`
 	Issuers  []caIssuerConfig `toml:"issuer"`
+	// Clients may use the API; a certificate of the right root that is not
+	// named here is not enough.
+	Clients []caClientConfig `toml:"client"`
+}
+
+type caClientConfig struct {
+	// Name is the common name of the client's TLS certificate, and the actor in
+	// journal and audit log.
+	Name string `toml:"name"`
+	// Actions: issue, hold, release, revoke, read, journal.
+	Actions []string `toml:"actions"`
+	// Issuers and Profiles that the client may have certificates issued by.
+	// Default: all that are configured.
+	Issuers  []string `toml:"issuers"`
+	Profiles []string `toml:"profiles"`
 }
 
 type caIssuerConfig struct {
@@ -222,7 +239,24 @@ func (c *caConfig) Validate() error {
 	for i, issuer := range c.Issuers {
 		ids[i] = issuer.ID
 	}
-	return errors.Join(required(field{"listen", string(c.Listen)}), distinct("issuer", "id", ids))
+	names := make([]string, len(c.Clients))
+	for i, client := range c.Clients {
+		names[i] = client.Name
+	}
+	return errors.Join(required(field{"listen", string(c.Listen)}), distinct("issuer", "id", ids), distinct("client", "name", names))
+}
+
+func (c *caClientConfig) Validate() error {
+	err := required(field{"name", c.Name})
+	if len(c.Actions) == 0 {
+		err = errors.Join(err, config.Missing("actions"))
+	}
+	for i, action := range c.Actions {
+		if !slices.Contains(caActions, action) {
+			err = errors.Join(err, config.Wrong(fmt.Sprintf("actions[%d]", i), "%q is none of %s", action, strings.Join(caActions, ", ")))
+		}
+	}
+	return err
 }
 
 func (c *caIssuerConfig) Validate() error {

@@ -38,7 +38,7 @@ func (c demoCommand) Run(ctx context.Context, std streams) (err error) {
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	}
-	d := &demonstration{dir: dir, basePort: c.BasePort, once: c.Once, out: std.out, listeners: map[string]net.Listener{}}
+	d := &demonstration{dir: dir, temporary: c.Dir == "", basePort: c.BasePort, once: c.Once, out: std.out, listeners: map[string]net.Listener{}}
 	defer d.release()
 	if _, err := os.Stat(filepath.Join(dir, configFile)); errors.Is(err, fs.ErrNotExist) {
 		if err := d.create(ctx); err != nil {
@@ -50,10 +50,12 @@ func (c demoCommand) Run(ctx context.Context, std streams) (err error) {
 
 // demonstration is one run of the demo command.
 type demonstration struct {
-	dir      string
-	basePort int
-	once     bool
-	out      io.Writer
+	dir string
+	// temporary: the folder goes when the demonstration does.
+	temporary bool
+	basePort  int
+	once      bool
+	out       io.Writer
 	// listeners that were opened to learn free ports, by address.
 	listeners map[string]net.Listener
 }
@@ -212,9 +214,13 @@ func (d *demonstration) guide(ctx context.Context, p *process, started time.Time
 	}
 	fmt.Fprintf(d.out, "DEMONSTRATION: names, keys and data are made up, and nothing here is legally valid.\n")
 	fmt.Fprintf(d.out, "All servers listen on loopback only. They were ready after %s.\n\n", time.Since(started).Round(time.Millisecond))
+	files := d.dir
+	if d.temporary {
+		files += " (removed at the end; --dir keeps them)"
+	}
 	for _, line := range [][2]string{
 		{"public page, RA", t.at.RA + "/"}, {"CA (mutual TLS)", t.at.CAAPI}, {"OCSP", t.at.OCSP}, {"CRL", t.at.CRL},
-		{"TSA", t.at.TSA}, {"health, metrics", t.at.Admin["all"]}, {"files", d.dir}, {"all of it", filepath.Join(d.dir, endpointsFile)},
+		{"TSA", t.at.TSA}, {"health, metrics", t.at.Admin["all"]}, {"files", files}, {"all of it", filepath.Join(d.dir, endpointsFile)},
 	} {
 		fmt.Fprintf(d.out, "    %-16s %s\n", line[0], line[1])
 	}

@@ -11,6 +11,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -75,6 +76,10 @@ func found(ctx context.Context, p *plan, dir string) (err error) {
 	// A plan may say what a server refuses; better now than at the first start.
 	if err := checkCentre(ctx, filepath.Join(building, configFile)); err != nil {
 		return fmt.Errorf("creating %s: the plan makes a centre that cannot start: %w", dir, err)
+	}
+	// An empty folder gives way; one that is not empty any more does not.
+	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("creating %s: %w", dir, err)
 	}
 	if err := os.Rename(building, dir); err != nil {
 		return fmt.Errorf("creating %s: %w", dir, err)
