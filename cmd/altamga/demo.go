@@ -67,16 +67,15 @@ func (d *demonstration) release() {
 	}
 }
 
-// ports of the servers, counted from the base port. 5 is that of the trust
-// lists to come.
-func ports(s *planServers) []struct {
+// port is where a server of the plan listens, counted from the base port.
+type port struct {
 	offset int
 	server *planServer
-} {
-	return []struct {
-		offset int
-		server *planServer
-	}{{0, &s.RA}, {1, &s.CA}, {2, &s.OCSP}, {3, &s.TSA}, {4, &s.CRL}, {9, &s.Admin}}
+}
+
+// ports of the servers; 5 is kept for trust lists.
+func ports(s *planServers) []port {
+	return []port{{0, &s.RA}, {1, &s.CA}, {2, &s.OCSP}, {3, &s.TSA}, {4, &s.CRL}, {9, &s.Admin}}
 }
 
 // create makes the centre, with the ports that this run has.
@@ -145,29 +144,30 @@ func (d *demonstration) run(ctx context.Context) (err error) {
 	if err := removeEndpoints(d.dir); err != nil {
 		return err
 	}
-	ctx, stop := context.WithCancel(ctx)
+	running, stop := context.WithCancel(ctx)
 	defer stop()
 	served := make(chan error, 1)
-	go func() { served <- p.run(ctx, nil) }()
-
-	toured := d.guide(ctx, p, started)
+	go func() {
+		// A server that fails ends the tour, too.
+		defer stop()
+		served <- p.run(running)
+	}()
+	toured := d.guide(running, p, started)
 	if toured == nil && !d.once {
 		fmt.Fprintf(d.out, "\nThe servers stay up. End with Ctrl-C.\n")
-		select {
-		case <-ctx.Done():
-		case err := <-served:
-			served <- err
-		}
+		<-running.Done()
 	}
 	gone := removeEndpoints(d.dir)
-	interrupted := ctx.Err() != nil
 	stop()
-	err = <-served
-	if interrupted && errors.Is(toured, context.Canceled) {
-		// Ctrl-C in the middle of the tour.
+	failed := <-served
+	if errors.Is(toured, context.Canceled) {
+		// The tour is not to blame: a server failed, or somebody pressed Ctrl-C.
 		toured = nil
+		if d.once && failed == nil {
+			toured = errors.New("interrupted before the tour was over")
+		}
 	}
-	return errors.Join(toured, err, gone)
+	return errors.Join(toured, failed, gone)
 }
 
 // checkPorts refuses to continue a folder on other ports than its certificates

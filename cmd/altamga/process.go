@@ -109,9 +109,8 @@ type pending struct {
 	address config.Address
 }
 
-// run opens the listeners, and serves until ctx ends. ready is called, when
-// not nil, once every address is open.
-func (p *process) run(ctx context.Context, ready func()) error {
+// run opens the listeners and serves until ctx ends.
+func (p *process) run(ctx context.Context) error {
 	if c := p.config.Admin; c != nil {
 		p.add("admin", c.Listen, nil, p.admin.Handler())
 	}
@@ -126,9 +125,6 @@ func (p *process) run(ctx context.Context, ready func()) error {
 		}
 		p.servers[i].Listener = listener
 		p.log.LogAttrs(ctx, slog.LevelInfo, "listening", slog.String("server", p.servers[i].Name), slog.String("address", listener.Addr().String()))
-	}
-	if ready != nil {
-		ready()
 	}
 	return serve.Run(ctx, p.log, p.servers, p.loops)
 }

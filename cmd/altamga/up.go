@@ -46,7 +46,7 @@ func (f serveFlags) serve(ctx context.Context, std streams, add func(*process, c
 		return nil
 	}
 	log.LogAttrs(ctx, slog.LevelInfo, "starting", slog.String("config", f.Config), slog.Int("pid", os.Getpid()))
-	return p.run(ctx, nil)
+	return p.run(ctx)
 }
 
 // addAll adds a server for each section of the configuration.

@@ -51,6 +51,8 @@ func excerpt(file string, start, end int) string {
 	lineStart := strings.LastIndexByte(file[:start], '\n') + 1
 	line, _, _ := strings.Cut(file[lineStart:], "\n")
 	line = strings.TrimRight(line, "\r")
+	// What is wrong may be the line's end itself.
+	start = min(start, lineStart+len(line))
 	before := line[:start-lineStart]
 	marked := line[start-lineStart : max(start, min(end, lineStart+len(line)))-lineStart]
 	number, _ := position(file, start)
