@@ -222,6 +222,7 @@ func (c *suiteConfig) Validate() error {
 	need("ca", c.CA != nil, true, true)
 	need("ocsp", c.OCSP != nil, true, false)
 	need("crl", c.CRL != nil, true, true)
+	need("tsa", c.TSA != nil, false, true)
 	need("ra", c.RA != nil, false, true)
 	return errors.Join(faults...)
 }
