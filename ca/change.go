@@ -64,6 +64,13 @@ func checkChange(entry journal.Entry, now time.Time) error {
 	default:
 		r.add(CodeInvalid, "kind", "is none of held, released, revoked", "")
 	}
+	// RFC 5280, Section 4.1.2.5: the years that certificates and lists can tell.
+	if !journal.Tellable(entry.InvalidityDate) {
+		r.add(CodeInvalid, "invalidity_date", "is not between the years 1950 and 9999", "RFC 5280, Section 5.3.2")
+	}
+	if !journal.Tellable(entry.ReceivedAt) {
+		r.add(CodeInvalid, "received_at", "is not between the years 1950 and 9999", "")
+	}
 	if entry.ReceivedAt.After(now.Add(tolerance)) {
 		r.add(CodeInvalid, "received_at", "is in the future", "")
 	}

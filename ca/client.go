@@ -98,6 +98,11 @@ func (c *Client) Journal(ctx context.Context, after uint64, limit int, wait time
 	for {
 		var entry journal.Entry
 		if err := decoder.Decode(&entry); err == io.EOF {
+			if len(entries) == 0 && ctx.Err() != nil {
+				// The server saw this client go, and its empty answer came all
+				// the same: it says nothing of the journal.
+				return nil, fmt.Errorf("asking authority: %w", ctx.Err())
+			}
 			return entries, nil
 		} else if err != nil {
 			return nil, fmt.Errorf("reading journal: %w", err)

@@ -85,10 +85,27 @@ func (a *Authority) route(methods routes) http.Handler {
 			problem.New(http.StatusUnauthorized, "client_certificate_required", "this interface asks for a TLS client certificate with a common name").Write(w)
 			return
 		}
-		if err := serve(w, r, actor); err != nil {
+		err := a.checkClient(r)
+		if err == nil {
+			err = serve(w, r, actor)
+		}
+		if err != nil {
 			a.answer(w, r, err)
 		}
 	})
+}
+
+// checkClient refuses a client whose TLS certificate was held or revoked. TLS
+// itself asks nobody for its status.
+func (a *Authority) checkClient(r *http.Request) error {
+	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
+		return nil
+	}
+	stands, err := a.stands(r.Context(), r.TLS.PeerCertificates[0])
+	if err == nil && !stands {
+		err = problem.New(http.StatusForbidden, "client_certificate_revoked", "the TLS client certificate is held or revoked")
+	}
+	return err
 }
 
 // answer is the one table from errors to answers.
@@ -153,6 +170,24 @@ func (a *Authority) permit(actor, action, issuer, profile string) error {
 		return problem.New(http.StatusForbidden, "forbidden", "this client may not do that")
 	}
 	return nil
+}
+
+// permitChange asks whether actor may change this certificate: who may have
+// certificates of a profile issued is not thereby allowed to revoke others. The
+// certificates of authorities are nobody's to change over HTTP.
+func (a *Authority) permitChange(r *http.Request, actor, action string, serial journal.Serial) error {
+	record, err := a.config.Register.Record(r.Context(), serial)
+	if errors.Is(err, fs.ErrNotExist) {
+		// What is wrong with the request is said first.
+		return a.permit(actor, action, "", "")
+	}
+	if err != nil {
+		return err
+	}
+	if profile, ok := a.config.Profiles.Lookup(record.Profile); !ok || profile.CA {
+		return problem.New(http.StatusForbidden, "authority_certificate", "the certificate of an authority is not changed over this interface")
+	}
+	return a.permit(actor, action, record.Issuer, record.Profile)
 }
 
 func (a *Authority) postCertificate(w http.ResponseWriter, r *http.Request, actor string) error {
@@ -272,11 +307,11 @@ func serialOf(r *http.Request) (journal.Serial, error) {
 
 func (a *Authority) postChange(action string, kind journal.Kind) endpoint {
 	return func(w http.ResponseWriter, r *http.Request, actor string) error {
-		if err := a.permit(actor, action, "", ""); err != nil {
-			return err
-		}
 		serial, err := serialOf(r)
 		if err != nil {
+			return err
+		}
+		if err := a.permitChange(r, actor, action, serial); err != nil {
 			return err
 		}
 		var body ChangeRequest

@@ -19,6 +19,7 @@ import (
 type memory struct {
 	mu      sync.Mutex
 	records map[journal.Serial]*journal.Record
+	order   []journal.Serial // of reservation
 	entries []journal.Entry
 	tickets map[[2]string]redeemed
 	grown   chan struct{}
@@ -62,6 +63,7 @@ func (m *memory) Reserve(_ context.Context, intent journal.Intent) error {
 	if _, ok := m.records[intent.Serial]; ok {
 		return fs.ErrExist
 	}
+	m.order = append(m.order, intent.Serial)
 	m.records[intent.Serial] = &journal.Record{Intent: intent}
 	return nil
 }
@@ -160,8 +162,8 @@ func (m *memory) RecordsByKey(_ context.Context, hash [32]byte) ([]journal.Recor
 	}
 	defer unlock()
 	var records []journal.Record
-	for _, record := range m.records {
-		if record.KeyHash == hash {
+	for _, serial := range m.order {
+		if record := m.records[serial]; record.KeyHash == hash {
 			records = append(records, *record)
 		}
 	}

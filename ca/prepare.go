@@ -94,7 +94,9 @@ func (a *Authority) prepare(ctx context.Context, request *Request) (*Prepared, e
 		if keyID, err = pki.KeyIdentifier(spki); err != nil {
 			return nil, err
 		}
-		if err := a.checkKeyHistory(ctx, sha256.Sum256(spki), profile, by, &r); err != nil {
+		// An error of the name has been refused already.
+		subject, _ := pki.MarshalName(attributes)
+		if err := a.checkKeyHistory(ctx, keyUse{hash: sha256.Sum256(spki), profile: profile, by: by, subject: subject}, &r); err != nil {
 			return nil, err
 		}
 	}
@@ -117,6 +119,9 @@ func (a *Authority) prepare(ctx context.Context, request *Request) (*Prepared, e
 		if notAfter.After(c.NotAfter) {
 			notAfter = c.NotAfter
 		}
+	}
+	if err := a.checkStanding(ctx, by, &r); err != nil {
+		return nil, err
 	}
 	if err := r.error(); err != nil {
 		return nil, err
@@ -156,6 +161,15 @@ func (a *Authority) prepare(ctx context.Context, request *Request) (*Prepared, e
 	if err := a.config.Register.Reserve(ctx, intent); err != nil {
 		by.began.Store(false)
 		return nil, fmt.Errorf("reserving serial: %w", err)
+	}
+	// Another request for the same key may have been under way: of the two, the
+	// register has put one first.
+	use := keyUse{hash: intent.KeyHash, profile: profile, by: by, subject: subject, reserved: intent.Serial}
+	if err := a.checkKeyHistory(ctx, use, &r); err != nil {
+		return nil, err
+	}
+	if err := r.error(); err != nil {
+		return nil, err
 	}
 	return &Prepared{authority: a, issuer: by, profile: profile, intent: intent, linted: linted, ticket: request.Ticket}, nil
 }
@@ -203,44 +217,6 @@ func (a *Authority) subjectKey(request *Request, profile *Profile, by *issuer, r
 		return nil, nil
 	}
 	return public, requested
-}
-
-// checkKeyHistory refuses keys that must not be certified again.
-func (a *Authority) checkKeyHistory(ctx context.Context, hash [32]byte, profile *Profile, by *issuer, r *refusal) error {
-	inUse := a.chainKeys[hash]
-	for _, other := range a.issuers {
-		if other.keyHash != hash {
-			continue
-		}
-		// An issuer without a certificate is waiting for exactly this one.
-		inUse = inUse || other.Certificate != nil || !profile.CA || profile.SelfSigned && other != by
-	}
-	if inUse {
-		r.add(CodeKeyInUse, "csr", "holds the key of an issuer", "")
-		return nil
-	}
-	records, err := a.config.Register.RecordsByKey(ctx, hash)
-	if err != nil {
-		return fmt.Errorf("looking up key: %w", err)
-	}
-	for _, record := range records {
-		if record.Certificate == nil {
-			continue
-		}
-		other, known := a.config.Profiles.Lookup(record.Profile)
-		switch {
-		case record.Status.State == journal.Gone:
-			r.add(CodeRevokedKey, "csr", "holds the key of a revoked certificate", "")
-			return nil
-		case profile.SelfSigned:
-			r.add(CodeKeyInUse, "issuer", "has its self-signed certificate already", "")
-			return nil
-		case record.Profile != profile.Name && (profile.ExclusiveKey || known && other.ExclusiveKey):
-			r.add(CodeKeyInUse, "csr", "holds a key that was certified for another purpose", "")
-			return nil
-		}
-	}
-	return nil
 }
 
 // lint signs the to-be-signed bytes with a throw-away key of the issuer's

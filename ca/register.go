@@ -35,7 +35,8 @@ type Writer interface {
 }
 
 // Reader reads the register. Unknown things are fs.ErrNotExist, except that
-// RecordsByKey of an unknown key is empty.
+// RecordsByKey of an unknown key is empty; otherwise it is in the order of
+// reservation.
 type Reader interface {
 	Record(ctx context.Context, serial journal.Serial) (journal.Record, error)
 	RecordsByKey(ctx context.Context, keyHash [32]byte) ([]journal.Record, error)

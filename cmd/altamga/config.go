@@ -4,6 +4,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -57,6 +59,15 @@ type tlsConfig struct {
 	// Peers is the PEM file of the roots that the other end's certificate must
 	// come from.
 	Peers config.Path `toml:"peers"`
+}
+
+// serverTLSConfig is how a server proves itself to clients that it does not ask
+// for a certificate.
+type serverTLSConfig struct {
+	// Certificate is the PEM file of the certificate and its chain.
+	Certificate config.Path `toml:"certificate"`
+	// Key is the key's URI, relative to the configuration file.
+	Key string `toml:"key"`
 }
 
 type caConfig struct {
@@ -166,6 +177,11 @@ type tsaConfig struct {
 
 type raConfig struct {
 	Listen config.Address `toml:"listen"`
+	// TLS is how the server proves itself. Tokens and personal data cross the
+	// connection, so without it the server listens on loopback only, or
+	// BehindProxy says that a proxy in front of it speaks TLS.
+	TLS         *serverTLSConfig `toml:"tls"`
+	BehindProxy bool             `toml:"behind_proxy"`
 	// Store is the SQLite database of applications.
 	Store config.Path `toml:"store"`
 	// DataKey is the file of the 32 octets, in hexadecimal, that encrypt
@@ -222,6 +238,7 @@ func (c *suiteConfig) Validate() error {
 	need("ca", c.CA != nil, true, true)
 	need("ocsp", c.OCSP != nil, true, false)
 	need("crl", c.CRL != nil, true, true)
+	need("tsa", c.TSA != nil, false, true)
 	need("ra", c.RA != nil, false, true)
 	return errors.Join(faults...)
 }
@@ -301,10 +318,29 @@ func (c *raConfig) Validate() error {
 	for i, person := range c.Staff {
 		names[i] = person.Name
 	}
-	return errors.Join(distinct("staff", "name", names),
+	var plain error
+	if c.TLS == nil && !c.BehindProxy && c.Listen != "" && !loopback(c.Listen) {
+		plain = config.Wrong("listen", "is not on loopback, and there is no tls").
+			WithHint("give ra a `tls = { certificate = …, key = … }`, or set behind_proxy = true when a proxy speaks TLS for it")
+	}
+	return errors.Join(plain, distinct("staff", "name", names),
 		required(field{"listen", string(c.Listen)}, field{"store", string(c.Store)}, field{"data_key", string(c.DataKey)},
 			field{"ca", string(c.CA)}, field{"issuer", c.Issuer},
 			field{"signature_profile", c.SignatureProfile}, field{"authentication_profile", c.AuthenticationProfile}))
+}
+
+func (c *serverTLSConfig) Validate() error {
+	return required(field{"certificate", string(c.Certificate)}, field{"key", c.Key})
+}
+
+// loopback reports whether an address is reachable from its own machine alone.
+func loopback(address config.Address) bool {
+	host, _, err := net.SplitHostPort(string(address))
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
 // field is a key and its value.

@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"text/template"
 
 	"github.com/altamga/altamga/ca"
@@ -60,13 +61,9 @@ func found(ctx context.Context, p *plan, dir string) (err error) {
 	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
 		return withHint(fmt.Errorf("creating %s: the folder is not empty", dir), "name a new folder; nothing that exists is overwritten")
 	}
-	dir = filepath.Clean(dir)
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return fmt.Errorf("creating %s: %w", dir, err)
-	}
-	building, err := os.MkdirTemp(filepath.Dir(dir), "."+filepath.Base(dir)+"-")
+	building, err := buildingSite(filepath.Clean(dir))
 	if err != nil {
-		return fmt.Errorf("creating %s: %w", dir, err)
+		return withHint(fmt.Errorf("creating %s: %w", dir, err), "is the folder above it there and writable?")
 	}
 	defer os.RemoveAll(building)
 	f := &founder{plan: p, dir: building}
@@ -78,13 +75,42 @@ func found(ctx context.Context, p *plan, dir string) (err error) {
 		return fmt.Errorf("creating %s: the plan makes a centre that cannot start: %w", dir, err)
 	}
 	// An empty folder gives way; one that is not empty any more does not.
-	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("creating %s: %w", dir, err)
+	err = os.Remove(dir)
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		err = os.Rename(building, dir)
 	}
-	if err := os.Rename(building, dir); err != nil {
-		return fmt.Errorf("creating %s: %w", dir, err)
+	if err != nil {
+		return withHint(fmt.Errorf("creating %s: %w", dir, err), "did another process create it meanwhile? nothing that exists is overwritten")
 	}
 	return nil
+}
+
+// buildingSite makes the folder beside dir in which a centre is built, and
+// clears away those that killed processes left behind: they hold keys.
+func buildingSite(dir string) (string, error) {
+	above, prefix := filepath.Split(dir)
+	prefix = "." + prefix + ".building-"
+	// Clean makes "." of nothing.
+	if err := os.MkdirAll(filepath.Clean(above), 0o755); err != nil {
+		return "", err
+	}
+	left, err := os.ReadDir(filepath.Clean(above))
+	if err != nil {
+		return "", err
+	}
+	for _, entry := range left {
+		suffix, ok := strings.CutPrefix(entry.Name(), prefix)
+		if !ok {
+			continue
+		}
+		pid, _, _ := strings.Cut(suffix, "-")
+		if n, err := strconv.Atoi(pid); err == nil && n != os.Getpid() && errors.Is(syscall.Kill(n, 0), syscall.ESRCH) {
+			if err := os.RemoveAll(filepath.Join(above, entry.Name())); err != nil {
+				return "", err
+			}
+		}
+	}
+	return os.MkdirTemp(above, prefix+strconv.Itoa(os.Getpid())+"-")
 }
 
 // checkCentre opens everything that the servers of a configuration need.
@@ -379,5 +405,6 @@ func (f *founder) config() error {
 	if err := parsed.Execute(&text, f); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(f.dir, configFile), []byte(text.String()), 0o644)
+	// It names the staff.
+	return os.WriteFile(filepath.Join(f.dir, configFile), []byte(text.String()), 0o600)
 }

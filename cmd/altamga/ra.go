@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/hex"
 	"fmt"
 	"net/http"
@@ -63,10 +64,29 @@ func (p *process) addRA(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("configuring ra: %w", err)
 	}
-	p.add("ra", c.Listen, nil, office)
+	var own *tls.Config
+	if c.TLS != nil {
+		if own, err = p.serverTLS(*c.TLS); err != nil {
+			return fmt.Errorf("configuring ra.tls: %w", err)
+		}
+	}
+	p.add("ra", c.Listen, own, office)
 	p.admin.Add("ra", office.Ready)
 	p.admin.Add("ra", p.audit.Ready)
 	return nil
+}
+
+// serverTLS opens what a server needs to prove itself.
+func (p *process) serverTLS(c serverTLSConfig) (*tls.Config, error) {
+	chain, err := readCertificates(c.Certificate)
+	if err != nil {
+		return nil, err
+	}
+	key, err := p.key(c.Key, chain[0])
+	if err != nil {
+		return nil, err
+	}
+	return serve.ServerTLS(chain, key)
 }
 
 // readDataKey reads the key of the applications' store.

@@ -54,11 +54,9 @@ func (p *process) addTSA(ctx context.Context) error {
 		return fmt.Errorf("reading clock: %w", err)
 	}
 	config.Clock = clock
-	if p.audit != nil {
-		// Design rule G1: what is about to be signed is on the disk first.
-		config.Audit = p.audit.Append
-		p.admin.Add("tsa", p.audit.Ready)
-	}
+	// Design rule G1: what is about to be signed is on the disk first.
+	config.Audit = p.audit.Append
+	p.admin.Add("tsa", p.audit.Ready)
 	authority, err := tsa.New(config)
 	if err != nil {
 		return fmt.Errorf("configuring tsa: %w", err)

@@ -107,6 +107,14 @@ type Entry struct {
 	Actor string `json:"actor,omitempty"`
 }
 
+// Tellable reports whether t is absent or a time that certificates, lists and
+// JSON can all express. A time outside of it, once in the journal, would keep
+// every later list from being made.
+func Tellable(t time.Time) bool {
+	year := t.UTC().Year()
+	return t.IsZero() || year >= 1950 && year <= 9999
+}
+
 // Reason is a CRLReason (RFC 5280, Section 5.3.1), in JSON by its name there.
 type Reason int
 

@@ -3,6 +3,7 @@ package register
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"io/fs"
 	"time"
@@ -60,6 +61,9 @@ func (s *SQLite) Change(ctx context.Context, entry journal.Entry, ticket *journa
 
 // checkChange refuses an entry that says what its kind cannot say.
 func checkChange(e journal.Entry) error {
+	if !journal.Tellable(e.InvalidityDate) || !journal.Tellable(e.ReceivedAt) {
+		return errors.New("an entry has no time outside of the years 1950 to 9999")
+	}
 	switch e.Kind {
 	case journal.Held, journal.Released:
 		if e.Reason != journal.Unspecified || !e.InvalidityDate.IsZero() {

@@ -1,0 +1,127 @@
+package ca
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/altamga/altamga/internal/journal"
+)
+
+// keyUse is a key that is about to be certified.
+type keyUse struct {
+	hash    [32]byte
+	profile *Profile
+	by      *issuer
+	// subject is the encoded Name that it is certified for.
+	subject []byte
+	// reserved is the serial once that is reserved, "" before.
+	reserved journal.Serial
+}
+
+// reservationLife is for how long a reserved serial without a certificate is
+// taken for one that is being issued. Signing takes far less; what is older was
+// left behind.
+const reservationLife = time.Minute
+
+// checkKeyHistory refuses keys that must not be certified again: an issuer's,
+// one of a revoked certificate, one that is kept for another purpose, and one
+// that is another person's.
+//
+// It is asked before anything is made, and once more when the serial is
+// reserved: of two requests for one key that run at the same time, each then
+// sees the other's reservation, and the later one is refused.
+func (a *Authority) checkKeyHistory(ctx context.Context, use keyUse, r *refusal) error {
+	inUse := a.chainKeys[use.hash]
+	for _, other := range a.issuers {
+		if other.keyHash != use.hash {
+			continue
+		}
+		// An issuer without a certificate is waiting for exactly this one.
+		inUse = inUse || other.Certificate != nil || !use.profile.CA || use.profile.SelfSigned && other != use.by
+	}
+	if inUse {
+		r.add(CodeKeyInUse, "csr", "holds the key of an issuer", "")
+		return nil
+	}
+	// In the order of their reservation.
+	records, err := a.config.Register.RecordsByKey(ctx, use.hash)
+	if err != nil {
+		return fmt.Errorf("looking up key: %w", err)
+	}
+	later := false
+	for _, record := range records {
+		if record.Serial == use.reserved {
+			later = true
+			continue
+		}
+		if code, field, detail := use.conflict(a.config.Profiles, record, later); code != "" {
+			r.add(code, field, detail, "")
+			return nil
+		}
+	}
+	return nil
+}
+
+// conflict says why a key cannot be certified when record is there, or nothing.
+// later means that record was reserved after the use itself.
+func (use *keyUse) conflict(profiles *Profiles, record journal.Record, later bool) (code, field, detail string) {
+	if record.Status.State == journal.Gone {
+		return CodeRevokedKey, "csr", "holds the key of a revoked certificate"
+	}
+	if later || record.Certificate == nil && time.Since(record.At) > reservationLife {
+		return "", "", ""
+	}
+	if use.profile.SelfSigned {
+		return CodeKeyInUse, "issuer", "has its self-signed certificate already"
+	}
+	other, known := profiles.Lookup(record.Profile)
+	if record.Profile != use.profile.Name && (use.profile.ExclusiveKey || known && other.ExclusiveKey) {
+		return CodeKeyInUse, "csr", "holds a key that was certified for another purpose"
+	}
+	if record.Certificate == nil || record.Status.Expired || len(use.subject) == 0 {
+		return "", "", ""
+	}
+	// A key that proves two persons proves neither.
+	if certificate, err := x509.ParseCertificate(record.Certificate); err == nil && !bytes.Equal(certificate.RawSubject, use.subject) {
+		return CodeKeyInUse, "csr", "holds a key that was certified for somebody else"
+	}
+	return "", "", ""
+}
+
+// checkStanding refuses to issue under a certificate that is itself held or
+// revoked, the issuer's own or one above it. Certificates that this register
+// does not know, such as those of a root kept elsewhere, are not its to judge.
+func (a *Authority) checkStanding(ctx context.Context, by *issuer, r *refusal) error {
+	if by.Certificate == nil {
+		return nil
+	}
+	for _, certificate := range append([]*x509.Certificate{by.Certificate}, by.Chain...) {
+		stands, err := a.stands(ctx, certificate)
+		if err != nil {
+			return err
+		}
+		if !stands {
+			r.add(CodeIssuerExpired, "issuer", "is held or revoked, or an authority above it is", "RFC 5280, Section 6.1.3")
+			return nil
+		}
+	}
+	return nil
+}
+
+// stands reports whether a certificate of the register is neither held nor
+// revoked.
+func (a *Authority) stands(ctx context.Context, certificate *x509.Certificate) (bool, error) {
+	record, err := a.config.Register.Record(ctx, journal.SerialOf(certificate.SerialNumber))
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("looking up standing: %w", err)
+	}
+	return record.Status.State == journal.Valid || !bytes.Equal(record.Certificate, certificate.Raw), nil
+}
