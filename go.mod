@@ -14,7 +14,7 @@ require (
 	modernc.org/sqlite v1.60.1 // the embedded register, without cgo
 )
 
-require github.com/redis/go-redis/v9 v9.23.0
+require github.com/redis/go-redis/v9 v9.23.0 // ocsp/rediscache
 
 require (
 	github.com/beorn7/perks v1.0.1 // indirect

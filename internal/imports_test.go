@@ -52,6 +52,7 @@ const libraries = `
 	github.com/alecthomas/kong       cmd/altamga
 	github.com/digitorus/timestamp   cmd/altamga conformance  test: tsa
 	github.com/prometheus            internal/serve
+	github.com/redis/go-redis        ocsp/rediscache
 	github.com/rogpeppe/go-internal  test: cmd/altamga
 	github.com/zmap                  internal/lint
 	modernc.org/sqlite               internal/register internal/dossier

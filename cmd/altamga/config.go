@@ -119,8 +119,29 @@ type ocspConfig struct {
 	MaxAge time.Duration `toml:"max_age"`
 	// NonIssued is the answer for a serial that was never issued: "unknown"
 	// (default), or "revoked" with the extended-revoke extension.
-	NonIssued string             `toml:"non_issued"`
-	Issuers   []ocspIssuerConfig `toml:"issuer"`
+	NonIssued string `toml:"non_issued"`
+	// Redis shares answers between responders and keeps them over a restart.
+	// Default: answers are kept in memory alone.
+	Redis   *redisConfig       `toml:"redis"`
+	Issuers []ocspIssuerConfig `toml:"issuer"`
+}
+
+type redisConfig struct {
+	// Addresses of the servers. One is a single server; with Master they are
+	// Sentinels; several without it are a Cluster.
+	Addresses []config.Address `toml:"addresses"`
+	// Master is the name that the Sentinels know the primary by.
+	Master string `toml:"master"`
+	// User and PasswordFile are those of Redis's access control list. The user
+	// needs +get +set +evalsha +eval on the keys ocsp:1:*.
+	User         string      `toml:"user"`
+	PasswordFile config.Path `toml:"password_file"`
+	// Roots is the PEM file of the roots that the server's TLS certificate must
+	// come from. Default: no TLS.
+	Roots config.Path `toml:"roots"`
+	// Budget is how long one look-up may take before the answer is signed
+	// instead. Default 25ms.
+	Budget time.Duration `toml:"budget"`
 }
 
 type ocspIssuerConfig struct {
@@ -286,6 +307,13 @@ func (c *ocspConfig) Validate() error {
 		ids[i] = issuer.ID
 	}
 	return errors.Join(required(field{"listen", string(c.Listen)}), distinct("issuer", "id", ids))
+}
+
+func (c *redisConfig) Validate() error {
+	if len(c.Addresses) == 0 {
+		return config.Missing("addresses")
+	}
+	return nil
 }
 
 func (c *ocspIssuerConfig) Validate() error {

@@ -4,11 +4,14 @@ import (
 	"context"
 	"fmt"
 	"math/big"
+	"os"
+	"strings"
 
 	"github.com/altamga/altamga/internal/journal"
 	"github.com/altamga/altamga/internal/register"
 	"github.com/altamga/altamga/internal/serve"
 	"github.com/altamga/altamga/ocsp"
+	"github.com/altamga/altamga/ocsp/rediscache"
 )
 
 type ocspCommands struct {
@@ -37,8 +40,16 @@ func (p *process) addOCSP(ctx context.Context) error {
 		}
 		issuers[i] = issuer
 	}
+	var cache ocsp.Cache
+	if c.Redis != nil {
+		shared, err := p.redisCache(*c.Redis)
+		if err != nil {
+			return fmt.Errorf("configuring ocsp.redis: %w", err)
+		}
+		cache = shared
+	}
 	responder, err := ocsp.New(ocsp.Config{
-		Issuers: issuers, Source: statusSource{p.register},
+		Issuers: issuers, Source: statusSource{p.register}, Cache: cache,
 		Validity: c.Validity, MaxAge: c.MaxAge, NonIssued: c.NonIssued,
 		Log: p.log.With("server", "ocsp"), Observe: p.admin.Observer("ocsp"),
 	})
@@ -63,6 +74,49 @@ func (p *process) addOCSP(ctx context.Context) error {
 		return float64(head) - float64(min(head, responder.Position()))
 	})
 	return nil
+}
+
+// answersInMemory is how many answers this process keeps in front of Redis.
+const answersInMemory = 1 << 16
+
+// redisCache opens the cache that responders share.
+func (p *process) redisCache(c redisConfig) (*rediscache.Cache, error) {
+	config := rediscache.Config{
+		Master: c.Master, User: c.User, Budget: c.Budget, Near: ocsp.NewMemory(answersInMemory),
+		Log: p.log.With("server", "ocsp"), Observe: p.admin.Observer("ocsp_redis"),
+	}
+	for _, address := range c.Addresses {
+		config.Addresses = append(config.Addresses, string(address))
+	}
+	if c.PasswordFile != "" {
+		password, err := os.ReadFile(string(c.PasswordFile))
+		if err != nil {
+			return nil, fmt.Errorf("reading password: %w", err)
+		}
+		config.Password = strings.TrimSpace(string(password))
+	}
+	if c.Roots != "" {
+		roots, err := readCertificates(c.Roots)
+		if err != nil {
+			return nil, err
+		}
+		if config.TLS, err = serve.ClientTLS(nil, nil, roots...); err != nil {
+			return nil, err
+		}
+	}
+	cache, err := rediscache.New(config)
+	if err != nil {
+		return nil, err
+	}
+	p.closers = append(p.closers, cache)
+	p.loops = append(p.loops, serve.Loop{Name: "ocsp redis writer", Run: cache.Run})
+	p.admin.Gauge("ocsp", "redis_up", "1 while Redis answers, 0 while it is left alone.", func() float64 {
+		if cache.Ready() != nil {
+			return 0
+		}
+		return 1
+	})
+	return cache, nil
 }
 
 func (p *process) ocspIssuer(c ocspIssuerConfig) (ocsp.Issuer, error) {

@@ -1,0 +1,6 @@
+package rediscache
+
+var (
+	Encode = encode
+	Decode = decode
+)
