@@ -191,6 +191,15 @@ func (a *Application) all() []*Issue {
 	return all
 }
 
+// used returns the tickets of all that was done to the application.
+func (a *Application) used() tickets {
+	used := slices.Clone(a.Tickets).with(a.Ticket)
+	if a.Issuance != nil {
+		used = used.with(a.Issuance.Ticket)
+	}
+	return used
+}
+
 // index returns the strings that the case is found by, and those of them that
 // no other case may have.
 func (a *Application) index() (index, sole []string) {
@@ -201,11 +210,7 @@ func (a *Application) index() (index, sole []string) {
 	if len(a.State.Legal()) > 0 {
 		sole = append(sole, openIndex(a.Category, a.FIN))
 	}
-	used := slices.Clone(a.Tickets).with(a.Ticket)
-	if a.Issuance != nil {
-		used = used.with(a.Issuance.Ticket)
-	}
-	for _, t := range used {
+	for _, t := range a.used() {
 		sole = append(sole, t.index())
 	}
 	for _, c := range a.all() {

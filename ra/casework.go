@@ -116,7 +116,7 @@ func (o *Office) act(ctx context.Context, who *Person, id, action, reason string
 		if err != nil {
 			return nil, err
 		}
-		if again, err := o.repeated(ctx, a.Tickets, id, t); again || err != nil {
+		if again, err := o.repeated(ctx, a.used(), id, t); again || err != nil {
 			return a, err
 		}
 		if err := o.permit(ctx, who, a, action); err != nil {

@@ -28,7 +28,7 @@ func (o *Office) end(ctx context.Context, who *Person, id string, t *ticket) (*A
 		if err != nil {
 			return nil, err
 		}
-		if again, err := o.repeated(ctx, a.Tickets, id, t); again || err != nil {
+		if again, err := o.repeated(ctx, a.used(), id, t); again || err != nil {
 			return a, err
 		}
 		if err := o.permit(ctx, who, a, "confirm"); err != nil {

@@ -77,7 +77,7 @@ func (o *Office) plan(ctx context.Context, who *Person, id string, request issue
 				return a, true, nil
 			}
 		}
-		if _, err := o.repeated(ctx, a.Tickets, id, t); err != nil {
+		if _, err := o.repeated(ctx, a.used(), id, t); err != nil {
 			return nil, false, err
 		}
 		if err := o.permit(ctx, who, a, "issue"); err != nil {

@@ -133,6 +133,9 @@ type Change struct {
 	Status      journal.Status `json:"status"`
 }
 
+// used returns the tickets of all that was done to the request.
+func (s *StatusRequest) used() tickets { return slices.Clone(s.Tickets).with(s.Ticket) }
+
 func (s *StatusRequest) index() (index, sole []string) {
 	index = append(index, "requests:"+string(s.Serial))
 	for _, c := range s.Changes {
@@ -140,7 +143,7 @@ func (s *StatusRequest) index() (index, sole []string) {
 			index = append(index, "requests:"+string(c.Serial))
 		}
 	}
-	for _, t := range slices.Clone(s.Tickets).with(s.Ticket) {
+	for _, t := range s.used() {
 		sole = append(sole, t.index())
 	}
 	return index, sole

@@ -23,7 +23,7 @@ func (o *Office) step(ctx context.Context, who *Person, id string, in stepInput)
 	if _, err := o.load(ctx, statusRequestPrefix, id, &s); err != nil {
 		return nil, err
 	}
-	again, err := o.repeated(ctx, s.Tickets, id, in.ticket)
+	again, err := o.repeated(ctx, s.used(), id, in.ticket)
 	if err != nil {
 		return nil, err
 	}

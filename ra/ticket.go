@@ -47,8 +47,8 @@ func (s tickets) with(t *ticket) tickets {
 
 var errTicket = problem.New(http.StatusConflict, "idempotency_conflict", "the Idempotency-Key was used for another request")
 
-// repeated reports whether t was redeemed by a step of case id, which has the
-// tickets done, and refuses a key that stood for anything else.
+// repeated reports whether t was redeemed by what it now comes for again, done
+// being all the tickets of case id, and refuses a key that stood for anything else.
 func (o *Office) repeated(ctx context.Context, done tickets, id string, t *ticket) (bool, error) {
 	if t == nil {
 		return false, nil
