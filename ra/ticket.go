@@ -92,7 +92,7 @@ func readTicket(r *http.Request, who *Person, body []byte) (*ticket, error) {
 }
 
 // inFlightWait is how long a repeat waits for the request that it repeats.
-const inFlightWait = 30 * time.Second
+const inFlightWait = 10 * time.Second
 
 // inFlightKey names a request that is being worked on.
 type inFlightKey struct{ actor, key string }

@@ -133,7 +133,7 @@ func TestOneOfManyWins(t *testing.T) {
 	var group sync.WaitGroup
 	for i := range 16 {
 		group.Go(func() {
-			switch err := stores[i%2].Put(ctx, "a", 1, fmt.Append(nil, i), nil, nil, nil); {
+			switch err := stores[i%2].Put(ctx, "a", 1, fmt.Append(nil, i), []byte("won"), nil, nil); {
 			case err == nil:
 				wins.Add(1)
 			case !errors.Is(err, fs.ErrExist):
