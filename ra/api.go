@@ -19,19 +19,38 @@ type applicationView struct {
 }
 
 func applicationAnswer(status int, a *Application, who *Person) (answer, error) {
-	v := applicationView{Application: *a, Legal: a.State.Legal()}
-	v.Ticket = nil
-	if v.Issuance != nil {
-		issuance := *v.Issuance
-		issuance.Ticket = nil
-		v.Issuance = &issuance
-	}
-	if !who.has(Operator, Officer) {
-		// Who carries out status requests needs to know whose they are, not
-		// how to find the person elsewhere.
+	v := applicationView{Application: *a, Legal: a.legal()}
+	v.Ticket, v.Tickets = nil, nil
+	// Who carries out status requests needs to know whose they are, not how to
+	// find the person elsewhere. A certificate and the request for it hold the
+	// FİN, too.
+	masked := !who.has(Operator, Officer)
+	if masked {
 		v.FIN, v.VOEN, v.Email, v.Phone = mask(v.FIN), mask(v.VOEN), "", ""
 	}
+	if a.Issuance != nil {
+		issuance := *a.Issuance
+		issuance.Ticket, issuance.Certificates = nil, nil
+		for _, c := range a.Issuance.Certificates {
+			shown := c.shown(masked)
+			issuance.Certificates = append(issuance.Certificates, &shown)
+		}
+		v.Issuance = &issuance
+	}
+	v.Void = nil
+	for _, c := range a.Void {
+		v.Void = append(v.Void, &Void{Issue: c.shown(masked), At: c.At, Revoked: c.Revoked})
+	}
 	return answer{status: status, body: v, location: "/v1/applications/" + a.ID}, nil
+}
+
+// shown returns what the staff sees of a certificate.
+func (c *Issue) shown(masked bool) Issue {
+	shown := *c
+	if masked {
+		shown.CSR, shown.Certificate = "", ""
+	}
+	return shown
 }
 
 // mask leaves the first two characters of an identifier.
@@ -77,6 +96,11 @@ func (o *Office) findApplications(w http.ResponseWriter, r *http.Request, who *P
 	if err := f.done(wrong...); err != nil {
 		return answer{}, err
 	}
+	// Whoever looks for one person knows the FİN. Who looks for many is
+	// trying them out.
+	if !o.searches.allow(who.Name, time.Now()) {
+		return answer{}, problem.New(http.StatusTooManyRequests, "too_many_requests", "too many searches by one person")
+	}
 	ctx := r.Context()
 	if err := o.audit(ctx, who, "application.find", ""); err != nil {
 		return answer{}, err
@@ -115,15 +139,18 @@ func (o *Office) getApplication(w http.ResponseWriter, r *http.Request, who *Per
 }
 
 func (o *Office) getApplicationHistory(w http.ResponseWriter, r *http.Request, who *Person) (answer, error) {
-	return o.history(r.Context(), applicationPrefix, r.PathValue("id"), new(Application))
+	return o.history(r.Context(), who, "application", applicationPrefix, r.PathValue("id"), new(Application))
 }
 
 func (o *Office) getStatusRequestHistory(w http.ResponseWriter, r *http.Request, who *Person) (answer, error) {
-	return o.history(r.Context(), statusRequestPrefix, r.PathValue("id"), new(StatusRequest))
+	return o.history(r.Context(), who, "status", statusRequestPrefix, r.PathValue("id"), new(StatusRequest))
 }
 
-func (o *Office) history(ctx context.Context, prefix, id string, document any) (answer, error) {
+func (o *Office) history(ctx context.Context, who *Person, what, prefix, id string, document any) (answer, error) {
 	if _, err := o.load(ctx, prefix, id, document); err != nil {
+		return answer{}, err
+	}
+	if err := o.audit(ctx, who, what+".history.read", id); err != nil {
 		return answer{}, err
 	}
 	events, err := o.events(ctx, id)
@@ -133,7 +160,7 @@ func (o *Office) history(ctx context.Context, prefix, id string, document any) (
 // postTransition handles the actions that need no authority.
 func (o *Office) postTransition(action string) func(http.ResponseWriter, *http.Request, *Person) (answer, error) {
 	return func(w http.ResponseWriter, r *http.Request, who *Person) (answer, error) {
-		f, err := readForm(w, r, action == "approve" || action == "withdraw")
+		f, err := readForm(w, r, action == "approve" || action == "withdraw" || action == "confirm" || action == "keep")
 		if err != nil {
 			return answer{}, err
 		}
@@ -151,7 +178,7 @@ func (o *Office) postTransition(action string) func(http.ResponseWriter, *http.R
 			if detail := checkText(reason); detail != "" {
 				f.fault("note", detail)
 			}
-		case "reject", "withdraw":
+		case "reject", "withdraw", "keep":
 			reason = strings.TrimSpace(f.text("reason"))
 			if detail := checkText(reason); detail != "" {
 				f.fault("reason", detail)
@@ -159,14 +186,23 @@ func (o *Office) postTransition(action string) func(http.ResponseWriter, *http.R
 				f.fault("reason", "is missing: a refusal is given in writing")
 			}
 		}
-		if err := f.done(); err != nil {
-			return answer{}, err
-		}
-		a, err := o.act(r.Context(), who, r.PathValue("id"), action, reason)
+		t, err := readTicket(r, who, f.body)
 		if err != nil {
 			return answer{}, err
 		}
-		return applicationAnswer(http.StatusOK, a, who)
+		if err := f.done(); err != nil {
+			return answer{}, err
+		}
+		a, err := o.act(r.Context(), who, r.PathValue("id"), action, reason, t)
+		if err != nil {
+			return answer{}, err
+		}
+		status := http.StatusOK
+		if a.Ending != nil {
+			// A second person has to confirm it.
+			status = http.StatusAccepted
+		}
+		return applicationAnswer(status, a, who)
 	}
 }
 

@@ -48,13 +48,22 @@ type transition struct {
 }
 
 // transitions is the whole table; what is not in it is illegal. An issuance
-// that is not finished leaves the application approved.
+// that is not finished leaves the application approved. So do reject and
+// withdraw from there, until another person confirms them, or keeps the
+// application as it is.
 var transitions = []transition{
 	{"verify", []State{Submitted}, Verified, []Role{Operator}},
 	{"approve", []State{Verified}, Approved, []Role{Officer}},
-	{"reject", []State{Submitted, Verified}, Rejected, []Role{Officer}},
-	{"withdraw", []State{Submitted, Verified}, Withdrawn, []Role{Operator}},
+	{"reject", []State{Submitted, Verified, Approved}, Rejected, []Role{Officer}},
+	{"withdraw", []State{Submitted, Verified, Approved}, Withdrawn, []Role{Operator}},
 	{"issue", []State{Approved}, Completed, []Role{Operator}},
+}
+
+// endings are the actions on an approved application that somebody wants to
+// end.
+var endings = []transition{
+	{"confirm", []State{Approved}, "", []Role{Officer}},
+	{"keep", []State{Approved}, Approved, []Role{Operator, Officer}},
 }
 
 func transitionOf(action string) transition {
@@ -70,6 +79,14 @@ func (s State) Legal() []string {
 		}
 	}
 	return actions
+}
+
+// legal returns the actions that the application allows.
+func (a *Application) legal() []string {
+	if a.Ending != nil {
+		return []string{"confirm", "keep"}
+	}
+	return a.State.Legal()
 }
 
 // Applicant is what an application says of the person that it is for.
@@ -107,8 +124,16 @@ type Application struct {
 	// Reason of a rejection or withdrawal.
 	Reason   string    `json:"reason,omitempty"`
 	Issuance *Issuance `json:"issuance,omitempty"`
-	// Ticket is the idempotency key that the application came with.
-	Ticket *ticket `json:"ticket,omitempty"`
+	// Ending is set while an approved application waits for a second person to
+	// end it; EndedBy names both persons afterwards.
+	Ending  *Ending  `json:"ending,omitempty"`
+	EndedBy []string `json:"ended_by,omitempty"`
+	// Void are certificates that were issued and taken back.
+	Void []*Void `json:"void,omitempty"`
+	// Ticket is the idempotency key that the application came with, Tickets
+	// those of the steps after.
+	Ticket  *ticket `json:"ticket,omitempty"`
+	Tickets tickets `json:"tickets,omitempty"`
 }
 
 // Issuance is how far the issuing of an application's certificates has got. It
@@ -134,9 +159,45 @@ type Issue struct {
 	Certificate string         `json:"certificate,omitempty"`
 }
 
+// find returns the certificate of the kind that was asked for with the same
+// request, or nil.
+func (i *Issuance) find(c *Issue) *Issue {
+	if i == nil {
+		return nil
+	}
+	for _, own := range i.Certificates {
+		if own.Kind == c.Kind && strings.TrimSpace(own.CSR) == strings.TrimSpace(c.CSR) {
+			return own
+		}
+	}
+	return nil
+}
+
 // done reports whether every certificate that was asked for is there.
 func (i *Issuance) done() bool {
 	return i != nil && len(i.Certificates) > 0 && !slices.ContainsFunc(i.Certificates, func(c *Issue) bool { return c.Certificate == "" })
+}
+
+// all returns the application's certificates, those taken back last. What is
+// only asked for has no serial yet.
+func (a *Application) all() []*Issue {
+	var all []*Issue
+	if a.Issuance != nil {
+		all = slices.Clone(a.Issuance.Certificates)
+	}
+	for _, v := range a.Void {
+		all = append(all, &v.Issue)
+	}
+	return all
+}
+
+// used returns the tickets of all that was done to the application.
+func (a *Application) used() tickets {
+	used := slices.Clone(a.Tickets).with(a.Ticket)
+	if a.Issuance != nil {
+		used = used.with(a.Issuance.Ticket)
+	}
+	return used
 }
 
 // index returns the strings that the case is found by, and those of them that
@@ -149,14 +210,12 @@ func (a *Application) index() (index, sole []string) {
 	if len(a.State.Legal()) > 0 {
 		sole = append(sole, openIndex(a.Category, a.FIN))
 	}
-	if a.Ticket != nil {
-		sole = append(sole, a.Ticket.index())
+	for _, t := range a.used() {
+		sole = append(sole, t.index())
 	}
-	if a.Issuance != nil {
-		for _, c := range a.Issuance.Certificates {
-			if c.Serial != "" {
-				sole = append(sole, serialIndex(c.Serial))
-			}
+	for _, c := range a.all() {
+		if c.Serial != "" {
+			sole = append(sole, serialIndex(c.Serial))
 		}
 	}
 	return index, sole

@@ -3,7 +3,6 @@ package ra
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,47 +36,6 @@ const (
 
 func newID(prefix string) string { return prefix + strings.ToLower(rand.Text()) }
 
-// ticket remembers the Idempotency-Key that a request came with.
-type ticket struct {
-	Actor string `json:"actor"`
-	Key   string `json:"key"`
-	// Request is the SHA-256 hash of the method, path and body.
-	Request []byte `json:"request"`
-}
-
-func (t *ticket) index() string { return "ticket:" + t.Actor + ":" + t.Key }
-
-// sameKey reports whether both are of one actor and key.
-func (t *ticket) sameKey(u *ticket) bool {
-	return t != nil && u != nil && t.Actor == u.Actor && t.Key == u.Key
-}
-
-// agree refuses a key that stood for another request before.
-func (t *ticket) agree(u *ticket) error {
-	if string(t.Request) != string(u.Request) {
-		return errTicket
-	}
-	return nil
-}
-
-var errTicket = problem.New(http.StatusConflict, "idempotency_conflict", "the Idempotency-Key was used for another request")
-
-// readTicket returns the ticket of a request, nil when it has no key.
-func readTicket(r *http.Request, who *Person, body []byte) (*ticket, error) {
-	values := r.Header.Values("Idempotency-Key")
-	if len(values) == 0 {
-		return nil, nil
-	}
-	key := values[0]
-	if len(values) > 1 || key == "" || len(key) > 255 || strings.ContainsFunc(key, func(c rune) bool { return c < ' ' || c > '~' }) {
-		return nil, problem.Invalid(problem.Field{Field: "Idempotency-Key", Detail: "is not 1 to 255 printable ASCII characters, given once"})
-	}
-	h := sha256.New()
-	fmt.Fprintf(h, "%s %s\n", r.Method, r.URL.Path)
-	h.Write(body)
-	return &ticket{Actor: who.Name, Key: key, Request: h.Sum(nil)}, nil
-}
-
 // errChanged means that a case was changed since it was read.
 var errChanged = problem.New(http.StatusConflict, "changed_meanwhile", "the case was changed by somebody else at the same time: read it again")
 
@@ -107,16 +65,19 @@ type file interface {
 	index() (index, sole []string)
 }
 
-// save stores document as the version after version. The error is fs.ErrExist
-// as [Store] says, or the answer to give.
+// save stores document as the version after version. The zero event tells
+// nothing: the history does not show that version. The error is fs.ErrExist as
+// [Store] says, or the answer to give.
 func (o *Office) save(ctx context.Context, id string, version uint64, document file, event Event) error {
 	data, err := json.Marshal(document)
 	if err != nil {
 		return fmt.Errorf("encoding case: %w", err)
 	}
-	line, err := json.Marshal(event)
-	if err != nil {
-		return fmt.Errorf("encoding event: %w", err)
+	var line []byte
+	if event.Action != "" {
+		if line, err = json.Marshal(event); err != nil {
+			return fmt.Errorf("encoding event: %w", err)
+		}
 	}
 	index, sole := document.index()
 	err = o.Store.Put(ctx, id, version, data, line, index, sole)
@@ -175,10 +136,14 @@ func (o *Office) audit(ctx context.Context, who *Person, action, id string, attr
 // refuse records that who was kept from action by a rule, and returns the
 // answer. The refusal stands when the line cannot be written.
 func (o *Office) refuse(ctx context.Context, who *Person, action, id, code, detail string) error {
+	o.auditRefusal(ctx, who, action, id, code)
+	return problem.New(http.StatusForbidden, code, detail)
+}
+
+func (o *Office) auditRefusal(ctx context.Context, who *Person, action, id, code string) {
 	if err := o.Audit(ctx, action+".refused", slog.String("actor", who.Name), slog.String("case", id), slog.String("rule", code)); err != nil {
 		o.Log.ErrorContext(ctx, "audit log is unavailable", "action", action, "error", err)
 	}
-	return problem.New(http.StatusForbidden, code, detail)
 }
 
 // ownCase refuses when the case with fin is who's own.

@@ -67,6 +67,7 @@ func (o *Office) submitted(ctx context.Context, t *ticket) (*Application, error)
 		}
 		return nil, err
 	}
+	// The key may belong to a later step of the case.
 	if err := a.Ticket.agree(t); err != nil {
 		return nil, err
 	}
@@ -84,46 +85,74 @@ func (o *Office) permit(ctx context.Context, who *Person, a *Application, action
 	if err := o.ownCase(ctx, who, "application."+action, a.ID, a.FIN); err != nil {
 		return err
 	}
-	if !slices.Contains(transitionOf(action).from, a.State) {
-		return illegal("an application", string(a.State), action, a.State.Legal())
+	if legal := a.legal(); !slices.Contains(legal, action) {
+		state := string(a.State)
+		if a.Ending != nil {
+			state += " and waits to be ended"
+		}
+		return illegal("an application", state, action, legal)
 	}
 	// Design rule G4: who took the application in or verified it does not
 	// approve it, whatever other roles the person has.
 	if action == "approve" && (who.Name == a.TakenBy || who.Name == a.VerifiedBy) {
 		return o.refuse(ctx, who, "application."+action, a.ID, "four_eyes", "another person than the one who took in or verified the application approves it")
 	}
+	// What two persons approved one alone does not end.
+	if action == "confirm" && who.Name == a.Ending.By {
+		return o.refuse(ctx, who, "application."+action, a.ID, "four_eyes", "another person than the one who wants to end the application confirms it")
+	}
 	return nil
 }
 
-// act carries out one transition of the table.
-func (o *Office) act(ctx context.Context, who *Person, id, action, reason string) (*Application, error) {
+// act carries out one transition of the table. On an approved application
+// reject and withdraw are recorded, for a second person to confirm.
+func (o *Office) act(ctx context.Context, who *Person, id, action, reason string, t *ticket) (*Application, error) {
+	if action == "confirm" {
+		return o.end(ctx, who, id, t)
+	}
 	for range tries {
-		var a Application
-		version, err := o.load(ctx, applicationPrefix, id, &a)
+		a := new(Application)
+		version, err := o.load(ctx, applicationPrefix, id, a)
 		if err != nil {
 			return nil, err
 		}
-		if err := o.permit(ctx, who, &a, action); err != nil {
+		if again, err := o.repeated(ctx, a.used(), id, t); again || err != nil {
+			return a, err
+		}
+		if err := o.permit(ctx, who, a, action); err != nil {
 			return nil, err
 		}
 		event := Event{At: time.Now().UTC(), Actor: who.Name, Action: action, From: string(a.State), Reason: reason}
-		a.State, a.UpdatedAt = transitionOf(action).to, event.At
+		a.apply(event)
 		event.To = string(a.State)
-		switch action {
-		case "verify":
-			a.VerifiedBy, a.Docs, a.Identity = who.Name, "complete", "matched"
-		case "approve":
-			a.ApprovedBy = who.Name
-		default:
-			a.Reason = reason
-		}
+		a.Tickets = a.Tickets.with(t)
 		if err := o.audit(ctx, who, "application."+action, id, slog.String("from", event.From), slog.String("to", event.To)); err != nil {
 			return nil, err
 		}
-		err = o.save(ctx, id, version, &a, event)
+		err = o.save(ctx, id, version, a, event)
 		if !errors.Is(err, fs.ErrExist) {
-			return &a, err
+			return a, err
 		}
 	}
 	return nil, errChanged
+}
+
+// apply changes the application by one legal action.
+func (a *Application) apply(event Event) {
+	a.UpdatedAt = event.At
+	switch action := event.Action; {
+	case action == "keep":
+		a.Ending = nil
+		return
+	case action == "verify":
+		a.VerifiedBy, a.Docs, a.Identity = event.Actor, "complete", "matched"
+	case action == "approve":
+		a.ApprovedBy = event.Actor
+	case a.State == Approved:
+		a.Ending = &Ending{Action: action, By: event.Actor, At: event.At, Reason: event.Reason}
+		return
+	default:
+		a.Reason = event.Reason
+	}
+	a.State = transitionOf(event.Action).to
 }

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/altamga/altamga/internal/journal"
@@ -44,13 +43,28 @@ func (o *Office) request(ctx context.Context, who *Person, serial journal.Serial
 	if !who.has(changeRoles(s)...) {
 		return nil, o.refuse(ctx, who, "status."+s.Action, s.ID, "role_required", "the person has none of the roles that this needs")
 	}
+	a, issue, err := o.origin(ctx, serial)
+	if err != nil {
+		if errors.Is(err, errNoCertificate) {
+			o.auditRefusal(ctx, who, "status."+s.Action, s.ID, "unknown_certificate")
+		}
+		return nil, err
+	}
+	if err := o.ownCase(ctx, who, "status."+s.Action, s.ID, a.FIN); err != nil {
+		return nil, err
+	}
+	if parsed, err := parseCertificate(issue.Certificate); err != nil {
+		return nil, err
+	} else if err := s.checkTimes(parsed.NotBefore); err != nil {
+		return nil, err
+	}
 	certificate, away := o.certificate(ctx, serial)
 	switch {
 	case unknownCertificate(certificate, away):
 		return nil, errNoCertificate
 	case away == nil:
-		if err := o.suits(ctx, who, s, certificate); err != nil {
-			return nil, err
+		if legal := legalActions(certificate.Status, s.Owner); !slices.Contains(legal, s.Action) {
+			return nil, illegalChange(certificate.Status, s.Action, s.Owner, legal)
 		}
 	case isFinal(away):
 		return nil, o.authorityFault(ctx, away, "serial")
@@ -58,7 +72,7 @@ func (o *Office) request(ctx context.Context, who *Person, serial journal.Serial
 	if err := o.audit(ctx, who, "status."+s.Action, s.ID, slog.String("serial", string(serial)), slog.String("owner", string(s.Owner))); err != nil {
 		return nil, err
 	}
-	err := o.save(ctx, s.ID, 0, s, Event{At: s.RecordedAt, Actor: who.Name, Action: s.Action, To: string(Received), Reason: s.Note})
+	err = o.save(ctx, s.ID, 0, s, Event{At: s.RecordedAt, Actor: who.Name, Action: s.Action, To: string(Received), Reason: s.Note})
 	if errors.Is(err, fs.ErrExist) && t != nil {
 		earlier, err := o.requested(ctx, t)
 		return o.resume(ctx, who, earlier, err)
@@ -69,10 +83,9 @@ func (o *Office) request(ctx context.Context, who *Person, serial journal.Serial
 	case s.TwoPersons:
 		return s, nil
 	case away != nil:
-		// Whose certificate it is was not seen, so that comes first later.
 		return s, o.authorityFault(ctx, away, "serial")
 	}
-	return o.execute(ctx, who, s.ID)
+	return o.execute(ctx, who, s.ID, nil)
 }
 
 // requested returns the status request that the ticket led to before, or nil.
@@ -102,49 +115,45 @@ func (o *Office) resume(ctx context.Context, who *Person, s *StatusRequest, err 
 		if err := o.ownCertificate(ctx, who, s, "execute"); err != nil {
 			return s, err
 		}
-		return o.execute(ctx, who, s.ID)
+		return o.execute(ctx, who, s.ID, nil)
 	}
 	return s, nil
 }
 
-// suits refuses what the certificate's status does not allow, before anything
-// is recorded, and who's own certificate.
-func (o *Office) suits(ctx context.Context, who *Person, s *StatusRequest, c Certificate) error {
-	if err := o.own(ctx, who, "status."+s.Action, s.ID, c); err != nil {
-		return err
-	}
-	if legal := legalActions(c.Status, s.Owner); !slices.Contains(legal, s.Action) {
-		return illegalChange(c.Status, s.Action, s.Owner, legal)
-	}
-	return nil
-}
-
-// own refuses action on who's own certificate.
-func (o *Office) own(ctx context.Context, who *Person, action, id string, c Certificate) error {
-	parsed, err := parseCertificate(c.Certificate)
+// origin returns the application that a certificate came from, with the
+// certificate. Any other certificate of the register, such as the authority's
+// own, is not the office's business: errNoCertificate.
+func (o *Office) origin(ctx context.Context, serial journal.Serial) (*Application, *Issue, error) {
+	ids, err := o.find(ctx, serialIndex(serial))
 	if err != nil {
-		return o.authorityFault(ctx, err, "serial")
+		return nil, nil, err
 	}
-	// EN 319 412-1, Section 5.1.3: type, country, hyphen, number.
-	_, fin, _ := strings.Cut(parsed.Subject.SerialNumber, "-")
-	return o.ownCase(ctx, who, action, id, fin)
+	for _, id := range ids {
+		a := new(Application)
+		if _, err := o.load(ctx, applicationPrefix, id, a); err != nil {
+			return nil, nil, err
+		}
+		for _, c := range a.all() {
+			if c.Serial == serial {
+				return a, c, nil
+			}
+		}
+	}
+	return nil, nil, errNoCertificate
 }
 
 // ownCertificate keeps who, and whoever entered the request, from the status of
 // a certificate of their own.
 func (o *Office) ownCertificate(ctx context.Context, who *Person, s *StatusRequest, action string) error {
-	c, err := o.certificate(ctx, s.Serial)
-	if unknownCertificate(c, err) {
-		return errNoCertificate
-	}
+	a, _, err := o.origin(ctx, s.Serial)
 	if err != nil {
-		return o.authorityFault(ctx, err, "serial")
+		return err
 	}
 	for _, person := range []*Person{who, o.person(s.RequestedBy)} {
 		if person == nil {
 			continue
 		}
-		if err := o.own(ctx, person, "status."+action, s.ID, c); err != nil {
+		if err := o.ownCase(ctx, person, "status."+action, s.ID, a.FIN); err != nil {
 			return err
 		}
 	}
@@ -161,7 +170,7 @@ func illegalChange(status journal.Status, action string, owner journal.Owner, le
 // execute carries a received request out. Each certificate of its scope is
 // asked for with a key of its own, so that a repetition finds the changes that
 // an earlier try led to.
-func (o *Office) execute(ctx context.Context, who *Person, id string) (*StatusRequest, error) {
+func (o *Office) execute(ctx context.Context, who *Person, id string, t *ticket) (*StatusRequest, error) {
 	var s StatusRequest
 	if _, err := o.load(ctx, statusRequestPrefix, id, &s); err != nil {
 		return nil, err
@@ -173,6 +182,7 @@ func (o *Office) execute(ctx context.Context, who *Person, id string) (*StatusRe
 	if s.TwoPersons && s.ConfirmedBy == "" {
 		return &s, illegal("a status request", "not confirmed", "execute", s.legal())
 	}
+	s.Tickets = s.Tickets.with(t)
 	serials, err := o.scope(ctx, &s)
 	if err != nil {
 		return &s, err
@@ -203,7 +213,7 @@ func (o *Office) execute(ctx context.Context, who *Person, id string) (*StatusRe
 func (o *Office) settle(ctx context.Context, who *Person, s *StatusRequest, state StatusState, changes []Change, answer error) (*StatusRequest, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.AuthorityTimeout)
 	defer cancel()
-	refusal := s.Refusal
+	refusal, done := s.Refusal, s.Tickets
 	settled, err := o.amend(ctx, who, s.ID, func(s *StatusRequest) (Event, error) {
 		// What the authority has done counts, even if the request was refused
 		// here while it did.
@@ -212,6 +222,9 @@ func (o *Office) settle(ctx context.Context, who *Person, s *StatusRequest, stat
 		}
 		event := Event{Action: "execute", From: string(s.State), To: string(state), Reason: refusal}
 		s.State, s.Changes, s.Refusal = state, changes, refusal
+		for _, t := range done {
+			s.Tickets = s.Tickets.with(t)
+		}
 		if len(changes) > 0 {
 			s.EffectiveAt = changes[0].EffectiveAt
 		}
@@ -247,26 +260,17 @@ func (o *Office) amend(ctx context.Context, who *Person, id string, change func(
 
 // scope returns the certificates that a request changes, the one named first.
 func (o *Office) scope(ctx context.Context, s *StatusRequest) ([]journal.Serial, error) {
+	a, _, err := o.origin(ctx, s.Serial)
+	if err != nil {
+		return nil, err
+	}
 	serials := []journal.Serial{s.Serial}
 	if s.Scope != "set" {
 		return serials, nil
 	}
-	ids, err := o.find(ctx, serialIndex(s.Serial))
-	if err != nil {
-		return nil, err
-	}
-	for _, id := range ids {
-		var a Application
-		if _, err := o.load(ctx, applicationPrefix, id, &a); err != nil {
-			return nil, err
-		}
-		if a.Issuance == nil {
-			continue
-		}
-		for _, c := range a.Issuance.Certificates {
-			if c.Serial != "" && c.Serial != s.Serial {
-				serials = append(serials, c.Serial)
-			}
+	for _, c := range a.all() {
+		if c.Serial != "" && c.Serial != s.Serial {
+			serials = append(serials, c.Serial)
 		}
 	}
 	return serials, nil

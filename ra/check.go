@@ -25,8 +25,10 @@ var (
 	errNotFound  = errors.New("no such certificate")
 	errBadSerial = errors.New("not a serial number")
 	errBadFile   = errors.New("not a certificate")
-	errBadMedia  = errors.New("not a file upload")
-	errTooLarge  = errors.New("file too large")
+	// errManyInFile: a file with a chain, or with keys beside the certificate.
+	errManyInFile = errors.New("more than one PEM block")
+	errBadMedia   = errors.New("not a file upload")
+	errTooLarge   = errors.New("file too large")
 )
 
 // uploadLimit bounds an uploaded certificate, in octets.
@@ -99,9 +101,14 @@ func (o *Office) checkUpload(w http.ResponseWriter, r *http.Request) (*finding, 
 	if err != nil {
 		return nil, err
 	}
-	if block, _ := pem.Decode(data); block != nil {
+	if block, rest := pem.Decode(data); block != nil {
 		if block.Type != "CERTIFICATE" {
 			return nil, errBadFile
+		}
+		if more, _ := pem.Decode(rest); more != nil {
+			// The answer would be about one of them, and the visitor would
+			// take it for the file's.
+			return nil, errManyInFile
 		}
 		data = block.Bytes
 	}

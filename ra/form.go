@@ -57,8 +57,19 @@ func (f *form) flag(name string) (b bool) {
 }
 
 func (f *form) time(name string) (t time.Time) {
-	f.take(name, &t, "a time such as 2026-01-31T09:30:00Z")
-	return t
+	const what = "a time such as 2026-01-31T09:30:00Z"
+	given := string(f.fields[name])
+	f.take(name, &t, what)
+	// RFC 5280, Section 4.1.2.5: certificates and lists can say the years 1950
+	// (UTCTime) to 9999. RFC 3339 can write more, and with an offset even years
+	// that it cannot write in UTC.
+	if year := t.UTC().Year(); given != "" && given != "null" && (year < 1950 || year > 9999) {
+		if !slices.ContainsFunc(f.wrong, func(w problem.Field) bool { return w.Field == name }) {
+			f.fault(name, "is not "+what+" of the years 1950 to 9999")
+		}
+		return time.Time{}
+	}
+	return t.UTC()
 }
 
 func (f *form) fault(name, detail string) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -43,6 +44,9 @@ func (o *Office) table() []route {
 	for _, action := range []string{"verify", "approve", "reject", "withdraw"} {
 		routes = append(routes, route{action, "POST", "/v1/applications/{id}/" + action, transitionOf(action).roles, o.postTransition(action)})
 	}
+	for _, e := range endings {
+		routes = append(routes, route{e.action, "POST", "/v1/applications/{id}/" + e.action, e.roles, o.postTransition(e.action)})
+	}
 	for _, k := range actionKinds {
 		routes = append(routes, route{k.action, "POST", "/v1/certificates/{serial}/" + k.action, nil, o.postChange(k.action)})
 	}
@@ -60,18 +64,25 @@ func (o *Office) routes() *http.ServeMux {
 		methods[r.path] = append(methods[r.path], r)
 	}
 	mux := http.NewServeMux()
-	for path, routes := range methods {
-		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { o.serveAPI(w, r, routes) })
+	for pattern, routes := range methods {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { o.serveAPI(w, r, routes) })
 	}
 	mux.HandleFunc("/v1/", func(w http.ResponseWriter, r *http.Request) {
-		o.fail(w, r, problem.New(http.StatusNotFound, "unknown_path", "there is nothing at this address"), time.Now())
+		o.fail(w, r, errUnknownPath, time.Now())
 	})
 	return mux
 }
 
+var errUnknownPath = problem.New(http.StatusNotFound, "unknown_path", "there is nothing at this address")
+
 // ServeHTTP answers the API under /v1/ and the public page everywhere else.
 func (o *Office) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/v1" || strings.HasPrefix(r.URL.Path, "/v1/") {
+		if path.Clean(r.URL.Path) != r.URL.Path || r.URL.Path == "/v1" {
+			// The mux would redirect to the path that it takes this one for.
+			o.fail(w, r, errUnknownPath, time.Now())
+			return
+		}
 		o.api.ServeHTTP(w, r)
 		return
 	}
@@ -106,6 +117,12 @@ func (o *Office) serveAPI(w http.ResponseWriter, r *http.Request, routes []route
 		o.fail(w, r, o.refuse(r.Context(), who, "api."+route.name, "", "role_required", "the person has none of the roles that this needs"), start)
 		return
 	}
+	release, err := o.claim(r, who)
+	if err != nil {
+		o.fail(w, r, err, start)
+		return
+	}
+	defer release()
 	a, err := route.handle(w, r, who)
 	if a.location != "" {
 		w.Header().Set("Location", a.location)
@@ -121,7 +138,7 @@ func (o *Office) serveAPI(w http.ResponseWriter, r *http.Request, routes []route
 // failedLogin records a log-in that failed. What one address may fail is
 // bounded, so that guessing does not fill the audit log.
 func (o *Office) failedLogin(w http.ResponseWriter, r *http.Request, d *problem.Details) error {
-	if !o.logins.allow(o.ClientAddress(r), time.Now()) {
+	if !o.logins.allow(networkOf(o.ClientAddress(r)), time.Now()) {
 		return problem.New(http.StatusTooManyRequests, "too_many_requests", "too many log-ins failed from this address")
 	}
 	w.Header().Set("WWW-Authenticate", `Bearer realm="registration"`)

@@ -3,9 +3,7 @@ package ra
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/hex"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,89 +13,51 @@ import (
 	"strings"
 	"time"
 
-	"github.com/altamga/altamga/internal/pki"
 	"github.com/altamga/altamga/internal/problem"
 )
 
-// issueRequest holds the applicant's requests for signature, in PEM.
-type issueRequest struct {
-	Signature string `json:"csr_signature"`
-	// Authentication is optional: then one certificate is issued.
-	Authentication string `json:"csr_authentication"`
-}
-
-// check names the fields that are wrong. The authority checks the keys again,
-// by its own rules and more of them; what is found here does not leave half a
-// pair behind.
-func (q *issueRequest) check() []problem.Field {
-	var wrong []problem.Field
-	signature, err := parseCSR(q.Signature)
-	if err != nil {
-		wrong = append(wrong, problem.Field{Field: "csr_signature", Detail: err.Error(), Clause: "RFC 2986, Section 4.2"})
-	}
-	if q.Authentication == "" {
-		return wrong
-	}
-	authentication, err := parseCSR(q.Authentication)
-	switch {
-	case err != nil:
-		wrong = append(wrong, problem.Field{Field: "csr_authentication", Detail: err.Error(), Clause: "RFC 2986, Section 4.2"})
-	case signature != nil && string(signature.RawSubjectPublicKeyInfo) == string(authentication.RawSubjectPublicKeyInfo):
-		wrong = append(wrong, problem.Field{Field: "csr_authentication", Detail: "has the key of csr_signature; each certificate needs a key of its own"})
-	}
-	return wrong
-}
-
-func parseCSR(text string) (*x509.CertificateRequest, error) {
-	if text == "" {
-		return nil, errors.New("is missing")
-	}
-	block, rest := pem.Decode([]byte(text))
-	if block == nil || block.Type != "CERTIFICATE REQUEST" || strings.TrimSpace(string(rest)) != "" {
-		return nil, errors.New("is not one CERTIFICATE REQUEST in PEM")
-	}
-	csr, err := x509.ParseCertificateRequest(block.Bytes)
-	if err != nil {
-		return nil, errors.New("is not a PKCS#10 request")
-	}
-	if err := csr.CheckSignature(); err != nil {
-		return nil, errors.New("does not prove possession of its key: the signature is wrong")
-	}
-	if _, _, err := pki.SignatureAlgorithm(csr.PublicKey); err != nil {
-		return nil, fmt.Errorf("has a key that is not allowed: %w", err)
-	}
-	return csr, nil
-}
-
 // issue has the certificates of an approved application issued. When the
 // authority gives no answer the application stays approved, and the same
-// request later goes on where this one stopped.
+// request later goes on where this one stopped. When it refuses one of a pair,
+// the other one is void: nobody was promised half a pair.
 func (o *Office) issue(ctx context.Context, who *Person, id string, request issueRequest, t *ticket) (*Application, error) {
 	a, finished, err := o.plan(ctx, who, id, request, t)
 	if err != nil || finished {
 		return a, err
 	}
-	var refused error
-	for _, c := range a.Issuance.Certificates {
+	learnt := a.Issuance
+	var fault error
+	var refused *Issue
+	for _, c := range learnt.Certificates {
 		if c.Certificate != "" {
 			continue
 		}
 		issued, err := o.askIssue(ctx, a, c)
 		if err == nil {
-			c.Serial, c.Certificate, a.Issuance.Chain = issued.Serial, issued.Certificate, issued.Chain
+			c.Serial, c.Certificate, learnt.Chain = issued.Serial, issued.Certificate, issued.Chain
 			continue
 		}
-		if refused = o.authorityFault(ctx, err, "csr_"+c.Kind); isFinal(err) {
+		if fault = o.authorityFault(ctx, err, "csr_"+c.Kind); isFinal(err) {
 			// The authority said no for good, so this request binds nobody.
-			c.CSR = ""
+			refused = c
 		}
 		break
 	}
-	a, err = o.conclude(ctx, who, id, a.Issuance)
-	if err == nil && a.State != Completed {
-		err = refused
+	if a, err = o.conclude(ctx, who, id, learnt, refused); err != nil {
+		return nil, err
 	}
-	return a, err
+	var revoking error
+	if a.unrevoked() {
+		_, revoking = o.revokeVoid(ctx, who, id)
+	}
+	switch {
+	case fault == nil && a.State == Completed:
+		return a, nil
+	case fault == nil:
+		// It was ended, or is about to be, while the authority was asked.
+		return nil, illegal("an application", string(a.State), "issue", a.legal())
+	}
+	return nil, tellVoid(fault, a, learnt.issued(a), revoking)
 }
 
 // plan makes the requests part of the case before the authority hears of them.
@@ -117,11 +77,21 @@ func (o *Office) plan(ctx context.Context, who *Person, id string, request issue
 				return a, true, nil
 			}
 		}
+		if _, err := o.repeated(ctx, a.used(), id, t); err != nil {
+			return nil, false, err
+		}
 		if err := o.permit(ctx, who, a, "issue"); err != nil {
 			return nil, false, err
 		}
-		if wrong := request.check(); len(wrong) > 0 {
+		if wrong := append(request.check(), request.reused(a.Void)...); len(wrong) > 0 {
 			return nil, false, problem.Invalid(wrong...)
+		}
+		if a.unrevoked() {
+			// What an earlier try left behind comes first.
+			if _, err := o.revokeVoid(ctx, who, id); err != nil {
+				return nil, false, err
+			}
+			continue
 		}
 		now := time.Now().UTC()
 		if a.Issuance == nil {
@@ -134,7 +104,8 @@ func (o *Office) plan(ctx context.Context, who *Person, id string, request issue
 		if err := o.audit(ctx, who, "application.issue", id, slog.String("from", string(a.State)), slog.Int("certificates", len(a.Issuance.Certificates))); err != nil {
 			return nil, false, err
 		}
-		err = o.save(ctx, id, version, a, Event{At: now, Actor: who.Name, Action: "issue", From: string(a.State), To: string(a.State)})
+		// The audit log tells that it was asked for, the history what came of it.
+		err = o.save(ctx, id, version, a, Event{})
 		if !errors.Is(err, fs.ErrExist) {
 			return a, false, err
 		}
@@ -184,29 +155,39 @@ func (o *Office) askIssue(ctx context.Context, a *Application, c *Issue) (Issued
 	})
 }
 
-// record takes over what another copy of the issuance learnt. whole is false
-// when a certificate that was asked for was refused: then the applicant decides
-// whether to ask for it anew or to go without.
-func (i *Issuance) record(learnt *Issuance) (whole bool) {
-	asked := len(i.Certificates)
-	for _, l := range learnt.Certificates {
-		for n, c := range i.Certificates {
-			switch {
-			case c.Kind != l.Kind || c.Certificate != "":
-			case l.CSR == "":
-				i.Certificates[n].CSR = ""
-			case l.Certificate != "":
-				i.Certificates[n], i.Chain = l, learnt.Chain
-			}
-		}
-	}
-	i.Certificates = slices.DeleteFunc(i.Certificates, func(c *Issue) bool { return c.CSR == "" })
-	return len(i.Certificates) == asked && i.done()
+// issued returns those of the certificates that the authority issued and that
+// are void now.
+func (i *Issuance) issued(a *Application) []*Issue {
+	return slices.DeleteFunc(slices.Clone(i.Certificates), func(c *Issue) bool {
+		return c.Certificate == "" || !slices.ContainsFunc(a.Void, func(v *Void) bool { return v.Serial == c.Serial })
+	})
 }
 
-// conclude writes what the authority answered into the case. Requests without a
-// text were refused and are dropped.
-func (o *Office) conclude(ctx context.Context, who *Person, id string, issuance *Issuance) (*Application, error) {
+// learn takes over what the authority answered to one try. refused is the
+// request that it refused for good, or nil. A certificate that the case has no
+// place for any more is void.
+func (a *Application) learn(learnt *Issuance, refused *Issue, now time.Time) {
+	for _, l := range learnt.Certificates {
+		own := a.Issuance.find(l)
+		switch {
+		case l.Certificate == "" || own != nil && own.Certificate != "":
+		case own != nil:
+			own.Serial, own.Certificate, a.Issuance.Chain = l.Serial, l.Certificate, learnt.Chain
+		default:
+			a.void(l, now)
+		}
+	}
+	switch {
+	case a.State != Approved || a.Issuance == nil:
+	case refused != nil && a.Issuance.find(refused) != nil:
+		a.voidIssuance(now)
+	case a.Issuance.done() && a.Ending == nil:
+		a.State = Completed
+	}
+}
+
+// conclude writes what the authority answered into the case.
+func (o *Office) conclude(ctx context.Context, who *Person, id string, learnt *Issuance, refused *Issue) (*Application, error) {
 	// The certificates exist, so the record of them is not given up when the
 	// client goes away.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.AuthorityTimeout)
@@ -217,17 +198,19 @@ func (o *Office) conclude(ctx context.Context, who *Person, id string, issuance 
 		if err != nil {
 			return nil, err
 		}
-		if a.State == Completed {
+		before, void := a.State, len(a.Void)
+		event := Event{At: time.Now().UTC(), Actor: who.Name, Action: "issue", From: string(before)}
+		a.UpdatedAt = event.At
+		a.learn(learnt, refused, event.At)
+		event.To = string(a.State)
+		switch {
+		case before != Approved && len(a.Void) == void:
 			// The same request came twice at once and the other was faster;
 			// the authority gave both the same certificates.
 			return &a, nil
+		case refused != nil:
+			event.Action = "issue_refused"
 		}
-		event := Event{At: time.Now().UTC(), Actor: who.Name, Action: "issue", From: string(a.State)}
-		a.UpdatedAt = event.At
-		if a.Issuance.record(issuance) {
-			a.State = Completed
-		}
-		event.To = string(a.State)
 		err = o.save(ctx, id, version, &a, event)
 		if !errors.Is(err, fs.ErrExist) {
 			return &a, err

@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// limiter is a token bucket for each network: an IPv4 address, or the /64 that
-// an IPv6 host moves in.
-type limiter struct {
+// limiter is a token bucket for each key: a member of staff, or a network, which
+// is an IPv4 address or the /64 that an IPv6 host moves in.
+type limiter[K comparable] struct {
 	perSecond, burst float64
 	mu               sync.Mutex
-	buckets          map[netip.Prefix]bucket
+	buckets          map[K]bucket
 }
 
 type bucket struct {
@@ -20,25 +20,24 @@ type bucket struct {
 	at     time.Time
 }
 
-// bucketLimit bounds the memory of a limiter. Networks beyond it share one
-// bucket until others are idle again.
+// bucketLimit bounds the memory of a limiter. Keys beyond it share one bucket
+// until others are idle again.
 const bucketLimit = 1 << 16
 
 // newLimiter returns a limiter that lets perMinute through, a quarter of them
 // at once; nil, which lets everything through, when perMinute is negative.
-func newLimiter(perMinute int) *limiter {
+func newLimiter[K comparable](perMinute int) *limiter[K] {
 	if perMinute < 0 {
 		return nil
 	}
-	return &limiter{perSecond: float64(perMinute) / 60, burst: max(1, float64(perMinute)/4), buckets: make(map[netip.Prefix]bucket)}
+	return &limiter[K]{perSecond: float64(perMinute) / 60, burst: max(1, float64(perMinute)/4), buckets: make(map[K]bucket)}
 }
 
-// allow takes a token of the address's network, if there is one.
-func (l *limiter) allow(address netip.Addr, now time.Time) bool {
+// allow takes a token of the key, if there is one.
+func (l *limiter[K]) allow(key K, now time.Time) bool {
 	if l == nil {
 		return true
 	}
-	key := networkOf(address)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	b, known := l.buckets[key]
@@ -47,7 +46,7 @@ func (l *limiter) allow(address netip.Addr, now time.Time) bool {
 			l.sweep(now)
 		}
 		if len(l.buckets) >= bucketLimit {
-			key = netip.Prefix{}
+			key = *new(K)
 			b, known = l.buckets[key]
 		}
 		if !known {
@@ -64,8 +63,8 @@ func (l *limiter) allow(address netip.Addr, now time.Time) bool {
 	return ok
 }
 
-// sweep forgets networks whose bucket is full again.
-func (l *limiter) sweep(now time.Time) {
+// sweep forgets keys whose bucket is full again.
+func (l *limiter[K]) sweep(now time.Time) {
 	for key, b := range l.buckets {
 		if b.tokens+now.Sub(b.at).Seconds()*l.perSecond >= l.burst {
 			delete(l.buckets, key)

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -38,6 +39,10 @@ type Config struct {
 	// the public page; a quarter of them may come at once. Failed log-ins are
 	// counted alike. Default 120; negative for no limit.
 	ChecksPerMinute int
+	// SearchesPerMinute is how many searches by FİN one member of staff may
+	// make; a quarter of them may come at once. Default 40; negative for no
+	// limit.
+	SearchesPerMinute int
 	// ClientAddress tells whom a request comes from, for a server behind a
 	// proxy; nil for the connection's own address.
 	ClientAddress func(*http.Request) netip.Addr
@@ -57,8 +62,12 @@ type Office struct {
 	staff  map[[32]byte]*Person
 	api    *http.ServeMux
 	page   *page
-	checks *limiter
-	logins *limiter
+	checks *limiter[netip.Prefix]
+	logins *limiter[netip.Prefix]
+	// searches bounds how many persons a member of staff looks for.
+	searches *limiter[string]
+	// inFlight holds the Idempotency-Keys of requests being worked on.
+	inFlight sync.Map
 }
 
 // New returns an office that works with config.
@@ -93,6 +102,9 @@ func New(config Config) (*Office, error) {
 	if o.ChecksPerMinute == 0 {
 		o.ChecksPerMinute = 120
 	}
+	if o.SearchesPerMinute == 0 {
+		o.SearchesPerMinute = 40
+	}
 	if o.ClientAddress == nil {
 		o.ClientAddress = connectionAddress
 	}
@@ -112,7 +124,8 @@ func New(config Config) (*Office, error) {
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("configuring registration authority: %w", errors.Join(problems...))
 	}
-	o.checks, o.logins = newLimiter(o.ChecksPerMinute), newLimiter(o.ChecksPerMinute)
+	o.checks, o.logins = newLimiter[netip.Prefix](o.ChecksPerMinute), newLimiter[netip.Prefix](o.ChecksPerMinute)
+	o.searches = newLimiter[string](o.SearchesPerMinute)
 	o.api = o.routes()
 	return o, nil
 }

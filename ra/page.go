@@ -137,7 +137,7 @@ func (o *Office) fill(w http.ResponseWriter, r *http.Request, v *view) (status i
 		w.Header().Set("Allow", "GET, HEAD, POST")
 		return fault(http.StatusMethodNotAllowed, "method_not_allowed", "", v.BadRequest, v.BadRequestText)
 	}
-	if !o.checks.allow(o.ClientAddress(r), time.Now()) {
+	if !o.checks.allow(networkOf(o.ClientAddress(r)), time.Now()) {
 		return fault(http.StatusTooManyRequests, "too_many_requests", "", v.TooMany, v.TooManyText)
 	}
 	found, err := ask()
@@ -151,6 +151,8 @@ func (o *Office) fill(w http.ResponseWriter, r *http.Request, v *view) (status i
 		return fault(http.StatusBadRequest, "bad_serial", "serial", v.BadSerial, v.BadSerialText)
 	case errBadFile:
 		return fault(http.StatusBadRequest, "bad_file", "certificate", v.BadFile, v.BadFileText)
+	case errManyInFile:
+		return fault(http.StatusBadRequest, "many_in_file", "certificate", v.BadFile, v.ManyInFileText)
 	case errBadMedia:
 		return fault(http.StatusUnsupportedMediaType, "unsupported_media_type", "", v.BadRequest, v.BadRequestText)
 	case errTooLarge:

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -33,6 +34,11 @@ func (o *office) get(url string, headers ...string) *httptest.ResponseRecorder {
 
 func (o *office) upload(field string, data []byte) *httptest.ResponseRecorder {
 	o.Helper()
+	return o.uploadIn("en", field, data)
+}
+
+func (o *office) uploadIn(lang, field string, data []byte) *httptest.ResponseRecorder {
+	o.Helper()
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
 	part, err := form.CreateFormFile(field, "certificate.cer")
@@ -41,7 +47,7 @@ func (o *office) upload(field string, data []byte) *httptest.ResponseRecorder {
 	}
 	part.Write(data)
 	form.Close()
-	r := httptest.NewRequest("POST", "/?lang=en", &body)
+	r := httptest.NewRequest("POST", "/?lang="+lang, &body)
 	r.Header.Set("Content-Type", form.FormDataContentType())
 	w := httptest.NewRecorder()
 	o.ServeHTTP(w, r)
@@ -51,7 +57,7 @@ func (o *office) upload(field string, data []byte) *httptest.ResponseRecorder {
 func TestPage(t *testing.T) {
 	o := newOffice(t)
 	serial, authentication := o.pair("1ABC2D3")
-	o.want(201, "night", "POST", "/v1/certificates/"+serial+"/suspend", map[string]any{"owner": "court", "scope": "certificate", "note": "secret ground"})
+	o.twice("/v1/certificates/"+serial+"/suspend", map[string]any{"owner": "court", "document": "secret letter", "scope": "certificate", "note": "secret ground"})
 	for lang, want := range map[string][]string{
 		"az": {`<html lang="az">`, "Qüvvəsi dayandırılıb", "Verilib", "Elektron imza sertifikatı", "Gülnarə Əliyeva", "Vətəndaş", "Elektron Hökumət Mərkəzi"},
 		"en": {`<html lang="en">`, "Suspended", "Issued", "Electronic signature certificate", "Citizen"},
@@ -169,6 +175,13 @@ func TestPageUpload(t *testing.T) {
 			t.Errorf("%s: %d, want %d", c.name, w.Code, c.want)
 		}
 	}
+	for lang, words := range ra.Dictionary {
+		for name, data := range map[string][]byte{"a chain": append(slices.Clone(text), text...), "a request beside": append(slices.Clone(text), newCSR(t, key)...)} {
+			if w := o.uploadIn(lang, "certificate", data); w.Code != 400 || !strings.Contains(w.Body.String(), words.ManyInFileText) || strings.Contains(w.Body.String(), serial) {
+				t.Errorf("%s in %s: %d, or no clear text", name, lang, w.Code)
+			}
+		}
+	}
 	r := httptest.NewRequest("POST", "/", strings.NewReader("certificate=x"))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	w := httptest.NewRecorder()
@@ -265,7 +278,7 @@ func TestPersonalDataStaysIn(t *testing.T) {
 		p["category"], p["voen"] = "legal_person", "1400057421"
 		at := o.want(201, "desk", "POST", "/v1/applications", p).Header().Get("Location")
 		o.want(200, "chief", "POST", at+"/reject", map[string]any{"reason": "Əliyeva 2ABC2D3 gəlməyib"})
-		o.want(201, "night", "POST", "/v1/certificates/"+serial+"/suspend", map[string]any{"owner": "holder", "note": "gulnare@example.org"})
+		o.want(201, "night", "POST", "/v1/certificates/"+serial+"/suspend", map[string]any{"owner": "holder", "note": "gulnare@example.org", "document": "ƏM-4711"})
 		o.want(200, "desk", "POST", "/v1/applications/find", map[string]any{"fin": "2ABC2D3"})
 		wrong := person("3ABC2D3")
 		wrong["phone"], wrong["category"] = "0501234567 x", "Əliyeva"
@@ -291,7 +304,7 @@ func TestPersonalDataStaysIn(t *testing.T) {
 			if text == "" {
 				t.Errorf("%s is empty, so that nothing was tested", place)
 			}
-			for _, secret := range []string{"1ABC2D3", "2ABC2D3", "3ABC2D3", "4ABC2D3", "1DESK11", "Gülnarə", "Əliyeva", "gulnare@", "501234567", "1400057421", "-token"} {
+			for _, secret := range []string{"1ABC2D3", "2ABC2D3", "3ABC2D3", "4ABC2D3", "1DESK11", "Gülnarə", "Əliyeva", "gulnare@", "501234567", "1400057421", "-token", "4711"} {
 				if strings.Contains(text, secret) {
 					t.Errorf("the %s holds %q", place, secret)
 				}

@@ -30,7 +30,7 @@ func statusAnswer(status int, s *StatusRequest, err error) (answer, error) {
 		return answer{}, err
 	}
 	v := statusView{StatusRequest: *s, Legal: s.legal()}
-	v.Ticket = nil
+	v.Ticket, v.Tickets = nil, nil
 	return answer{status: status, body: v, location: "/v1/status-requests/" + s.ID}, err
 }
 
@@ -43,7 +43,7 @@ func (o *Office) postChange(action string) func(http.ResponseWriter, *http.Reque
 			return answer{}, err
 		}
 		in := statusInput{
-			Owner: f.text("owner"), Reason: f.text("reason"), Note: f.text("note"), Channel: f.text("channel"), Scope: f.text("scope"),
+			Owner: f.text("owner"), Reason: f.text("reason"), Note: f.text("note"), Document: f.text("document"), Channel: f.text("channel"), Scope: f.text("scope"),
 			ReceivedAt: f.time("received_at"), InvalidityDate: f.time("invalidity_date"),
 		}
 		serial, err := pathSerial(r)
@@ -69,7 +69,11 @@ func (o *Office) postChange(action string) func(http.ResponseWriter, *http.Reque
 
 func (o *Office) getStatusRequest(w http.ResponseWriter, r *http.Request, who *Person) (answer, error) {
 	var s StatusRequest
-	if _, err := o.load(r.Context(), statusRequestPrefix, r.PathValue("id"), &s); err != nil {
+	id := r.PathValue("id")
+	if _, err := o.load(r.Context(), statusRequestPrefix, id, &s); err != nil {
+		return answer{}, err
+	}
+	if err := o.audit(r.Context(), who, "status.read", id); err != nil {
 		return answer{}, err
 	}
 	return statusAnswer(http.StatusOK, &s, nil)
@@ -83,6 +87,9 @@ func (o *Office) getCertificateHistory(w http.ResponseWriter, r *http.Request, w
 		return answer{}, err
 	}
 	ctx := r.Context()
+	if _, _, err := o.origin(ctx, serial); err != nil {
+		return answer{}, err
+	}
 	c, err := o.certificate(ctx, serial)
 	if unknownCertificate(c, err) {
 		return answer{}, errNoCertificate
@@ -103,7 +110,7 @@ func (o *Office) getCertificateHistory(w http.ResponseWriter, r *http.Request, w
 		if _, err := o.load(ctx, statusRequestPrefix, id, &s); err != nil {
 			return answer{}, err
 		}
-		s.Ticket = nil
+		s.Ticket, s.Tickets = nil, nil
 		requests = append(requests, statusView{StatusRequest: s, Legal: s.legal()})
 	}
 	return answer{status: http.StatusOK, body: map[string]any{
@@ -112,7 +119,7 @@ func (o *Office) getCertificateHistory(w http.ResponseWriter, r *http.Request, w
 	}}, nil
 }
 
-var errNoCertificate = problem.New(http.StatusNotFound, "unknown_certificate", "the register has no certificate with this serial number")
+var errNoCertificate = problem.New(http.StatusNotFound, "unknown_certificate", "no certificate with this serial number came from an application of this centre")
 
 // statusStep is what may be done to a status request after it was entered.
 type statusStep struct {
@@ -151,10 +158,14 @@ func (o *Office) postStatusStep(step statusStep) func(http.ResponseWriter, *http
 				}
 			}
 		}
+		t, err := readTicket(r, who, f.body)
+		if err != nil {
+			return answer{}, err
+		}
 		if err := f.done(); err != nil {
 			return answer{}, err
 		}
-		s, err := o.step(r.Context(), who, r.PathValue("id"), step.action, reason, notifiedAt)
+		s, err := o.step(r.Context(), who, r.PathValue("id"), stepInput{step.action, reason, notifiedAt, t})
 		return statusAnswer(http.StatusOK, s, err)
 	}
 }

@@ -3,6 +3,7 @@ package ra
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/altamga/altamga/internal/journal"
@@ -70,7 +71,10 @@ type statusInput struct {
 	Reason string `json:"reason"`
 	// Note is for the case file alone.
 	Note string `json:"note"`
-	// Channel defaults to "visit".
+	// Document is the number of the letter, decision or statement that asks for
+	// the change, for the case file alone.
+	Document string `json:"document"`
+	// Channel defaults to "visit", but for a revocation in the holder's name.
 	Channel string `json:"channel"`
 	// Scope is "set" (default), every certificate that was issued together
 	// with the one named, or "certificate", that one alone.
@@ -91,12 +95,14 @@ type StatusRequest struct {
 	Action string      `json:"action"`
 	// Serial is the certificate that the request names. Scope says whether the
 	// others of its set change with it.
-	Serial  journal.Serial `json:"serial"`
-	Scope   string         `json:"scope"`
-	Owner   journal.Owner  `json:"owner"`
-	Reason  journal.Reason `json:"reason,omitzero"`
-	Note    string         `json:"note,omitempty"`
-	Channel string         `json:"channel"`
+	Serial journal.Serial `json:"serial"`
+	Scope  string         `json:"scope"`
+	Owner  journal.Owner  `json:"owner"`
+	Reason journal.Reason `json:"reason,omitzero"`
+	Note   string         `json:"note,omitempty"`
+	// Document is what the request rests on, for owners that ask in writing.
+	Document string `json:"document,omitempty"`
+	Channel  string `json:"channel"`
 
 	InvalidityDate time.Time `json:"invalidity_date,omitzero"`
 	ReceivedAt     time.Time `json:"received_at"`
@@ -104,7 +110,8 @@ type StatusRequest struct {
 	EffectiveAt    time.Time `json:"effective_at,omitzero"`
 	NotifiedAt     time.Time `json:"notified_at,omitzero"`
 
-	// TwoPersons: the request is the centre's own and needs ConfirmedBy.
+	// TwoPersons: the request is the centre's own or a court's and needs
+	// ConfirmedBy.
 	TwoPersons  bool   `json:"two_persons,omitempty"`
 	RequestedBy string `json:"requested_by"`
 	ConfirmedBy string `json:"confirmed_by,omitempty"`
@@ -114,6 +121,8 @@ type StatusRequest struct {
 	// Changes are the certificates that the request has changed.
 	Changes []Change `json:"changes,omitempty"`
 	Ticket  *ticket  `json:"ticket,omitempty"`
+	// Tickets are those of the steps after.
+	Tickets tickets `json:"tickets,omitempty"`
 }
 
 // Change is what a status request did to one certificate.
@@ -124,6 +133,9 @@ type Change struct {
 	Status      journal.Status `json:"status"`
 }
 
+// used returns the tickets of all that was done to the request.
+func (s *StatusRequest) used() tickets { return slices.Clone(s.Tickets).with(s.Ticket) }
+
 func (s *StatusRequest) index() (index, sole []string) {
 	index = append(index, "requests:"+string(s.Serial))
 	for _, c := range s.Changes {
@@ -131,8 +143,8 @@ func (s *StatusRequest) index() (index, sole []string) {
 			index = append(index, "requests:"+string(c.Serial))
 		}
 	}
-	if s.Ticket != nil {
-		sole = append(sole, s.Ticket.index())
+	for _, t := range s.used() {
+		sole = append(sole, t.index())
 	}
 	return index, sole
 }
@@ -144,7 +156,7 @@ const farPast = 366 * 24 * time.Hour
 func (in *statusInput) request(action string, now time.Time) (*StatusRequest, []problem.Field) {
 	var wrong []problem.Field
 	fault := func(field, detail string) { wrong = append(wrong, problem.Field{Field: field, Detail: detail}) }
-	s := &StatusRequest{Action: action, Scope: in.Scope, Note: in.Note, Channel: in.Channel, ReceivedAt: in.ReceivedAt.UTC(), RecordedAt: now, InvalidityDate: in.InvalidityDate}
+	s := &StatusRequest{Action: action, Scope: in.Scope, Note: in.Note, Document: strings.TrimSpace(in.Document), Channel: in.Channel, ReceivedAt: in.ReceivedAt.UTC(), RecordedAt: now, InvalidityDate: in.InvalidityDate}
 	var err error
 	if s.Owner, err = journal.ParseOwner(in.Owner); err != nil {
 		fault("owner", "is none of holder, organisation, court, centre")
@@ -159,6 +171,7 @@ func (in *statusInput) request(action string, now time.Time) (*StatusRequest, []
 	case in.Reason != "" && !(action == "suspend" && in.Reason == journal.CertificateHold.String()):
 		fault("reason", "qualifies a revocation only; words for the case file belong into note")
 	}
+	in.checkGround(action, s, fault)
 	if s.Channel == "" {
 		s.Channel = "visit"
 	}
@@ -190,9 +203,51 @@ func (in *statusInput) request(action string, now time.Time) (*StatusRequest, []
 			fault("invalidity_date", "lies in the future")
 		}
 	}
-	// What the centre asks for itself nobody asks for alone.
-	s.TwoPersons = s.Owner == journal.Centre && action != "suspend"
+	// What the centre asks for itself nobody asks for alone. Nor does one
+	// person speak for a court: its hold outlasts everybody else's wish.
+	s.TwoPersons = s.Owner == journal.Court || s.Owner == journal.Centre && action != "suspend"
 	return s, wrong
+}
+
+// checkGround: in whose right a request is made is the word of whoever enters
+// it. So a request in another's right says what it rests on, where somebody can
+// look it up.
+func (in *statusInput) checkGround(action string, s *StatusRequest, fault func(field, detail string)) {
+	switch {
+	case len(s.Document) > 200 || strings.ContainsAny(s.Document, "\n\t"):
+		fault("document", "is not a reference of at most 200 octets in one line")
+	case checkText(s.Document) != "":
+		fault("document", checkText(s.Document))
+	case s.Document == "" && (s.Owner == journal.Court || s.Owner == journal.Organisation):
+		fault("document", "is missing: a request of a court or an organisation names the letter or decision that asks for it")
+	}
+	if action == "revoke" && s.Owner == journal.Holder {
+		// A revocation in the holder's name needs no second person, so it
+		// must be possible to ask the holder.
+		if in.Channel == "" {
+			fault("channel", "is missing: how the holder's request to revoke reached the centre")
+		}
+		if s.Document == "" && strings.TrimSpace(in.Note) == "" {
+			fault("note", "is missing: what the holder's request to revoke rests on is said in note or document")
+		}
+	}
+}
+
+// checkTimes compares the times of a request with when the certificate began.
+func (s *StatusRequest) checkTimes(began time.Time) error {
+	var wrong []problem.Field
+	if !s.InvalidityDate.IsZero() && s.InvalidityDate.Before(began) {
+		// RFC 5280, Section 5.3.2: when the key was compromised or the
+		// certificate otherwise became invalid.
+		wrong = append(wrong, problem.Field{Field: "invalidity_date", Detail: "lies before the certificate was issued", Clause: "RFC 5280, Section 5.3.2"})
+	}
+	if s.ReceivedAt.Before(began.Add(-farPast)) {
+		wrong = append(wrong, problem.Field{Field: "received_at", Detail: "lies more than a year before the certificate was issued"})
+	}
+	if len(wrong) > 0 {
+		return problem.Invalid(wrong...)
+	}
+	return nil
 }
 
 func checkPast(at, now time.Time) string {

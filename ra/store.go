@@ -9,7 +9,7 @@ type Store interface {
 	// led to it, durably and in one transaction. version is the one that the
 	// document replaces, 0 for a new case. The strings of index and sole
 	// replace those of the version before; one of sole may belong to no other
-	// case. The error is fs.ErrExist when the case has another version or a
+	// case. An empty event is one that Events does not return. The error is fs.ErrExist when the case has another version or a
 	// string of sole is taken, fs.ErrNotExist when there is no such case.
 	Put(ctx context.Context, id string, version uint64, document, event []byte, index, sole []string) error
 	// Read returns the present version of case id, or fs.ErrNotExist.

@@ -39,6 +39,7 @@ type words struct {
 	BadSerial, BadSerialText     string
 	BadFile, BadFileText         string
 	TooLargeText                 string
+	ManyInFileText               string
 	BadRequest, BadRequestText   string
 	TooMany, TooManyText         string
 	Unavailable, UnavailableText string
@@ -93,8 +94,9 @@ var dictionary = map[string]*words{
 		NotFound: "Sertifikat tapılmadı", NotFoundText: "Bu seriya nömrəsi və ya fayl reyestrdəki heç bir sertifikata uyğun gəlmir.",
 		BadSerial: "Seriya nömrəsi düzgün yazılmayıb", BadSerialText: "Seriya nömrəsi 0–9 rəqəmlərindən və a–f hərflərindən ibarətdir, ən çoxu 40 simvoldur. Nümunə: 1f:a0:36:9c",
 		BadFile: "Fayl oxunmadı", BadFileText: "Faylda PEM və ya DER formatında sertifikat tapılmadı.",
-		TooLargeText: "Fayl 64 KB-dan böyükdür.",
-		BadRequest:   "Sorğu qəbul edilmədi", BadRequestText: "Sertifikatı yoxlamaq üçün bu səhifədəki formalardan istifadə edin.",
+		TooLargeText:   "Fayl 64 KB-dan böyükdür.",
+		ManyInFileText: "Faylda birdən çox sertifikat və ya başqa məlumat var. Bir faylda yalnız bir sertifikat yükləyin.",
+		BadRequest:     "Sorğu qəbul edilmədi", BadRequestText: "Sertifikatı yoxlamaq üçün bu səhifədəki formalardan istifadə edin.",
 		TooMany: "Sorğuların sayı həddi aşıb", TooManyText: "Bir qədər gözləyin və yenidən cəhd edin.",
 		Unavailable: "Xidmət müvəqqəti olaraq əlçatan deyil", UnavailableText: "Hazırda reyestr cavab vermir. Bir neçə dəqiqədən sonra yenidən cəhd edin.",
 		PageMissing: "Səhifə tapılmadı", PageMissingText: "Bu ünvanda səhifə yoxdur. Sertifikatı aşağıda yoxlaya bilərsiniz.",
@@ -148,8 +150,9 @@ var dictionary = map[string]*words{
 		NotFound: "Certificate not found", NotFoundText: "This serial number or file matches no certificate in the register.",
 		BadSerial: "The serial number is not written correctly", BadSerialText: "A serial number has the digits 0–9 and the letters a–f, at most 40 of them. Example: 1f:a0:36:9c",
 		BadFile: "The file could not be read", BadFileText: "No certificate in PEM or DER was found in the file.",
-		TooLargeText: "The file is larger than 64 KB.",
-		BadRequest:   "The request was not accepted", BadRequestText: "Please use the forms on this page to check a certificate.",
+		TooLargeText:   "The file is larger than 64 KB.",
+		ManyInFileText: "The file holds more than one certificate, or something else beside it. Upload one certificate at a time.",
+		BadRequest:     "The request was not accepted", BadRequestText: "Please use the forms on this page to check a certificate.",
 		TooMany: "Too many requests", TooManyText: "Please wait a moment and try again.",
 		Unavailable: "The service is temporarily unavailable", UnavailableText: "The register does not answer at the moment. Please try again in a few minutes.",
 		PageMissing: "Page not found", PageMissingText: "There is no page at this address. You can check a certificate below.",
@@ -203,8 +206,9 @@ var dictionary = map[string]*words{
 		NotFound: "Сертификат не найден", NotFoundText: "Этот серийный номер или файл не соответствует ни одному сертификату в реестре.",
 		BadSerial: "Серийный номер указан неверно", BadSerialText: "Серийный номер состоит из цифр 0–9 и букв a–f, не более 40 знаков. Пример: 1f:a0:36:9c",
 		BadFile: "Не удалось прочитать файл", BadFileText: "В файле не найден сертификат в формате PEM или DER.",
-		TooLargeText: "Файл больше 64 КБ.",
-		BadRequest:   "Запрос не принят", BadRequestText: "Для проверки сертификата воспользуйтесь формами на этой странице.",
+		TooLargeText:   "Файл больше 64 КБ.",
+		ManyInFileText: "В файле больше одного сертификата или есть другие данные. Загружайте по одному сертификату.",
+		BadRequest:     "Запрос не принят", BadRequestText: "Для проверки сертификата воспользуйтесь формами на этой странице.",
 		TooMany: "Слишком много запросов", TooManyText: "Подождите немного и повторите попытку.",
 		Unavailable: "Служба временно недоступна", UnavailableText: "Реестр сейчас не отвечает. Повторите попытку через несколько минут.",
 		PageMissing: "Страница не найдена", PageMissingText: "По этому адресу страницы нет. Проверить сертификат можно ниже.",

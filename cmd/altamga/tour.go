@@ -275,7 +275,7 @@ func (t *tour) suspend(ctx context.Context, s *step) error {
 		}
 	}
 	// Who does not own the hold does not lift it.
-	err := t.change(ctx, t.operator, t.citizen, "restore", map[string]string{"owner": "organisation"})
+	err := t.change(ctx, t.operator, t.citizen, "restore", map[string]string{"owner": "organisation", "document": "DEMO-1"})
 	refusal, ok := errors.AsType[*problem.Details](err)
 	if !ok || refusal.Status != http.StatusConflict {
 		return fmt.Errorf("another owner lifting the hold was not refused, but: %v", err)
@@ -300,7 +300,7 @@ func (t *tour) revoke(ctx context.Context, s *step) error {
 	if err != nil {
 		return err
 	}
-	if err := t.change(ctx, t.revocation, person, "revoke", map[string]string{"owner": "holder", "reason": "keyCompromise"}); err != nil {
+	if err := t.change(ctx, t.revocation, person, "revoke", map[string]string{"owner": "holder", "reason": "keyCompromise", "channel": "visit", "note": "the key was lost"}); err != nil {
 		return err
 	}
 	if err := t.expect(ctx, s, person.signature, "revoked, reason 1", int(journal.KeyCompromise)); err != nil {

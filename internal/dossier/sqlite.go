@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
+	"slices"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -80,7 +81,8 @@ func (s *SQLite) prepare(ctx context.Context) error {
 // one that the document replaces, 0 for a new case.
 //
 // The case is found by the strings of index and sole, which replace those of
-// the version before; a string of sole may belong to no other case.
+// the version before; a string of sole may belong to no other case. An empty
+// event says that the version tells nothing: [SQLite.Events] passes it over.
 //
 // The error is [fs.ErrExist] when the case has another version than named, or
 // another case holds a string of sole; [fs.ErrNotExist] when version is not 0
@@ -171,8 +173,8 @@ func (s *SQLite) Find(ctx context.Context, index string) ([]string, error) {
 	return ids, nil
 }
 
-// Events returns the events of case id, oldest first, one to each version, or
-// [fs.ErrNotExist].
+// Events returns the events of case id, oldest first, one to each version that
+// has one, or [fs.ErrNotExist].
 func (s *SQLite) Events(ctx context.Context, id string) ([][]byte, error) {
 	events, err := column[[]byte](ctx, s.db, `SELECT events.sealed FROM events JOIN cases ON cases.number = events.owner
 		WHERE cases.id = ? ORDER BY events.version`, id)
@@ -189,7 +191,7 @@ func (s *SQLite) Events(ctx context.Context, id string) ([][]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading events of case %s: %w", id, err)
 	}
-	return events, nil
+	return slices.DeleteFunc(events, func(e []byte) bool { return len(e) == 0 }), nil
 }
 
 // column returns the only column of the rows that query selects.

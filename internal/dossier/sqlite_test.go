@@ -64,6 +64,25 @@ func TestCaseLife(t *testing.T) {
 	}
 }
 
+func TestVersionWithoutEvent(t *testing.T) {
+	ctx := context.Background()
+	path := filepath.Join(t.TempDir(), "c.db")
+	s := open(t, path)
+	put(t, s, "a", 0, "first", nil, nil)
+	if err := s.Put(ctx, "a", 1, []byte("second"), nil, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	put(t, s, "a", 2, "third", nil, nil)
+	if events, err := s.Events(ctx, "a"); err != nil || len(events) != 2 || string(events[1]) != "event of third" {
+		t.Errorf("Events = %q, %v; want those of first and third", events, err)
+	}
+	// It is passed over, not left out: that it is gone would be noticed.
+	raw(t, path, "DROP TRIGGER events_are_not_removed", "DELETE FROM events WHERE version = 2")
+	if events, err := s.Events(ctx, "a"); err == nil {
+		t.Errorf("a removed event was not noticed: %q", events)
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	ctx := context.Background()
 	s := open(t, filepath.Join(t.TempDir(), "c.db"))
@@ -114,7 +133,7 @@ func TestOneOfManyWins(t *testing.T) {
 	var group sync.WaitGroup
 	for i := range 16 {
 		group.Go(func() {
-			switch err := stores[i%2].Put(ctx, "a", 1, fmt.Append(nil, i), nil, nil, nil); {
+			switch err := stores[i%2].Put(ctx, "a", 1, fmt.Append(nil, i), []byte("won"), nil, nil); {
 			case err == nil:
 				wins.Add(1)
 			case !errors.Is(err, fs.ErrExist):

@@ -1,6 +1,7 @@
 // Package problem speaks the error format of the suite's JSON interfaces, RFC
 // 9457 problem details, and reads their request bodies strictly: bounded, one
-// value, no unknown fields, and an answer that names everything that is wrong.
+// value, no unknown, repeated or inexactly written names, and an answer that
+// names everything that is wrong.
 package problem
 
 import (
@@ -98,7 +99,8 @@ func WriteJSON(w http.ResponseWriter, status int, v any) {
 // ReadJSON reads the request's body, at most limit octets of JSON, into v and
 // returns the body as it came. What is wrong with it comes back as the answer
 // to give: 415 for another media type, 413 for an oversized body, 400 for
-// anything that is not exactly one value of v's shape.
+// anything that is not exactly one value of v's shape, with each name once in
+// its object and written as v's type spells it.
 func ReadJSON(w http.ResponseWriter, r *http.Request, limit int64, v any) ([]byte, *Details) {
 	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
 		return nil, New(http.StatusUnsupportedMediaType, "unsupported_media_type", "the body must be application/json")
@@ -118,7 +120,7 @@ func ReadJSON(w http.ResponseWriter, r *http.Request, limit int64, v any) ([]byt
 	if _, err := decoder.Token(); err != io.EOF {
 		return body, New(http.StatusBadRequest, "malformed_json", "something follows the JSON value")
 	}
-	return body, nil
+	return body, checkNames(string(body), v)
 }
 
 func decodeProblem(err error) *Details {
