@@ -51,6 +51,7 @@ const libraries = `
 	github.com/BurntSushi/toml       internal/config ca
 	github.com/alecthomas/kong       cmd/altamga
 	github.com/digitorus/timestamp   cmd/altamga conformance  test: tsa
+	github.com/jackc/pgx             internal/register
 	github.com/prometheus            internal/serve
 	github.com/rogpeppe/go-internal  test: cmd/altamga
 	github.com/zmap                  internal/lint

@@ -37,7 +37,7 @@ type process struct {
 	// that it already holds.
 	listen func(config.Address) (net.Listener, error)
 
-	register *register.SQLite
+	register *register.Register
 	audit    *audit.Log
 
 	servers []serve.Server

@@ -8,12 +8,14 @@ import (
 )
 
 // Commits returns how many transactions the writer has committed.
-func (s *SQLite) Commits() uint64 { return s.commits.Load() }
+func (r *Register) Commits() uint64 { return r.commits.Load() }
 
-// Queries returns the text of all statements that were prepared so far.
-func (s *SQLite) Queries() []string {
+// Queries returns the text of all statements that were prepared so far in a
+// SQLite register.
+func (r *Register) Queries() []string {
 	var queries []string
-	for _, on := range []*statements{s.reader, s.writer} {
+	engine := r.engine.(*sqlite)
+	for _, on := range []*statements{engine.reader, engine.writer} {
 		on.mu.Lock()
 		queries = slices.AppendSeq(queries, maps.Keys(on.prepared))
 		on.mu.Unlock()
@@ -26,9 +28,9 @@ func ToBeSigned(certificate []byte) ([]byte, error) { return toBeSigned(certific
 
 // LimitPages makes the disk full, as far as SQLite can tell, when the file has
 // that many pages; fewer than there are count as what there are.
-func (s *SQLite) LimitPages(n int) error {
-	return s.write(context.Background(), func(b *batch) error {
+func (r *Register) LimitPages(n int) error {
+	return r.write(context.Background(), &write{run: func(b *batch) error {
 		var got int
-		return b.row(fmt.Sprintf("PRAGMA max_page_count = %d", n), nil, &got)
-	})
+		return b.read(fmt.Sprintf("PRAGMA max_page_count = %d", n), nil, func(row scanner) error { return row.Scan(&got) })
+	}})
 }
