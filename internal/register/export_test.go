@@ -3,8 +3,12 @@ package register
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
+	"testing/fstest"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // Commits returns how many transactions the writer has committed.
@@ -33,4 +37,24 @@ func (r *Register) LimitPages(n int) error {
 		var got int
 		return b.read(fmt.Sprintf("PRAGMA max_page_count = %d", n), nil, func(row scanner) error { return row.Scan(&got) })
 	}})
+}
+
+// MigratePostgres opens a database as a program does that has one migration
+// more.
+func MigratePostgres(ctx context.Context, address, script string) error {
+	d := postgresDialect
+	first, err := fs.ReadFile(d.files, d.folder+"/0001_register.sql")
+	if err != nil {
+		return err
+	}
+	d.files = fstest.MapFS{
+		d.folder + "/0001_register.sql": {Data: first},
+		d.folder + "/0002_later.sql":    {Data: []byte(script)},
+	}
+	conn, err := pgx.Connect(ctx, address)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	return migrate(ctx, postgresSession{conn}, d, false)
 }

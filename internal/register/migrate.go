@@ -18,6 +18,7 @@ var migrations embed.FS
 
 // dialect is what an engine's schema changes differ in.
 type dialect struct {
+	files  fs.FS // holds folder
 	folder string
 	begin  []string // begins a transaction that only one process is in
 	tables string   // counts the tables
@@ -36,7 +37,7 @@ type session interface {
 // newer schema is refused: what it means, this program cannot know. Where there
 // is none, it is made, or fs.ErrNotExist returned.
 func migrate(ctx context.Context, on session, d dialect, create bool) (err error) {
-	names, err := fs.Glob(migrations, d.folder+"/*.sql")
+	names, err := fs.Glob(d.files, d.folder+"/*.sql")
 	if err != nil {
 		return err
 	}
@@ -58,7 +59,7 @@ func migrate(ctx context.Context, on session, d dialect, create bool) (err error
 		return fmt.Errorf("its schema version %d is newer than this program's, %d", version, len(names))
 	}
 	for i, name := range names[version:] {
-		script, err := migrations.ReadFile(name)
+		script, err := fs.ReadFile(d.files, name)
 		if err != nil {
 			return err
 		}

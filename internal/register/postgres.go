@@ -229,6 +229,7 @@ func (p *postgres) inspect(tx *snapshot, fault func(format string, args ...any) 
 // postgresDialect is how a schema is brought forward in PostgreSQL. The lock is
 // for processes that find the database empty at the same time.
 var postgresDialect = dialect{
+	files:  migrations,
 	folder: "migrations/postgres",
 	begin:  []string{"BEGIN", "SELECT pg_advisory_xact_lock(hashtext('altamga register'))"},
 	tables: "SELECT count(*) FROM pg_catalog.pg_class WHERE relnamespace = to_regnamespace(quote_ident(current_schema())) AND relkind IN ('r', 'p')",

@@ -236,6 +236,7 @@ func (s *sqlite) close() error {
 
 // sqliteDialect is how a schema is brought forward in SQLite.
 var sqliteDialect = dialect{
+	files:  migrations,
 	folder: "migrations/sqlite",
 	begin:  []string{"BEGIN IMMEDIATE"},
 	tables: "SELECT count(*) FROM sqlite_schema",
