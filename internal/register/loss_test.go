@@ -66,7 +66,7 @@ func (l *load) until(do func()) {
 // expect reports whether an error is nil, and refuses any other than the loss
 // of the database.
 func (l *load) expect(what string, err error, count *atomic.Int64) bool {
-	if errors.Is(err, register.ErrUnavailable) {
+	if errors.Is(err, register.ErrUnavailable) && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrExist) {
 		count.Add(1)
 		time.Sleep(5 * time.Millisecond)
 	} else if err != nil {
@@ -178,8 +178,9 @@ func testLoss(t *testing.T, server *postgrestest.Server) {
 		}
 		// Callers are not kept waiting for what is not there.
 		start := time.Now()
-		if _, err := store.Head(t.Context()); !errors.Is(err, register.ErrUnavailable) {
-			t.Errorf("%s: got error %v, want %v", end.what, err, register.ErrUnavailable)
+		// A database that is away is not one that knows nothing.
+		if _, err := store.Record(t.Context(), "abc"); !errors.Is(err, register.ErrUnavailable) || errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: got error %v, want %v and nothing else", end.what, err, register.ErrUnavailable)
 		}
 		if _, err := store.List(t.Context(), "ehm"); !errors.Is(err, register.ErrUnavailable) {
 			t.Errorf("%s: list: got error %v, want %v", end.what, err, register.ErrUnavailable)
@@ -187,8 +188,8 @@ func testLoss(t *testing.T, server *postgrestest.Server) {
 		if took := time.Since(start); took > 3*time.Second {
 			t.Errorf("%s: told so after %v", end.what, took)
 		}
-		if _, err := register.Open(t.Context(), address); !errors.Is(err, register.ErrUnavailable) {
-			t.Errorf("%s: opening: got error %v, want %v", end.what, err, register.ErrUnavailable)
+		if _, err := register.OpenExisting(t.Context(), address); !errors.Is(err, register.ErrUnavailable) || errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: opening: got error %v, want %v and nothing else", end.what, err, register.ErrUnavailable)
 		}
 		server.Resume(t)
 		l.progress("after " + end.what + " and start")

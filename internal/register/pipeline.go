@@ -128,18 +128,24 @@ func (p *postgres) giveUp() {
 }
 
 // explainPostgres makes ErrUnavailable of every error that is not the
-// statement's own, and the caller's error of what his context has caused.
+// statement's own, and the caller's error of what his context has caused. What
+// the library says of a lost connection is text only: some of it is wrapped in
+// fs.ErrNotExist, for the file of a socket, which means another thing here.
 func explainPostgres(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
-	if ended := ctx.Err(); errors.Is(ended, context.Canceled) {
+	ended := ctx.Err()
+	if errors.Is(ended, context.Canceled) {
 		return ended
 	}
 	if refused, ok := errors.AsType[*pgconn.PgError](err); ok && !passing(refused.Code) {
 		return err
 	}
-	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	if ended != nil {
+		return fmt.Errorf("%w: %w: %v", ErrUnavailable, ended, err)
+	}
+	return fmt.Errorf("%w: %v", ErrUnavailable, err)
 }
 
 // passing reports whether a SQLSTATE speaks of the server's condition and not

@@ -153,7 +153,7 @@ func sqliteCode(err error) int {
 func explainSQLite(err error) error {
 	switch sqliteCode(err) {
 	case sqliteBusy, sqliteReadOnly, sqliteIOErr, sqliteFull, sqliteCantOpen:
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return fmt.Errorf("%w: %v", ErrUnavailable, err)
 	}
 	return err
 }
