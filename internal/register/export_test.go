@@ -27,6 +27,9 @@ func (r *Register) Queries() []string {
 	return queries
 }
 
+// Rebind returns a query as it is sent to PostgreSQL.
+func (r *Register) Rebind(query string) string { return r.engine.(*postgres).rebind(query) }
+
 // ToBeSigned is the parser of certificates that Complete uses.
 func ToBeSigned(certificate []byte) ([]byte, error) { return toBeSigned(certificate) }
 

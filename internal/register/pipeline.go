@@ -32,7 +32,7 @@ func (p *postgres) open(statements []statement) error {
 	}, statements...)
 	reused := p.conn != nil
 	err := p.send(list)
-	if reused && p.conn == nil && p.ctx.Err() == nil {
+	if reused && p.lost && p.ctx.Err() == nil {
 		err = p.send(list)
 	}
 	return err
@@ -73,7 +73,8 @@ func (p *postgres) send(statements []statement) error {
 		}
 	}
 	err := p.pipe(statements)
-	if p.conn.IsClosed() || errors.Is(err, ErrUnavailable) {
+	p.lost = p.conn.IsClosed()
+	if p.lost || errors.Is(err, ErrUnavailable) {
 		p.giveUp()
 	}
 	return err

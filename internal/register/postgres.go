@@ -39,6 +39,8 @@ type postgres struct {
 
 	// Owned by the writer of the register.
 	conn *pgx.Conn // nil when there is none
+	// lost is set when the last statements ended the connection itself.
+	lost bool
 	// ctx is that of the transaction.
 	ctx    context.Context
 	cancel context.CancelFunc

@@ -40,6 +40,7 @@ func TestPostgres(t *testing.T) {
 		{"copy from SQLite", testCopy},
 		{"open at once", testPostgresOpenAtOnce},
 		{"schema goes forward with its data", testPostgresMigrates},
+		{"queries use indexes", testPostgresPlans},
 		{"journal is append-only", testPostgresAppendOnly},
 		{"writers share a commit", testPostgresGroupCommit},
 		{"batch that fails leaves nothing", testPostgresBatchFails},
@@ -410,5 +411,54 @@ func testPostgresMigrates(t *testing.T, server *postgrestest.Server) {
 	if err := conn.QueryRow(t.Context(), "SELECT encode(c.serial, 'hex') FROM certificate c JOIN entry e ON e.certificate = c.id WHERE e.position = $1",
 		entry.Position).Scan(&serial); err != nil || strings.TrimLeft(serial, "0") != string(intent.Serial) {
 		t.Errorf("got serial %s, error %v, want %s", serial, err, intent.Serial)
+	}
+}
+
+// testPostgresPlans asks PostgreSQL how it carries out the queries of a large
+// register: none may read through a table for one certificate.
+func testPostgresPlans(t *testing.T, server *postgrestest.Server) {
+	address := server.Address(t)
+	store := openAt(t, address)
+	// The tables are small; a plan that has no choice but to read one through
+	// does so even when that is discouraged.
+	path := newPath(t)
+	beside := openAt(t, path)
+	askEverything(t, beside)
+	askEverything(t, store)
+	conn := rawPostgres(t, address)
+	if _, err := conn.Exec(t.Context(), "SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan"); err != nil {
+		t.Fatal(err)
+	}
+	explained := 0
+	for i, query := range beside.Queries() {
+		if verb, _, _ := strings.Cut(query, " "); verb != "SELECT" && verb != "UPDATE" {
+			continue
+		}
+		explained++
+		name := fmt.Sprintf("query%d", i)
+		parameters := strings.Count(query, "?")
+		if _, err := conn.Exec(t.Context(), "PREPARE "+name+" AS "+store.Rebind(query)); err != nil {
+			t.Fatalf("%s: %v", query, err)
+		}
+		execute := "EXPLAIN EXECUTE " + name
+		if parameters > 0 {
+			execute += "(" + strings.TrimSuffix(strings.Repeat("NULL, ", parameters), ", ") + ")"
+		}
+		rows, err := conn.Query(t.Context(), execute)
+		if err != nil {
+			t.Fatalf("%s: %v", query, err)
+		}
+		plan, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, step := range plan {
+			if strings.Contains(step, "Seq Scan") {
+				t.Errorf("%s:\n%s", query, strings.Join(plan, "\n"))
+			}
+		}
+	}
+	if explained < 12 {
+		t.Errorf("got %d queries only", explained)
 	}
 }
