@@ -258,6 +258,8 @@ func TestFloorsAreTight(t *testing.T) {
 		{"internal/register/registertest", module + "/internal/register", false, true},
 		{"internal/dossier", module + "/ra", false, false},
 		{"internal/dossier", module + "/internal/register", false, false},
+		{"internal/register/postgrestest", "github.com/jackc/pgx/v5", false, true},
+		{"cmd/altamga", "github.com/jackc/pgx/v5", true, false},
 		{"internal/pki", module + "/internal/der", false, true},
 		{"internal/pki", module + "/internal/register", false, false},
 		{"internal/unheard", module + "/internal/der", false, false},

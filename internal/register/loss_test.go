@@ -3,7 +3,6 @@ package register_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"sync"
 	"sync/atomic"
@@ -155,7 +154,7 @@ func (l *load) end() {
 	l.t.Logf("%d issued, %d writes and %d reads ended with ErrUnavailable", l.issued.Load(), l.lost.Load(), l.blind.Load())
 }
 
-// lose takes the database away under load in each of the ways, and gives it
+// testLoss takes the database away under load in each of the ways, and gives it
 // back; nothing is opened again.
 func testLoss(t *testing.T, server *postgrestest.Server) {
 	address := server.Address(t)
@@ -239,8 +238,8 @@ func testDeaf(t *testing.T, server *postgrestest.Server) {
 	for round := range uint64(5) {
 		done := make(chan error, 1)
 		go func() { done <- a.Wait(t.Context(), round) }()
-		server.Exec(t, address, fmt.Sprintf(`SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
-			WHERE application_name = 'altamga register' AND query = 'LISTEN altamga_journal'`))
+		server.Exec(t, address, `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+			WHERE application_name = 'altamga register' AND query = 'LISTEN altamga_journal'`)
 		intent, certificate := issuer.Certificate(t, time.Now().AddDate(1, 0, 0), nil)
 		if err := b.Reserve(t.Context(), intent); err != nil {
 			t.Fatal(err)
