@@ -12,19 +12,19 @@ import (
 
 	"github.com/altamga/altamga/crl"
 	"github.com/altamga/altamga/internal/journal"
-	sqlite "github.com/altamga/altamga/internal/register"
+	store "github.com/altamga/altamga/internal/register"
 )
 
 // stored is the real register as a source of lists and a journal.
-type stored struct{ *sqlite.SQLite }
+type stored struct{ *store.Register }
 
 func (s stored) List(ctx context.Context, issuer string) (crl.Snapshot, error) {
-	snapshot, err := s.SQLite.List(ctx, issuer)
+	snapshot, err := s.Register.List(ctx, issuer)
 	return crl.Snapshot(snapshot), err
 }
 
 func (s stored) Entries(ctx context.Context, after uint64, limit int) ([]crl.Change, error) {
-	entries, err := s.SQLite.Entries(ctx, after, limit)
+	entries, err := s.Register.Entries(ctx, after, limit)
 	var changes []crl.Change
 	for _, e := range entries {
 		status := e.Kind == journal.Held || e.Kind == journal.Released || e.Kind == journal.Revoked
@@ -35,7 +35,7 @@ func (s stored) Entries(ctx context.Context, after uint64, limit int) ([]crl.Cha
 
 // TestRegister runs the publisher on the real register.
 func TestRegister(t *testing.T) {
-	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "register.db"))
+	db, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "register.db"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -51,6 +51,7 @@ const libraries = `
 	github.com/BurntSushi/toml       internal/config ca
 	github.com/alecthomas/kong       cmd/altamga
 	github.com/digitorus/timestamp   cmd/altamga conformance  test: tsa
+	github.com/jackc/pgx             internal/register
 	github.com/prometheus            internal/serve
 	github.com/redis/go-redis        ocsp/rediscache
 	github.com/rogpeppe/go-internal  test: cmd/altamga
@@ -258,6 +259,8 @@ func TestFloorsAreTight(t *testing.T) {
 		{"internal/register/registertest", module + "/internal/register", false, true},
 		{"internal/dossier", module + "/ra", false, false},
 		{"internal/dossier", module + "/internal/register", false, false},
+		{"internal/register/postgrestest", "github.com/jackc/pgx/v5", false, true},
+		{"cmd/altamga", "github.com/jackc/pgx/v5", true, false},
 		{"internal/pki", module + "/internal/der", false, true},
 		{"internal/pki", module + "/internal/register", false, false},
 		{"internal/unheard", module + "/internal/der", false, false},

@@ -124,11 +124,16 @@ func splitConfig(t *testing.T, dir, name string, admin config.Address) string {
 
 func startServer(t *testing.T, name, file string) *exec.Cmd {
 	t.Helper()
+	return startCommand(t, name, "serve", "-c", file)
+}
+
+func startCommand(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
 	executable, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := exec.Command(executable, name, "serve", "-c", file)
+	server := exec.Command(executable, args...)
 	server.Env = append(os.Environ(), "ALTAMGA_TEST_AS_COMMAND=1")
 	output := new(transcript)
 	server.Stdout, server.Stderr = output, output
@@ -138,7 +143,7 @@ func startServer(t *testing.T, name, file string) *exec.Cmd {
 	t.Cleanup(func() {
 		server.Process.Kill()
 		if t.Failed() {
-			t.Logf("%s serve:\n%s", name, output)
+			t.Logf("altamga %s:\n%s", strings.Join(args, " "), output)
 		}
 	})
 	return server

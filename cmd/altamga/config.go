@@ -33,9 +33,17 @@ type suiteConfig struct {
 }
 
 type registerConfig struct {
-	// Path of the SQLite database. `altamga init` creates it; a server refuses
-	// to start on a register that does not exist.
+	// Path of the SQLite database, for a centre on one host. `altamga init`
+	// creates it; a server refuses to start on a register that does not exist.
 	Path config.Path `toml:"path"`
+	// URL of the PostgreSQL database, for a centre on several hosts:
+	// "postgres://user@host/database?sslmode=verify-full&sslrootcert=/path", with
+	// any other parameter of libpq; it takes the place of path. `altamga register
+	// copy` fills it. A host that is not this one needs sslmode to be said.
+	URL string `toml:"url"`
+	// PasswordFile holds the user's password in its first line and is readable
+	// for its owner only.
+	PasswordFile config.Path `toml:"password_file"`
 }
 
 type auditConfig struct {
@@ -264,9 +272,8 @@ func (c *suiteConfig) Validate() error {
 	return errors.Join(faults...)
 }
 
-func (c *registerConfig) Validate() error { return required(field{"path", string(c.Path)}) }
-func (c *auditConfig) Validate() error    { return required(field{"path", string(c.Path)}) }
-func (c *adminConfig) Validate() error    { return required(field{"listen", string(c.Listen)}) }
+func (c *auditConfig) Validate() error { return required(field{"path", string(c.Path)}) }
+func (c *adminConfig) Validate() error { return required(field{"listen", string(c.Listen)}) }
 
 func (c *tlsConfig) Validate() error {
 	return required(field{"certificate", string(c.Certificate)}, field{"key", c.Key}, field{"peers", string(c.Peers)})

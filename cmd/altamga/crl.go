@@ -56,7 +56,7 @@ func (p *process) addCRL(ctx context.Context) error {
 }
 
 // listSource lets the publisher number and read lists.
-type listSource struct{ register *register.SQLite }
+type listSource struct{ register *register.Register }
 
 func (s listSource) List(ctx context.Context, issuer string) (crl.Snapshot, error) {
 	snapshot, err := s.register.List(ctx, issuer)
@@ -68,7 +68,7 @@ func (s listSource) Published(ctx context.Context, issuer string, number uint64)
 }
 
 // crlJournal lets the publisher follow the journal.
-type crlJournal struct{ register *register.SQLite }
+type crlJournal struct{ register *register.Register }
 
 func (j crlJournal) Wait(ctx context.Context, after uint64) error {
 	return j.register.Wait(ctx, after)

@@ -127,7 +127,7 @@ func checkCentre(ctx context.Context, file string) (err error) {
 type founder struct {
 	plan     *plan
 	dir      string
-	register *register.SQLite
+	register *register.Register
 	audit    *audit.Log
 	profiles *ca.Profiles
 

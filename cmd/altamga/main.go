@@ -20,16 +20,17 @@ import (
 
 // commands is the command table; each field's type is in the file of its name.
 type commands struct {
-	Demo    demoCommand    `cmd:"" help:"Run a whole centre on loopback and walk a citizen's certificates through their life."`
-	Init    initCommand    `cmd:"" help:"Create the hierarchy, keys and configuration of a centre in a new folder."`
-	Up      upCommand      `cmd:"" help:"Run all servers of one configuration file in one process."`
-	CA      caCommands     `cmd:"" name:"ca" help:"The certification authority."`
-	OCSP    ocspCommands   `cmd:"" name:"ocsp" help:"The OCSP responder (RFC 6960)."`
-	CRL     crlCommands    `cmd:"" name:"crl" help:"The CRL publisher (RFC 5280, RFC 2585)."`
-	TSA     tsaCommands    `cmd:"" name:"tsa" help:"The time-stamping authority (RFC 3161)."`
-	RA      raCommands     `cmd:"" name:"ra" help:"The registration authority and its public page."`
-	Audit   auditCommands  `cmd:"" help:"The audit log."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Demo     demoCommand      `cmd:"" help:"Run a whole centre on loopback and walk a citizen's certificates through their life."`
+	Init     initCommand      `cmd:"" help:"Create the hierarchy, keys and configuration of a centre in a new folder."`
+	Up       upCommand        `cmd:"" help:"Run all servers of one configuration file in one process."`
+	CA       caCommands       `cmd:"" name:"ca" help:"The certification authority."`
+	OCSP     ocspCommands     `cmd:"" name:"ocsp" help:"The OCSP responder (RFC 6960)."`
+	CRL      crlCommands      `cmd:"" name:"crl" help:"The CRL publisher (RFC 5280, RFC 2585)."`
+	TSA      tsaCommands      `cmd:"" name:"tsa" help:"The time-stamping authority (RFC 3161)."`
+	RA       raCommands       `cmd:"" name:"ra" help:"The registration authority and its public page."`
+	Register registerCommands `cmd:"" help:"The certificate register."`
+	Audit    auditCommands    `cmd:"" help:"The audit log."`
+	Version  versionCommand   `cmd:"" help:"Print the version."`
 }
 
 // streams are where a command reads and writes; tests hand in their own.

@@ -138,7 +138,7 @@ func (p *process) ocspIssuer(c ocspIssuerConfig) (ocsp.Issuer, error) {
 }
 
 // statusSource lets the responder read the register.
-type statusSource struct{ register *register.SQLite }
+type statusSource struct{ register *register.Register }
 
 // Status translates the register's status into the responder's words: a hold
 // is a revocation that can still be lifted.
@@ -160,7 +160,7 @@ func (s statusSource) Status(ctx context.Context, issuer string, serial *big.Int
 }
 
 // ocspJournal lets the responder follow the journal.
-type ocspJournal struct{ register *register.SQLite }
+type ocspJournal struct{ register *register.Register }
 
 func (j ocspJournal) Wait(ctx context.Context, after uint64) error {
 	return j.register.Wait(ctx, after)

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -37,7 +36,7 @@ type process struct {
 	// that it already holds.
 	listen func(config.Address) (net.Listener, error)
 
-	register *register.SQLite
+	register *register.Register
 	audit    *audit.Log
 
 	servers []serve.Server
@@ -70,12 +69,7 @@ func newProcess(ctx context.Context, file string, log *slog.Logger) (*process, e
 
 func (p *process) open(ctx context.Context) error {
 	if c := p.config.Register; c != nil {
-		// A typing error in the path must not start an empty register beside
-		// the real one.
-		if _, err := os.Stat(string(c.Path)); errors.Is(err, fs.ErrNotExist) {
-			return withHint(fmt.Errorf("opening register: %w", err), "`altamga init` creates the register; is register.path right?")
-		}
-		opened, err := register.Open(ctx, string(c.Path))
+		opened, err := openRegister(ctx, c)
 		if err != nil {
 			return err
 		}

@@ -120,7 +120,7 @@ func TestEverythingLints(t *testing.T) {
 
 // lintRegister lints every certificate of a register and counts them by
 // profile.
-func lintRegister(t *testing.T, ctx context.Context, opened *register.SQLite) map[string]int {
+func lintRegister(t *testing.T, ctx context.Context, opened *register.Register) map[string]int {
 	t.Helper()
 	entries, err := opened.Entries(ctx, 0, 0)
 	if err != nil {

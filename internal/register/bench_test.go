@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/altamga/altamga/internal/journal"
+	"github.com/altamga/altamga/internal/register/postgrestest"
 	"github.com/altamga/altamga/internal/register/registertest"
 )
 
@@ -37,32 +38,37 @@ func BenchmarkIssue(b *testing.B) {
 		copy(i.KeyHash[:], random[len(serial):])
 		return i, c
 	}
-	for _, writers := range []int{1, 16} {
-		b.Run(fmt.Sprintf("writers=%d", writers), func(b *testing.B) {
-			store := openAt(b, newPath(b))
-			ctx := b.Context()
-			var left atomic.Int64
-			left.Store(int64(b.N))
-			start := store.Commits()
-			b.ResetTimer()
-			var group sync.WaitGroup
-			for range writers {
-				group.Go(func() {
-					for left.Add(-1) >= 0 {
-						i, c := next()
-						if err := store.Reserve(ctx, i); err != nil {
-							b.Error(err)
+	for _, engine := range []struct {
+		name string
+		at   func(testing.TB) string
+	}{{"sqlite", newPath}, {"postgres", func(b testing.TB) string { return postgrestest.Start(b).Address(b) }}} {
+		for _, writers := range []int{1, 16} {
+			b.Run(fmt.Sprintf("%s/writers=%d", engine.name, writers), func(b *testing.B) {
+				store := openAt(b, engine.at(b))
+				ctx := b.Context()
+				var left atomic.Int64
+				left.Store(int64(b.N))
+				start := store.Commits()
+				b.ResetTimer()
+				var group sync.WaitGroup
+				for range writers {
+					group.Go(func() {
+						for left.Add(-1) >= 0 {
+							i, c := next()
+							if err := store.Reserve(ctx, i); err != nil {
+								b.Error(err)
+							}
+							if _, err := store.Complete(ctx, i.Serial, c, &journal.Ticket{Actor: "ra", Key: string(i.Serial)}); err != nil {
+								b.Error(err)
+							}
 						}
-						if _, err := store.Complete(ctx, i.Serial, c, &journal.Ticket{Actor: "ra", Key: string(i.Serial)}); err != nil {
-							b.Error(err)
-						}
-					}
-				})
-			}
-			group.Wait()
-			b.StopTimer()
-			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "issued/s")
-			b.ReportMetric(float64(store.Commits()-start)/float64(b.N), "commits/op")
-		})
+					})
+				}
+				group.Wait()
+				b.StopTimer()
+				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "issued/s")
+				b.ReportMetric(float64(store.Commits()-start)/float64(b.N), "commits/op")
+			})
+		}
 	}
 }

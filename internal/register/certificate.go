@@ -19,10 +19,13 @@ import (
 // Reserve makes the intent durable and its serial used up for ever. A zero At
 // becomes the present. It returns [fs.ErrExist] when the serial was ever
 // reserved, by whichever issuer.
-func (s *SQLite) Reserve(ctx context.Context, intent journal.Intent) error {
+func (r *Register) Reserve(ctx context.Context, intent journal.Intent) error {
 	serial, err := octets(intent.Serial)
 	if err == nil && (intent.Issuer == "" || intent.Profile == "" || len(intent.ToBeSigned) == 0 || intent.NotAfter.IsZero()) {
 		err = errors.New("issuer, profile, to-be-signed part and end of validity must all be there")
+	}
+	if err == nil {
+		err = checkTexts("issuer", intent.Issuer, "profile", intent.Profile, "set", intent.Set, "actor", intent.Actor)
 	}
 	if err != nil {
 		return fmt.Errorf("reserving serial: %w", err)
@@ -32,17 +35,13 @@ func (s *SQLite) Reserve(ctx context.Context, intent journal.Intent) error {
 	}
 	// What the certificate will say.
 	intent.NotAfter = intent.NotAfter.Truncate(time.Second)
-	return s.write(ctx, func(b *batch) error {
-		isNew, err := inserted(b.exec(`INSERT INTO certificate
-			(serial, issuer, profile, set_name, key_hash, actor, not_after, reserved_at, to_be_signed)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (serial) DO NOTHING`,
-			serial, intent.Issuer, intent.Profile, intent.Set, intent.KeyHash[:], intent.Actor,
-			column(intent.NotAfter), column(intent.At), intent.ToBeSigned))
-		if err == nil && !isNew {
-			err = fmt.Errorf("reserving serial %s: %w", intent.Serial, fs.ErrExist)
+	return r.write(ctx, &write{serial: serial, run: func(b *batch) error {
+		if b.certificate(serial) != nil {
+			return fmt.Errorf("reserving serial %s: %w", intent.Serial, fs.ErrExist)
 		}
-		return err
-	})
+		b.reserve(serial, intent)
+		return nil
+	}})
 }
 
 // Complete stores the signed certificate of a reserved serial together with
@@ -51,36 +50,35 @@ func (s *SQLite) Reserve(ctx context.Context, intent journal.Intent) error {
 // It returns [fs.ErrNotExist] when the serial was never reserved, [fs.ErrExist]
 // when its certificate is there already or the ticket was used, and another
 // error when the certificate's to-be-signed part is not that of the intent.
-func (s *SQLite) Complete(ctx context.Context, serial journal.Serial, certificate []byte, ticket *journal.Ticket) (journal.Entry, error) {
+func (r *Register) Complete(ctx context.Context, serial journal.Serial, certificate []byte, ticket *journal.Ticket) (journal.Entry, error) {
 	tbs, err := toBeSigned(certificate)
-	if err != nil {
+	key, malformed := octets(serial)
+	if err = errors.Join(err, malformed, checkTicket(ticket)); err != nil {
 		return journal.Entry{}, fmt.Errorf("completing serial %s: %w", serial, err)
 	}
 	var entry journal.Entry
-	err = s.write(ctx, func(b *batch) error {
+	err = r.write(ctx, &write{serial: key, ticket: ticket, run: func(b *batch) error {
 		if err := b.redeem(ticket); err != nil {
 			return err
 		}
-		row, err := b.certificate(serial)
+		row := b.certificate(key)
 		switch {
-		case err != nil:
-			return err
+		case row == nil:
+			return fs.ErrNotExist
 		case row.status.State != journal.NonIssued:
 			return fmt.Errorf("its certificate is there already: %w", fs.ErrExist)
 		case !bytes.Equal(row.toBeSigned, tbs):
 			return errors.New("the certificate is not the one that the serial was reserved for")
 		}
 		e := journal.Entry{Kind: journal.Issued, Issuer: row.issuer, Serial: serial, Actor: row.actor}
-		if err := b.append(&e, row.id); err != nil {
-			return err
-		}
+		b.append(&e, row.id)
 		status, err := row.status.Apply(e)
 		if err != nil {
 			return err
 		}
 		entry = e
-		return b.setStatus(row.id, status, certificate)
-	})
+		return b.setStatus(key, row, status, certificate)
+	}})
 	if err != nil {
 		return journal.Entry{}, fmt.Errorf("completing serial %s: %w", serial, err)
 	}
@@ -100,52 +98,6 @@ func toBeSigned(certificate []byte) ([]byte, error) {
 		return nil, errors.New("what was signed is not the DER encoding of a certificate")
 	}
 	return tbs, nil
-}
-
-// certificateRow is what a write needs to know of a certificate.
-type certificateRow struct {
-	id         int64
-	issuer     string
-	actor      string
-	notAfter   time.Time
-	toBeSigned []byte // nil once the certificate is there
-	status     journal.Status
-}
-
-// certificate reads the row of a serial; [fs.ErrNotExist] when there is none.
-func (b *batch) certificate(serial journal.Serial) (row certificateRow, err error) {
-	key, err := octets(serial)
-	if err != nil {
-		return row, err
-	}
-	var status statusRow
-	var notAfter sql.NullInt64
-	err = b.row("SELECT id, issuer, actor, not_after, to_be_signed, "+statusColumns+" FROM certificate WHERE serial = ?",
-		[]any{key}, append([]any{&row.id, &row.issuer, &row.actor, &notAfter, &row.toBeSigned}, status.dest()...)...)
-	if errors.Is(err, sql.ErrNoRows) {
-		return row, fs.ErrNotExist
-	}
-	if err != nil {
-		return row, err
-	}
-	row.notAfter = fromColumn(notAfter)
-	row.status, err = status.status()
-	return row, err
-}
-
-// setStatus stores a new fold, and with it the certificate unless it is nil.
-func (b *batch) setStatus(id int64, status journal.Status, certificate []byte) error {
-	args, err := statusArgs(status)
-	if err != nil {
-		return err
-	}
-	const set = "UPDATE certificate SET (" + statusColumns + ") = (?, ?, ?, ?, ?, ?, ?)"
-	if certificate == nil {
-		_, err = b.exec(set+" WHERE id = ?", append(args, id)...)
-	} else {
-		_, err = b.exec(set+", to_be_signed = NULL, certificate = ? WHERE id = ?", append(args, certificate, id)...)
-	}
-	return err
 }
 
 const recordColumns = "serial, issuer, profile, set_name, key_hash, actor, not_after, reserved_at, to_be_signed, certificate, " + statusColumns
@@ -176,13 +128,13 @@ func scanRecord(scan func(...any) error) (journal.Record, error) {
 
 // Record returns all that the register has on a serial. [fs.ErrNotExist] means
 // that it was never reserved.
-func (s *SQLite) Record(ctx context.Context, serial journal.Serial) (journal.Record, error) {
+func (r *Register) Record(ctx context.Context, serial journal.Serial) (journal.Record, error) {
 	key, err := octets(serial)
 	if err != nil {
 		return journal.Record{}, fmt.Errorf("reading record: %w", err)
 	}
-	r, err := scanRecord(func(dest ...any) error {
-		return s.row(ctx, "SELECT "+recordColumns+" FROM certificate WHERE serial = ?", []any{key}, dest...)
+	record, err := scanRecord(func(dest ...any) error {
+		return r.row(ctx, "SELECT "+recordColumns+" FROM certificate WHERE serial = ?", []any{key}, dest...)
 	})
 	if errors.Is(err, sql.ErrNoRows) {
 		err = fs.ErrNotExist
@@ -190,34 +142,34 @@ func (s *SQLite) Record(ctx context.Context, serial journal.Serial) (journal.Rec
 	if err != nil {
 		return journal.Record{}, fmt.Errorf("reading record of serial %s: %w", serial, err)
 	}
-	return r, nil
+	return record, nil
 }
 
 // RecordsByKey returns the records of all serials that were reserved for a
 // public key, in the order of their reservation. keyHash is the SHA-256 hash of
 // its SubjectPublicKeyInfo.
-func (s *SQLite) RecordsByKey(ctx context.Context, keyHash [32]byte) ([]journal.Record, error) {
-	return s.records(ctx, "key_hash = ? ORDER BY id", keyHash[:])
+func (r *Register) RecordsByKey(ctx context.Context, keyHash [32]byte) ([]journal.Record, error) {
+	return r.records(ctx, "key_hash = ? ORDER BY id", keyHash[:])
 }
 
 // Unfinished returns what was reserved and has no certificate, in the order of
 // its reservation. After a crash these are the serials that may have been
 // signed without anybody having received the certificate; in operation they
 // include what is being signed at this moment.
-func (s *SQLite) Unfinished(ctx context.Context) ([]journal.Intent, error) {
-	records, err := s.records(ctx, "state = '' ORDER BY id")
+func (r *Register) Unfinished(ctx context.Context) ([]journal.Intent, error) {
+	records, err := r.records(ctx, "state = '' ORDER BY id")
 	var intents []journal.Intent
-	for _, r := range records {
-		intents = append(intents, r.Intent)
+	for _, record := range records {
+		intents = append(intents, record.Intent)
 	}
 	return intents, err
 }
 
-func (s *SQLite) records(ctx context.Context, where string, args ...any) ([]journal.Record, error) {
+func (r *Register) records(ctx context.Context, where string, args ...any) ([]journal.Record, error) {
 	var records []journal.Record
-	err := s.each(ctx, "SELECT "+recordColumns+" FROM certificate WHERE "+where, args, func(rows *sql.Rows) error {
-		r, err := scanRecord(rows.Scan)
-		records = append(records, r)
+	err := r.each(ctx, "SELECT "+recordColumns+" FROM certificate WHERE "+where, args, func(row scanner) error {
+		record, err := scanRecord(row.Scan)
+		records = append(records, record)
 		return err
 	})
 	if err != nil {

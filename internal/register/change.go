@@ -19,44 +19,45 @@ import (
 // [fs.ErrExist] when the ticket was used, and a [*journal.TransitionError] when the
 // certificate's status does not allow the change. A certificate past its end
 // of validity counts as expired even before its Expired entry is written.
-func (s *SQLite) Change(ctx context.Context, entry journal.Entry, ticket *journal.Ticket) (journal.Entry, journal.Status, error) {
+func (r *Register) Change(ctx context.Context, entry journal.Entry, ticket *journal.Ticket) (journal.Entry, journal.Status, error) {
 	if entry.Kind != journal.Revoked && entry.Reason == journal.CertificateHold {
 		entry.Reason = journal.Unspecified // the kind says it already
 	}
-	if err := checkChange(entry); err != nil {
+	key, err := octets(entry.Serial)
+	if err = errors.Join(err, checkChange(entry), checkTexts("actor", entry.Actor), checkTicket(ticket)); err != nil {
 		return journal.Entry{}, journal.Status{}, fmt.Errorf("changing serial %s: %w", entry.Serial, err)
 	}
+	var changed journal.Entry
 	var status journal.Status
-	err := s.write(ctx, func(b *batch) error {
+	err = r.write(ctx, &write{serial: key, ticket: ticket, run: func(b *batch) error {
 		if err := b.redeem(ticket); err != nil {
 			return err
 		}
-		row, err := b.certificate(entry.Serial)
+		row := b.certificate(key)
 		switch {
-		case err != nil:
-			return err
+		case row == nil:
+			return fs.ErrNotExist
 		case row.status.State == journal.NonIssued:
 			return fmt.Errorf("it is only reserved: %w", fs.ErrNotExist)
 		}
+		before := row.status
 		if time.Now().After(row.notAfter) {
-			row.status.Expired = true
+			before.Expired = true
 		}
 		e := entry
 		e.Issuer = row.issuer
-		if err := b.append(&e, row.id); err != nil {
-			return err
-		}
-		next, err := row.status.Apply(e)
+		b.append(&e, row.id)
+		next, err := before.Apply(e)
 		if err != nil {
 			return err
 		}
-		entry, status = e, next
-		return b.setStatus(row.id, next, nil)
-	})
+		changed, status = e, next
+		return b.setStatus(key, row, next, nil)
+	}})
 	if err != nil {
 		return journal.Entry{}, journal.Status{}, fmt.Errorf("changing serial %s: %w", entry.Serial, err)
 	}
-	return entry, status, nil
+	return changed, status, nil
 }
 
 // checkChange refuses an entry that says what its kind cannot say.
@@ -90,13 +91,13 @@ const expireBatch = 500
 // Expire appends an Expired entry for each certificate whose validity has
 // ended before now, and returns how many it wrote. When it stops with an
 // error, those that it counted are written.
-func (s *SQLite) Expire(ctx context.Context, now time.Time) (int, error) {
+func (r *Register) Expire(ctx context.Context, now time.Time) (int, error) {
 	for total := 0; ; {
 		n := 0
-		err := s.write(ctx, func(b *batch) (err error) {
+		err := r.write(ctx, &write{run: func(b *batch) (err error) {
 			n, err = b.expire(now)
 			return err
-		})
+		}})
 		if err != nil {
 			return total, fmt.Errorf("recording expiry: %w", err)
 		}
@@ -108,35 +109,34 @@ func (s *SQLite) Expire(ctx context.Context, now time.Time) (int, error) {
 
 func (b *batch) expire(now time.Time) (int, error) {
 	type due struct {
-		id     int64
-		entry  journal.Entry
-		status journal.Status
+		row    certificateRow
+		serial []byte
 	}
 	var dues []due
-	err := b.each("SELECT id, serial, issuer, "+statusColumns+` FROM certificate
+	err := b.read("SELECT id, serial, issuer, not_after, to_be_signed, "+statusColumns+` FROM certificate
 		WHERE expired = 0 AND state <> '' AND not_after < ? ORDER BY not_after LIMIT ?`, []any{column(now), expireBatch},
-		func(rows *sql.Rows) error {
-			d := due{entry: journal.Entry{Kind: journal.Expired}}
-			var serial []byte
+		func(row scanner) error {
+			var d due
 			var status statusRow
-			err := rows.Scan(append([]any{&d.id, &serial, &d.entry.Issuer}, status.dest()...)...)
+			var notAfter sql.NullInt64
+			err := row.Scan(append([]any{&d.row.id, &d.serial, &d.row.issuer, &notAfter, &d.row.toBeSigned}, status.dest()...)...)
 			if err != nil {
 				return err
 			}
-			d.entry.Serial = serialOf(serial)
-			d.status, err = status.status()
+			d.row.notAfter = fromColumn(notAfter)
+			d.row.status, err = status.status()
 			dues = append(dues, d)
 			return err
 		})
 	for _, d := range dues {
-		if err == nil {
-			err = b.append(&d.entry, d.id)
+		if err != nil {
+			break
 		}
-		if err == nil {
-			d.status, err = d.status.Apply(d.entry)
-		}
-		if err == nil {
-			err = b.setStatus(d.id, d.status, nil)
+		e := journal.Entry{Kind: journal.Expired, Issuer: d.row.issuer, Serial: serialOf(d.serial)}
+		b.append(&e, d.row.id)
+		var status journal.Status
+		if status, err = d.row.status.Apply(e); err == nil {
+			err = b.setStatus(d.serial, &d.row, status, nil)
 		}
 	}
 	return len(dues), err

@@ -4,10 +4,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
-	"database/sql"
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 
 	"github.com/altamga/altamga/internal/journal"
 )
@@ -15,7 +15,7 @@ import (
 // Check reads the whole register and returns all that contradicts itself,
 // joined, or nil:
 //
-//   - the file itself, its indexes and references are sound,
+//   - the database itself, its indexes and references are sound,
 //   - positions count from 1 without gaps,
 //   - each certificate's status is the fold of its entries, all of which are legal,
 //   - each issued serial has a certificate, which names that serial, the end of
@@ -23,16 +23,19 @@ import (
 //   - no follower is ahead of the journal.
 //
 // It takes minutes for a million certificates and holds up nobody meanwhile,
-// but keeps the write-ahead log from being trimmed.
-func (s *SQLite) Check(ctx context.Context) error {
+// but keeps the database from tidying up behind the writers.
+func (r *Register) Check(ctx context.Context) error {
 	// One read transaction, so that all of it is about one moment.
-	tx, err := s.reads.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	tx, err := r.snapshot(ctx)
 	if err != nil {
-		return fmt.Errorf("checking register: %w", s.unlessClosed(err))
+		return fmt.Errorf("checking register: %w", err)
 	}
-	defer tx.Rollback()
-	c := &checker{ctx: ctx, tx: tx}
-	for _, check := range []func() error{c.file, c.positions, c.certificates, c.followers} {
+	defer tx.end()
+	c := &checker{tx: tx}
+	for _, check := range []func() error{
+		func() error { return r.engine.inspect(tx, c.fault) },
+		c.positions, c.certificates, c.followers,
+	} {
 		if err := check(); err != nil {
 			return fmt.Errorf("checking register: %w", errors.Join(append(c.faults, err)...))
 		}
@@ -47,8 +50,7 @@ func (s *SQLite) Check(ctx context.Context) error {
 const maxFaults = 100
 
 type checker struct {
-	ctx    context.Context
-	tx     *sql.Tx
+	tx     *snapshot
 	faults []error
 }
 
@@ -60,99 +62,71 @@ func (c *checker) fault(format string, args ...any) error {
 	return nil
 }
 
-func (c *checker) each(query string, scan func(*sql.Rows) error) error {
-	rows, err := c.tx.QueryContext(c.ctx, query)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := scan(rows); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
-}
-
-// file checks pages, indexes (uniqueness among them) and references.
-func (c *checker) file() error {
-	err := c.each("PRAGMA integrity_check", func(rows *sql.Rows) error {
-		var line string
-		if err := rows.Scan(&line); err != nil || line == "ok" {
-			return err
-		}
-		return c.fault("file: %s", line)
-	})
-	if err != nil {
-		return err
-	}
-	return c.each("PRAGMA foreign_key_check", func(rows *sql.Rows) error {
-		var table, parent string
-		var row sql.NullInt64
-		var key int
-		if err := rows.Scan(&table, &row, &parent, &key); err != nil {
-			return err
-		}
-		return c.fault("row %d of %s refers to a row of %s that is not there", row.Int64, table, parent)
-	})
-}
-
 func (c *checker) positions() error {
-	return c.each("SELECT count(*), ifnull(min(position), 1), ifnull(max(position), 0) FROM entry", func(rows *sql.Rows) error {
+	return c.tx.each("SELECT count(*), coalesce(min(position), 1), coalesce(max(position), 0) FROM entry", nil, func(row scanner) error {
 		var n, first, last int64
-		if err := rows.Scan(&n, &first, &last); err != nil || (first == 1 && last == n) {
+		if err := row.Scan(&n, &first, &last); err != nil || (first == 1 && last == n) {
 			return err
 		}
 		return c.fault("the journal has %d entries from position %d to %d", n, first, last)
 	})
 }
 
-// certificates walks over all certificates and, beside them, over all entries
-// in the same order, one row of each at a time, and folds.
+// certificates reads all certificates, each as often as it has entries and
+// beside them, and folds.
 func (c *checker) certificates() error {
-	entries, err := c.tx.QueryContext(c.ctx, "SELECT e.certificate, "+entryColumns+" FROM "+entryTables+
-		" WHERE e.certificate IS NOT NULL ORDER BY e.certificate, e.position")
-	if err != nil {
-		return err
-	}
-	defer entries.Close()
-	var owner int64 // the row of the certificate that entry is about; 0 after the last
-	var entry entryRow
-	next := func() error {
-		owner, entry = 0, entryRow{}
-		if !entries.Next() {
-			return entries.Err()
+	var id int64
+	var record journal.Record
+	var fold journal.Status
+	var malformed error // why record is not one
+	judge := func() error {
+		if id == 0 || malformed != nil {
+			return nil
 		}
-		return entries.Scan(append([]any{&owner}, entry.dest()...)...)
+		return c.record(record, fold)
 	}
-	if err := next(); err != nil {
-		return err
-	}
-	return c.each("SELECT id, "+recordColumns+" FROM certificate ORDER BY id", func(rows *sql.Rows) error {
-		var id int64
-		record, err := scanRecord(func(dest ...any) error { return rows.Scan(append([]any{&id}, dest...)...) })
-		if err != nil {
-			return c.fault("row %d: %w", id, err)
-		}
-		var fold journal.Status
-		for owner == id {
-			e := entry.entry()
+	err := c.tx.each("SELECT c.id, "+qualified("c", recordColumns)+", e.position IS NOT NULL, "+entryColumnsOrNot+
+		" FROM certificate c LEFT JOIN entry e ON e.certificate = c.id ORDER BY c.id, e.position", nil,
+		func(row scanner) error {
+			var nextID int64
+			var there bool
+			var columns entryRow
+			next, err := scanRecord(func(dest ...any) error {
+				return row.Scan(append(append([]any{&nextID}, dest...), append([]any{&there}, columns.dest()...)...)...)
+			})
+			if nextID != id {
+				if err := judge(); err != nil {
+					return err
+				}
+				id, record, malformed, fold = nextID, next, err, journal.Status{}
+				if malformed != nil {
+					return c.fault("row %d: %w", id, malformed)
+				}
+			}
+			if !there || malformed != nil {
+				return nil
+			}
+			e := columns.entry()
 			after, err := fold.Apply(e)
+			fold = after
 			if err == nil && e.Issuer != record.Issuer {
 				err = fmt.Errorf("its issuer is %s and not %s", e.Issuer, record.Issuer)
 			}
 			if err != nil {
-				if err := c.fault("entry %d of serial %s: %w", e.Position, record.Serial, err); err != nil {
-					return err
-				}
+				return c.fault("entry %d of serial %s: %w", e.Position, record.Serial, err)
 			}
-			fold = after
-			if err := next(); err != nil {
-				return err
-			}
-		}
-		return c.record(record, fold)
-	})
+			return nil
+		})
+	return errors.Join(err, judge())
+}
+
+// entryColumnsOrNot are entryColumns where an outer join may have found none.
+const entryColumnsOrNot = "coalesce(e.position, 0), coalesce(e.kind, ''), coalesce(e.issuer, ''), c.serial, coalesce(e.reason, 0), " +
+	"coalesce(e.owner, ''), e.received_at, e.effective_at, e.invalidity_date, coalesce(e.actor, '')"
+
+// qualified puts the table's name before each of the columns.
+func qualified(table, columns string) string {
+	return table + "." + strings.ReplaceAll(columns, ", ", ", "+table+".")
 }
 
 // record compares a certificate with what was reserved and its status with the
@@ -179,10 +153,10 @@ func (c *checker) record(r journal.Record, fold journal.Status) error {
 }
 
 func (c *checker) followers() error {
-	return c.each("SELECT name, position FROM follower WHERE position > (SELECT ifnull(max(position), 0) FROM entry)", func(rows *sql.Rows) error {
+	return c.tx.each("SELECT name, position FROM follower WHERE position > (SELECT coalesce(max(position), 0) FROM entry)", nil, func(row scanner) error {
 		var name string
 		var position int64
-		if err := rows.Scan(&name, &position); err != nil {
+		if err := row.Scan(&name, &position); err != nil {
 			return err
 		}
 		return c.fault("follower %q is at position %d, after the last entry", name, position)

@@ -9,8 +9,37 @@ import (
 	"github.com/altamga/altamga/internal/register/registertest"
 )
 
-// TestCheck spoils a sound register behind its back in one way after another.
 func TestCheck(t *testing.T) {
+	checkFinds(t, newPath, func(t *testing.T, path, spoil string) {
+		conn := rawOpen(t, path)
+		for _, trigger := range []string{"entry_is_never_changed", "entry_is_never_removed"} {
+			mustExec(t, conn, "DROP TRIGGER "+trigger)
+		}
+		mustExec(t, conn, spoil)
+	})
+	t.Run("damaged index", func(t *testing.T) {
+		path := newPath(t)
+		store := openAt(t, path)
+		intent, _ := registertest.NewIssuer(t, "ehm").Certificate(t, time.Now().AddDate(1, 0, 0), nil)
+		if err := store.Reserve(t.Context(), intent); err != nil {
+			t.Fatal(err)
+		}
+		conn := rawOpen(t, path)
+		mustExec(t, conn, "PRAGMA writable_schema = ON")
+		mustExec(t, conn, "DELETE FROM sqlite_schema WHERE name = 'certificate_key'")
+		if err := store.Close(); err != nil {
+			t.Fatal(err)
+		}
+		again := openAt(t, path)
+		if err := again.Check(t.Context()); err == nil {
+			t.Error("no error")
+		}
+	})
+}
+
+// checkFinds spoils sound registers behind their backs in one way after
+// another.
+func checkFinds(t *testing.T, newAddress func(testing.TB) string, spoil func(t *testing.T, address, script string)) {
 	for _, row := range []struct{ name, want, spoil string }{
 		{"gap", "the journal has 3 entries from position 1 to 4", "DELETE FROM entry WHERE position = 2"},
 		{"first entry gone", "from position 2 to 4", "DELETE FROM entry WHERE position = 1"},
@@ -26,8 +55,8 @@ func TestCheck(t *testing.T) {
 		{"follower ahead", "after the last entry", "INSERT INTO follower VALUES ('ocsp', 5)"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			path := newPath(t)
-			store := openAt(t, path)
+			address := newAddress(t)
+			store := openAt(t, address)
 			ctx := t.Context()
 			issuer := registertest.NewIssuer(t, "ehm")
 			for range 2 {
@@ -51,32 +80,10 @@ func TestCheck(t *testing.T) {
 			if err := store.Check(ctx); err != nil {
 				t.Fatal(err)
 			}
-			conn := rawOpen(t, path)
-			for _, trigger := range []string{"entry_is_never_changed", "entry_is_never_removed"} {
-				mustExec(t, conn, "DROP TRIGGER "+trigger)
-			}
-			mustExec(t, conn, row.spoil)
+			spoil(t, address, row.spoil)
 			if err := store.Check(ctx); err == nil || !strings.Contains(err.Error(), row.want) {
 				t.Errorf("got %v, want an error that says %q", err, row.want)
 			}
 		})
 	}
-	t.Run("damaged index", func(t *testing.T) {
-		path := newPath(t)
-		store := openAt(t, path)
-		intent, _ := registertest.NewIssuer(t, "ehm").Certificate(t, time.Now().AddDate(1, 0, 0), nil)
-		if err := store.Reserve(t.Context(), intent); err != nil {
-			t.Fatal(err)
-		}
-		conn := rawOpen(t, path)
-		mustExec(t, conn, "PRAGMA writable_schema = ON")
-		mustExec(t, conn, "DELETE FROM sqlite_schema WHERE name = 'certificate_key'")
-		if err := store.Close(); err != nil {
-			t.Fatal(err)
-		}
-		again := openAt(t, path)
-		if err := again.Check(t.Context()); err == nil {
-			t.Error("no error")
-		}
-	})
 }

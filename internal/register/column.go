@@ -97,5 +97,9 @@ func statusArgs(s journal.Status) ([]any, error) {
 		}
 		holds = string(text)
 	}
-	return []any{string(s.State), holds, int(s.Reason), column(s.Since), column(s.InvalidityDate), s.Expired, int64(s.Version)}, nil
+	expired := int64(0)
+	if s.Expired {
+		expired = 1
+	}
+	return []any{string(s.State), holds, int64(s.Reason), column(s.Since), column(s.InvalidityDate), expired, int64(s.Version)}, nil
 }

@@ -7,17 +7,23 @@
 // from 1 without gaps. An entry and the status that it leads to are written in
 // one transaction.
 //
+// It is one SQLite file, or one PostgreSQL database that several hosts share.
+// The rules are written once; an engine is what the databases differ in.
+//
 // The life of a write:
 //
-//  1. A method checks what can be checked without the store and hands the
-//     write to the store's one writer.
+//  1. A method checks what can be checked without the database and hands the
+//     write to the process's one writer.
 //  2. The writer gathers all writes that wait, up to a bound, and opens one
 //     transaction for them. It takes the lock that keeps other processes out,
-//     and reads the journal's head under it.
-//  3. Each write runs in a savepoint. One that is refused is rolled back to it
-//     and uses no position; the others do not notice.
-//  4. One commit, flushed to the disk, carries them all.
-//  5. Only then are they answered, and the followers woken.
+//     and under it reads the journal's head and whatever the writes need to know.
+//  3. Each write is judged in its turn by what was read and by the writes before
+//     it. One that is refused leaves nothing and uses no position; the others do
+//     not notice.
+//  4. What they change is sent in one go with the commit, which is flushed to the
+//     disk.
+//  5. Only then are they answered, and the followers woken, also those of other
+//     processes.
 //
 // Reads go through connections of their own, see the last commit, and never
 // wait for the writer.
@@ -28,8 +34,11 @@
 // the program; and, by trigger, any change or removal of an entry.
 //
 // Errors that callers branch on are [fs.ErrExist], [fs.ErrNotExist],
-// [fs.ErrClosed] and [*journal.TransitionError]. After these and after
-// the error of the caller's context, nothing was written. Any other error, such as
-// that of a full disk during the commit, leaves open whether the write
-// survives; the caller finds out by asking for it (Record, Redeemed).
+// [fs.ErrClosed], [*journal.TransitionError] and [ErrUnavailable]. After all but
+// the last and after the error of the caller's context, nothing was written.
+// ErrUnavailable and any other error, such as that of a full disk, leave open
+// whether the write survives, since the answer to the commit itself may be what
+// was lost; the caller finds out by asking for it (Record, Redeemed), or repeats
+// the write and learns from [fs.ErrExist] that it is there. A lost database is
+// found again without opening the register anew.
 package register

@@ -3,17 +3,23 @@ package register
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
+	"testing/fstest"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // Commits returns how many transactions the writer has committed.
-func (s *SQLite) Commits() uint64 { return s.commits.Load() }
+func (r *Register) Commits() uint64 { return r.commits.Load() }
 
-// Queries returns the text of all statements that were prepared so far.
-func (s *SQLite) Queries() []string {
+// Queries returns the text of all statements that were prepared so far in a
+// SQLite register.
+func (r *Register) Queries() []string {
 	var queries []string
-	for _, on := range []*statements{s.reader, s.writer} {
+	engine := r.engine.(*sqlite)
+	for _, on := range []*statements{engine.reader, engine.writer} {
 		on.mu.Lock()
 		queries = slices.AppendSeq(queries, maps.Keys(on.prepared))
 		on.mu.Unlock()
@@ -21,14 +27,37 @@ func (s *SQLite) Queries() []string {
 	return queries
 }
 
+// Rebind returns a query as it is sent to PostgreSQL.
+func (r *Register) Rebind(query string) string { return r.engine.(*postgres).rebind(query) }
+
 // ToBeSigned is the parser of certificates that Complete uses.
 func ToBeSigned(certificate []byte) ([]byte, error) { return toBeSigned(certificate) }
 
 // LimitPages makes the disk full, as far as SQLite can tell, when the file has
 // that many pages; fewer than there are count as what there are.
-func (s *SQLite) LimitPages(n int) error {
-	return s.write(context.Background(), func(b *batch) error {
+func (r *Register) LimitPages(n int) error {
+	return r.write(context.Background(), &write{run: func(b *batch) error {
 		var got int
-		return b.row(fmt.Sprintf("PRAGMA max_page_count = %d", n), nil, &got)
-	})
+		return b.read(fmt.Sprintf("PRAGMA max_page_count = %d", n), nil, func(row scanner) error { return row.Scan(&got) })
+	}})
+}
+
+// MigratePostgres opens a database as a program does that has one migration
+// more.
+func MigratePostgres(ctx context.Context, address, script string) error {
+	d := postgresDialect
+	first, err := fs.ReadFile(d.files, d.folder+"/0001_register.sql")
+	if err != nil {
+		return err
+	}
+	d.files = fstest.MapFS{
+		d.folder + "/0001_register.sql": {Data: first},
+		d.folder + "/0002_later.sql":    {Data: []byte(script)},
+	}
+	conn, err := pgx.Connect(ctx, address)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	return migrate(ctx, postgresSession{conn}, d, false)
 }

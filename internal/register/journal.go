@@ -40,36 +40,36 @@ const maxEntries = 10000
 
 // Entries returns the entries after a position, oldest first: at most limit,
 // and at most 10,000. A limit of zero or less means that bound.
-func (s *SQLite) Entries(ctx context.Context, after uint64, limit int) ([]journal.Entry, error) {
+func (r *Register) Entries(ctx context.Context, after uint64, limit int) ([]journal.Entry, error) {
 	if limit <= 0 || limit > maxEntries {
 		limit = maxEntries
 	}
-	return s.entries(ctx, "e.position > ? ORDER BY e.position LIMIT ?", int64(min(after, math.MaxInt64)), limit)
+	return r.entries(ctx, "e.position > ? ORDER BY e.position LIMIT ?", int64(min(after, math.MaxInt64)), limit)
 }
 
 // History returns a certificate's entries, oldest first; none when the serial
 // is only reserved. [fs.ErrNotExist] means that it was never reserved.
-func (s *SQLite) History(ctx context.Context, serial journal.Serial) ([]journal.Entry, error) {
+func (r *Register) History(ctx context.Context, serial journal.Serial) ([]journal.Entry, error) {
 	key, err := octets(serial)
 	if err != nil {
 		return nil, fmt.Errorf("reading history: %w", err)
 	}
 	var id int64
-	err = s.row(ctx, "SELECT id FROM certificate WHERE serial = ?", []any{key}, &id)
+	err = r.row(ctx, "SELECT id FROM certificate WHERE serial = ?", []any{key}, &id)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = fs.ErrNotExist
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading history of serial %s: %w", serial, err)
 	}
-	return s.entries(ctx, "e.certificate = ? ORDER BY e.position", id)
+	return r.entries(ctx, "e.certificate = ? ORDER BY e.position", id)
 }
 
-func (s *SQLite) entries(ctx context.Context, where string, args ...any) ([]journal.Entry, error) {
+func (r *Register) entries(ctx context.Context, where string, args ...any) ([]journal.Entry, error) {
 	var entries []journal.Entry
-	err := s.each(ctx, "SELECT "+entryColumns+" FROM "+entryTables+" WHERE "+where, args, func(rows *sql.Rows) error {
+	err := r.each(ctx, "SELECT "+entryColumns+" FROM "+entryTables+" WHERE "+where, args, func(scan scanner) error {
 		var row entryRow
-		if err := rows.Scan(row.dest()...); err != nil {
+		if err := scan.Scan(row.dest()...); err != nil {
 			return err
 		}
 		entries = append(entries, row.entry())
@@ -82,38 +82,39 @@ func (s *SQLite) entries(ctx context.Context, where string, args ...any) ([]jour
 }
 
 // Head returns the position of the last entry; 0 when there is none.
-func (s *SQLite) Head(ctx context.Context) (uint64, error) {
+func (r *Register) Head(ctx context.Context) (uint64, error) {
 	var head uint64
-	if err := s.row(ctx, "SELECT ifnull(max(position), 0) FROM entry", nil, &head); err != nil {
+	if err := r.row(ctx, "SELECT coalesce(max(position), 0) FROM entry", nil, &head); err != nil {
 		return 0, fmt.Errorf("reading journal: %w", err)
 	}
 	return head, nil
 }
 
-// foreignPoll is how often a waiting follower looks for entries that another
-// process wrote; SQLite tells nobody of them.
-const foreignPoll = 100 * time.Millisecond
-
 // Wait returns when the journal has an entry after the given position. It wakes at
-// once for an entry of this process and within 200 ms for one of another. It
-// returns the context's error when that ends first.
-func (s *SQLite) Wait(ctx context.Context, after uint64) error {
-	poll := time.NewTicker(foreignPoll)
-	defer poll.Stop()
+// once for an entry of this process, and within 200 ms for one of another; on
+// PostgreSQL at once as well, and within a second when the server's
+// notifications do not come through. It returns the context's error when that ends
+// first, and [ErrUnavailable] when the database is lost meanwhile.
+func (r *Register) Wait(ctx context.Context, after uint64) error {
 	for {
 		// Taken before the look, so that no entry falls between the two.
-		woken := s.wake.next()
-		head, err := s.Head(ctx)
+		woken := r.wake.next()
+		head, err := r.Head(ctx)
 		if err != nil || head > after {
 			return err
 		}
+		poll := time.NewTimer(r.engine.poll())
 		select {
 		case <-woken:
 		case <-poll.C:
 		case <-ctx.Done():
-			return ctx.Err()
-		case <-s.closing:
-			return fs.ErrClosed
+			err = ctx.Err()
+		case <-r.closing:
+			err = fs.ErrClosed
+		}
+		poll.Stop()
+		if err != nil {
+			return err
 		}
 	}
 }

@@ -163,11 +163,9 @@ func TestReopen(t *testing.T) {
 	}
 }
 
-// TestQueriesUseIndexes asks SQLite how it carries out each query, since a
-// register of a million certificates must not be read through for one of them.
-func TestQueriesUseIndexes(t *testing.T) {
-	path := newPath(t)
-	store := openAt(t, path)
+// askEverything calls whatever a register offers, so that its queries are known.
+func askEverything(t *testing.T, store *register.Register) {
+	t.Helper()
 	ctx := t.Context()
 	intent, certificate := registertest.NewIssuer(t, "ehm").Certificate(t, time.Now().AddDate(1, 0, 0), nil)
 	store.Reserve(ctx, intent)
@@ -186,7 +184,15 @@ func TestQueriesUseIndexes(t *testing.T) {
 	store.Published(ctx, "ehm", list.Number)
 	store.SetPosition(ctx, "ocsp", 1)
 	store.Position(ctx, "ocsp")
+}
 
+// TestQueriesUseIndexes asks SQLite how it carries out each query, since a
+// register of a million certificates must not be read through for one of them.
+func TestQueriesUseIndexes(t *testing.T) {
+	path := newPath(t)
+	store := openAt(t, path)
+	ctx := t.Context()
+	askEverything(t, store)
 	conn := rawOpen(t, path)
 	explained := 0
 	for _, query := range store.Queries() {

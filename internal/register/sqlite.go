@@ -5,12 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
@@ -23,50 +20,28 @@ const (
 	readers = 8
 )
 
-// SQLite is a register in one SQLite file. Its methods may be called
-// concurrently, and several processes of one host may have the file open.
-type SQLite struct {
-	reads   *sql.DB
-	writes  *sql.DB
-	reader  *statements
-	queue   chan *write   // unbuffered: what the writer has not taken can still be given up
-	closing chan struct{} // closed by Close: no more writes are taken
-	closed  chan struct{} // closed by the writer when it has ended
-	close   sync.Once
-	wake    *wake
-
-	// Owned by the writer.
-	writer  *statements
-	commits atomic.Uint64 // tried so far, for tests
+// sqlite is a register in one SQLite file. Several processes of one host may
+// have the file open.
+type sqlite struct {
+	reads, writes *sql.DB
+	reader        *statements
+	writer        *statements
 }
 
-// Open opens the register in the file at path and makes it when there is none,
-// readable for the calling user only. The folder must exist and be on a local
-// disk, since processes share the file through memory. The caller ends its
-// use with [SQLite.Close].
-func Open(ctx context.Context, path string) (*SQLite, error) {
-	s, err := open(ctx, path)
-	if err != nil {
-		return nil, fmt.Errorf("opening register %s: %w", path, err)
-	}
-	go s.run()
-	return s, nil
-}
-
-func open(ctx context.Context, path string) (*SQLite, error) {
+func openSQLite(ctx context.Context, path string, make bool) (*sqlite, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
 	}
-	if err := create(abs); err != nil {
+	if make {
+		err = create(abs)
+	} else {
+		_, err = os.Stat(abs)
+	}
+	if err != nil {
 		return nil, err
 	}
-	s := &SQLite{
-		queue:   make(chan *write),
-		closing: make(chan struct{}),
-		closed:  make(chan struct{}),
-		wake:    newWake(),
-	}
+	s := &sqlite{}
 	// FULL flushes the write-ahead log at each commit. Without it a commit that
 	// was answered could be gone after a loss of power.
 	s.writes, err = sql.Open("sqlite", dsn(abs, url.Values{
@@ -87,7 +62,7 @@ func open(ctx context.Context, path string) (*SQLite, error) {
 	conn, err := connect(ctx, s.writes)
 	if err == nil {
 		s.writer = newStatements(conn)
-		err = migrate(ctx, conn)
+		err = migrate(ctx, sqliteSession{conn}, sqliteDialect, make)
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.reads.Close(), s.writes.Close())
@@ -133,7 +108,7 @@ func connect(ctx context.Context, db *sql.DB) (*sql.Conn, error) {
 	// The change to WAL mode does not wait for another process that is about the
 	// same, whatever the busy timeout says.
 	for try := 0; try < 50; try++ {
-		if conn, err = db.Conn(ctx); err == nil || !isBusy(err) {
+		if conn, err = db.Conn(ctx); err == nil || sqliteCode(err) != sqliteBusy {
 			break
 		}
 		select {
@@ -155,45 +130,127 @@ func connect(ctx context.Context, db *sql.DB) (*sql.Conn, error) {
 	return conn, nil
 }
 
-func isBusy(err error) bool {
-	const sqliteBusy = 5
+// SQLite's result codes that say nothing about the statement itself.
+const (
+	sqliteBusy     = 5
+	sqliteReadOnly = 8
+	sqliteIOErr    = 10
+	sqliteFull     = 13
+	sqliteCantOpen = 14
+)
+
+// sqliteCode returns an error's primary result code; 0 when it has none.
+func sqliteCode(err error) int {
 	var code interface{ Code() int }
-	return errors.As(err, &code) && code.Code()&0xff == sqliteBusy
+	if errors.As(err, &code) {
+		return code.Code() & 0xff
+	}
+	return 0
 }
 
-// Close waits for the writes that were taken, then closes the file. Whatever
-// is asked after it ends with [fs.ErrClosed].
-func (s *SQLite) Close() error {
-	var err error
-	s.close.Do(func() {
-		close(s.closing)
-		<-s.closed
-		err = errors.Join(s.reads.Close(), s.writer.close(), s.writes.Close())
-	})
+// explainSQLite makes ErrUnavailable of what is wrong with the file, its disk
+// or another process, and not with the statement.
+func explainSQLite(err error) error {
+	switch sqliteCode(err) {
+	case sqliteBusy, sqliteReadOnly, sqliteIOErr, sqliteFull, sqliteCantOpen:
+		return fmt.Errorf("%w: %v", ErrUnavailable, err)
+	}
+	return err
+}
+
+func (s *sqlite) each(ctx context.Context, query string, args []any, scan func(scanner) error) error {
+	return s.reader.each(ctx, query, args, scan)
+}
+
+func (s *sqlite) snapshot(ctx context.Context) (*snapshot, error) {
+	tx, err := s.reads.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
-		return fmt.Errorf("closing register: %w", err)
+		return nil, explainSQLite(err)
+	}
+	return &snapshot{ctx: ctx, tx: tx, rebind: func(query string) string { return query }, explain: explainSQLite}, nil
+}
+
+func (s *sqlite) open(statements []statement) error {
+	// IMMEDIATE takes the write lock at once. Were it taken at the first write,
+	// another process could have written after this one had read the head.
+	if err := s.run([]statement{{query: "BEGIN IMMEDIATE"}}); err != nil {
+		return err
+	}
+	return s.run(statements)
+}
+
+// The writer is not interrupted: a context that ended in the middle of a batch
+// would take the other writes with it.
+
+func (s *sqlite) run(statements []statement) error {
+	for _, one := range statements {
+		if err := s.writer.each(context.Background(), one.query, one.args, one.scan); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// row reads one row on a read connection.
-func (s *SQLite) row(ctx context.Context, query string, args []any, dest ...any) error {
-	return s.unlessClosed(s.reader.row(ctx, query, args, dest...))
-}
-
-// each reads rows on a read connection.
-func (s *SQLite) each(ctx context.Context, query string, args []any, scan func(*sql.Rows) error) error {
-	return s.unlessClosed(s.reader.each(ctx, query, args, scan))
-}
-
-// unlessClosed names the reason of an error that Close has caused.
-func (s *SQLite) unlessClosed(err error) error {
-	if err != nil {
-		select {
-		case <-s.closing:
-			return fs.ErrClosed
-		default:
-		}
+func (s *sqlite) commit(statements []statement, _ bool) error {
+	if err := s.run(statements); err != nil {
+		return err
 	}
+	return s.run([]statement{{query: "COMMIT"}})
+}
+
+func (s *sqlite) rollback() {
+	// Without effect when the engine has rolled back by itself, as it does when
+	// the disk is full.
+	_ = s.run([]statement{{query: "ROLLBACK"}})
+}
+
+// poll is short, since SQLite tells no process of another's commits.
+func (s *sqlite) poll() time.Duration { return 100 * time.Millisecond }
+
+// inspect checks pages, indexes (uniqueness among them) and references.
+func (s *sqlite) inspect(tx *snapshot, fault func(format string, args ...any) error) error {
+	err := tx.each("PRAGMA integrity_check", nil, func(row scanner) error {
+		var line string
+		if err := row.Scan(&line); err != nil || line == "ok" {
+			return err
+		}
+		return fault("file: %s", line)
+	})
+	if err != nil {
+		return err
+	}
+	return tx.each("PRAGMA foreign_key_check", nil, func(row scanner) error {
+		var table, parent string
+		var id sql.NullInt64
+		var key int
+		if err := row.Scan(&table, &id, &parent, &key); err != nil {
+			return err
+		}
+		return fault("row %d of %s refers to a row of %s that is not there", id.Int64, table, parent)
+	})
+}
+
+func (s *sqlite) close() error {
+	return errors.Join(s.reads.Close(), s.writer.close(), s.writes.Close())
+}
+
+// sqliteDialect is how a schema is brought forward in SQLite.
+var sqliteDialect = dialect{
+	files:  migrations,
+	folder: "migrations/sqlite",
+	begin:  []string{"BEGIN IMMEDIATE"},
+	tables: "SELECT count(*) FROM sqlite_schema",
+	known:  "SELECT count(*) FROM sqlite_schema WHERE name = 'schema_version'",
+}
+
+type sqliteSession struct{ conn *sql.Conn }
+
+func (s sqliteSession) exec(ctx context.Context, script string) error {
+	_, err := s.conn.ExecContext(ctx, script)
 	return err
+}
+
+func (s sqliteSession) number(ctx context.Context, query string) (n int, err error) {
+	err = s.conn.QueryRowContext(ctx, query).Scan(&n)
+	return n, err
 }

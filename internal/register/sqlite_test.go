@@ -9,7 +9,7 @@ import (
 )
 
 // openAt opens the register at path and closes it with the test.
-func openAt(t testing.TB, path string) *register.SQLite {
+func openAt(t testing.TB, path string) *register.Register {
 	t.Helper()
 	s, err := register.Open(t.Context(), path)
 	if err != nil {

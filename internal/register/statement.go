@@ -37,41 +37,22 @@ func (s *statements) prepare(ctx context.Context, query string) (*sql.Stmt, erro
 	return stmt, nil
 }
 
-func (s *statements) exec(ctx context.Context, query string, args ...any) (sql.Result, error) {
+// each runs a query and calls scan for each of its rows; a nil scan means that
+// it has none.
+func (s *statements) each(ctx context.Context, query string, args []any, scan func(scanner) error) error {
 	stmt, err := s.prepare(ctx, query)
 	if err != nil {
-		return nil, err
+		return explainSQLite(err)
 	}
-	return stmt.ExecContext(ctx, args...)
-}
-
-// row runs a query and reads its first row. It returns sql.ErrNoRows when
-// there is none.
-func (s *statements) row(ctx context.Context, query string, args []any, dest ...any) error {
-	stmt, err := s.prepare(ctx, query)
-	if err != nil {
-		return err
-	}
-	return stmt.QueryRowContext(ctx, args...).Scan(dest...)
-}
-
-// each runs a query and calls scan for each of its rows.
-func (s *statements) each(ctx context.Context, query string, args []any, scan func(*sql.Rows) error) error {
-	stmt, err := s.prepare(ctx, query)
-	if err != nil {
-		return err
+	if scan == nil {
+		_, err := stmt.ExecContext(ctx, args...)
+		return explainSQLite(err)
 	}
 	rows, err := stmt.QueryContext(ctx, args...)
 	if err != nil {
-		return err
+		return explainSQLite(err)
 	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := scan(rows); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
+	return drain(rows, scan, explainSQLite)
 }
 
 func (s *statements) close() error { return s.on.Close() }

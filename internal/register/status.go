@@ -10,7 +10,7 @@ import (
 // Status returns the status of the issuer's certificate of that serial and the
 // position of the journal's last entry, both as of one moment. The status is
 // NonIssued when the serial is unknown, only reserved, or another issuer's.
-func (s *SQLite) Status(ctx context.Context, issuer string, serial journal.Serial) (journal.Status, uint64, error) {
+func (r *Register) Status(ctx context.Context, issuer string, serial journal.Serial) (journal.Status, uint64, error) {
 	key, err := octets(serial)
 	if err != nil {
 		return journal.Status{}, 0, fmt.Errorf("reading status: %w", err)
@@ -18,7 +18,7 @@ func (s *SQLite) Status(ctx context.Context, issuer string, serial journal.Seria
 	var head uint64
 	var row statusRow
 	// One statement is one snapshot.
-	err = s.row(ctx, "SELECT h.head, "+statusColumns+` FROM (SELECT ifnull(max(position), 0) AS head FROM entry) h
+	err = r.row(ctx, "SELECT h.head, "+statusColumns+` FROM (SELECT coalesce(max(position), 0) AS head FROM entry) h
 		LEFT JOIN certificate c ON c.serial = ? AND c.issuer = ?`, []any{key, issuer}, append([]any{&head}, row.dest()...)...)
 	if err != nil {
 		return journal.Status{}, 0, fmt.Errorf("reading status of serial %s: %w", serial, err)

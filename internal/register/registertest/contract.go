@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"reflect"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/altamga/altamga/internal/journal"
@@ -34,6 +33,9 @@ func Contract(t *testing.T, open func(testing.TB) Store) {
 		{"records are found by key", testRecordsByKey},
 		{"CRL-12 list number is a position and never repeats", testListNumber},
 		{"CRL-15 list names held and revoked certificates of its issuer once", testList},
+		{"CRL-19 expired certificate stays until a list after its expiry was published", testListExpired},
+		{"list tells of the register at its number", testListWhileChanging},
+		{"text that no store could keep is refused alone", testTexts},
 		{"position never moves back", testPosition},
 		{"many writers leave no gap", testConcurrent},
 		{"ended context writes nothing", testContext},
@@ -41,9 +43,6 @@ func Contract(t *testing.T, open func(testing.TB) Store) {
 	} {
 		t.Run(test.name, func(t *testing.T) { check(t, open(t), test.run) })
 	}
-	t.Run("CRL-19 expired certificate stays until a list after its expiry was published", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) { check(t, open(t), testListExpired) })
-	})
 }
 
 // check runs a test and, unless that closed the store, the store's own check.

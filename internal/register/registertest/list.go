@@ -2,13 +2,16 @@ package registertest
 
 import (
 	"bytes"
+	"errors"
 	"io/fs"
 	"math/big"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/altamga/altamga/internal/journal"
+	"github.com/altamga/altamga/internal/register"
 )
 
 func testListNumber(t *testing.T, s Store) {
@@ -76,11 +79,12 @@ func testList(t *testing.T, s Store) {
 	}
 }
 
-// testListExpired runs in virtual time.
+// testListExpired waits for a certificate to expire. It does so in real time:
+// a database that is another process knows no other.
 func testListExpired(t *testing.T, s Store) {
 	ctx := t.Context()
 	issuer := NewIssuer(t, "ehm")
-	end := time.Now().Add(time.Hour).Truncate(time.Second)
+	end := time.Now().Add(3 * time.Second).Truncate(time.Second)
 	short, _ := issue(t, s, issuer, end)
 	long, _ := issue(t, s, issuer, year())
 	change(t, s, journal.Entry{Kind: journal.Revoked, Serial: short.Serial})
@@ -109,7 +113,7 @@ func testListExpired(t *testing.T, s Store) {
 	}
 	before := list("before expiry", both)
 	published(before)
-	time.Sleep(time.Until(end) + time.Second)
+	time.Sleep(time.Until(end) + 1100*time.Millisecond)
 	if n, err := s.Expire(ctx, time.Now()); err != nil || n != 1 {
 		t.Fatalf("got %d expired, error %v, want 1", n, err)
 	}
@@ -123,4 +127,87 @@ func testListExpired(t *testing.T, s Store) {
 	wantError(t, "publication of another issuer's number", s.Published(ctx, "hom", after), fs.ErrNotExist)
 	wantError(t, "publication of an entry that is no list", s.Published(ctx, "ehm", 1), fs.ErrNotExist)
 	wantError(t, "publication of a number to come", s.Published(ctx, "ehm", 1000), fs.ErrNotExist)
+}
+
+// testListWhileChanging lists while certificates are held, released and
+// revoked, and holds each list to what the journal says up to its number.
+func testListWhileChanging(t *testing.T, s Store) {
+	ctx := t.Context()
+	issuer, other := NewIssuer(t, "ehm"), NewIssuer(t, "hom")
+	const certificates, lists = 12, 8
+	var serials []journal.Serial
+	for range certificates {
+		intent, _ := issue(t, s, issuer, year())
+		foreign, _ := issue(t, s, other, year())
+		serials = append(serials, intent.Serial, foreign.Serial)
+	}
+	done := make(chan struct{})
+	var group sync.WaitGroup
+	for w := range 4 {
+		group.Go(func() {
+			for i := 0; ; i++ {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				e := journal.Entry{Kind: journal.Held, Owner: journal.Court, Serial: serials[(i*4+w)%len(serials)]}
+				if i%3 == 1 {
+					e.Kind = journal.Released
+				}
+				if i%50 == 49 {
+					e.Kind, e.Owner = journal.Revoked, ""
+				}
+				// Many of these are refused, which is not the point here.
+				_, _, err := s.Change(ctx, e, nil)
+				if _, illegal := errors.AsType[*journal.TransitionError](err); err != nil && !illegal {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	var snapshots []register.Snapshot
+	for range lists {
+		list, err := s.List(ctx, "ehm")
+		if err != nil {
+			t.Error(err)
+		}
+		snapshots = append(snapshots, list)
+	}
+	close(done)
+	group.Wait()
+	for _, list := range snapshots {
+		var want []*big.Int
+		for i := 0; i < len(serials); i += 2 {
+			if state := stateAt(t, s, serials[i], list.Number); state == journal.OnHold || state == journal.Gone {
+				want = append(want, serials[i].Int())
+			}
+		}
+		var got []*big.Int
+		for _, e := range list.Entries {
+			got = append(got, e.SerialNumber)
+		}
+		if !slices.EqualFunc(got, want, func(a, b *big.Int) bool { return a.Cmp(b) == 0 }) {
+			t.Errorf("list %d: got serials %v, want %v", list.Number, got, want)
+		}
+	}
+}
+
+// stateAt folds a certificate's history up to a position.
+func stateAt(t *testing.T, s Store, serial journal.Serial, position uint64) journal.State {
+	t.Helper()
+	history, err := s.History(t.Context(), serial)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var status journal.Status
+	for _, e := range history {
+		if e.Position > position {
+			break
+		}
+		if status, err = status.Apply(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return status.State
 }

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"reflect"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -217,4 +219,49 @@ func testRecordsByKey(t *testing.T, s Store) {
 	if records[0].Status.State != journal.Valid || records[1].Status.State != journal.Gone {
 		t.Errorf("got states %s and %s", records[0].Status.State, records[1].Status.State)
 	}
+}
+
+// testTexts has writers bring texts that one database or the other cannot
+// store, in one batch with writers whose texts are sound.
+func testTexts(t *testing.T, s Store) {
+	ctx := t.Context()
+	issuer := NewIssuer(t, "ehm")
+	held, _ := issue(t, s, issuer, year())
+	var group sync.WaitGroup
+	for _, text := range []string{"null \x00 octet", "half a \xc3", "\xff\xfe", strings.Repeat("x", 5000)} {
+		bad, _ := issuer.Certificate(t, year(), nil)
+		bad.Actor = text
+		good, certificate := issuer.Certificate(t, year(), nil)
+		good.Actor, good.Set = "Şəxs \u200f'; --", strings.Repeat("ü", 512)
+		group.Go(func() {
+			if err := s.Reserve(ctx, bad); err == nil {
+				t.Errorf("actor %.20q was reserved for", text)
+			}
+		})
+		group.Go(func() {
+			if err := s.Reserve(ctx, good); err != nil {
+				t.Error(err)
+			}
+			if _, err := s.Complete(ctx, good.Serial, certificate, &journal.Ticket{Actor: "a", Key: text}); err == nil {
+				t.Errorf("ticket %.20q was taken", text)
+			}
+			if _, err := s.Complete(ctx, good.Serial, certificate, &journal.Ticket{Actor: "a", Key: "k " + string(good.Serial)}); err != nil {
+				t.Error(err)
+			}
+			if record, err := s.Record(ctx, good.Serial); err != nil || record.Actor != good.Actor || record.Set != good.Set {
+				t.Errorf("got actor %q and set %q, error %v", record.Actor, record.Set, err)
+			}
+		})
+		group.Go(func() {
+			if _, _, err := s.Change(ctx, journal.Entry{Kind: journal.Held, Serial: held.Serial, Owner: journal.Court, Actor: text}, nil); err == nil {
+				t.Errorf("actor %.20q held", text)
+			}
+		})
+		group.Go(func() {
+			if err := s.SetPosition(ctx, text, 1); err == nil {
+				t.Errorf("follower %.20q was remembered", text)
+			}
+		})
+	}
+	group.Wait()
 }

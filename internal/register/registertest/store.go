@@ -15,7 +15,7 @@ import (
 )
 
 // Store is what a register offers. The methods are documented at
-// [register.SQLite].
+// [register.Register].
 type Store interface {
 	Reserve(context.Context, journal.Intent) error
 	Complete(ctx context.Context, serial journal.Serial, certificate []byte, ticket *journal.Ticket) (journal.Entry, error)
@@ -43,4 +43,4 @@ type Store interface {
 	Close() error
 }
 
-var _ Store = (*register.SQLite)(nil)
+var _ Store = (*register.Register)(nil)
