@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -24,10 +25,28 @@ import (
 	"github.com/altamga/altamga/internal/audit"
 )
 
+// signer signs the logs of the tests.
+func signer() *audit.Signer {
+	s, err := audit.NewSigner("log.example/audit", ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)))
+	if err != nil {
+		panic(err)
+	}
+	return s
+}
+
+// verify returns how many entries of a log are right, and what is wrong with
+// the next one.
+func verify(contents []byte) (int, error) {
+	report, err := audit.Check{Key: signer()}.Verify(bytes.NewReader(contents))
+	return int(report.Entries), err
+}
+
+func config(path string) audit.Config { return audit.Config{Path: path, Key: signer()} }
+
 // open opens a log that the end of the test closes.
 func open(t testing.TB, path string) *audit.Log {
 	t.Helper()
-	l, err := audit.Open(path)
+	l, err := audit.Open(config(path))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,6 +88,7 @@ func TestLine(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			path := name(t)
 			l := open(t, path)
+			first := read(t, path)
 			at := time.Date(2026, 11, 22, 14, 0, 0, 5e8, time.FixedZone("Asia/Baku", 4*3600))
 			err := l.Append(t.Context(), "certificate.revoke",
 				slog.String("issuer", "ehm"), slog.String("name", "Əli \"<&>\"\n\u2028"), slog.Int64("i", math.MinInt64), slog.Uint64("u", math.MaxUint64),
@@ -82,15 +102,15 @@ func TestLine(t *testing.T) {
 				`"issuer":"ehm","name":"Əli \"<&>\"\n\u2028","i":-9223372036854775808,"u":18446744073709551615,` +
 				`"f":1.5,"inf":"-Inf","b":true,"d":"1m30s","at":"2026-11-22T10:00:00.5Z",` +
 				`"err":"it broke","list":["a","b"],"secret":"hidden","nil":null,` +
-				`"person.role":"officer","person.desk.floor":2,"inline":1},"prev":"` + strings.Repeat("0", 64) + `"}` + "\n"
-			if got := string(read(t, path)); got != want {
+				`"person.role":"officer","person.desk.floor":2,"inline":1},"prev":"` + fmt.Sprintf("%x", sha256.Sum256(first)) + `"}` + "\n"
+			if got := string(read(t, path)[len(first):]); got != want {
 				t.Errorf("got  %s\nwant %s", got, want)
 			}
 			if err := l.Append(t.Context(), "empty"); err != nil {
 				t.Fatal(err)
 			}
 			var line struct{ Prev string }
-			if err := json.Unmarshal(bytes.SplitAfter(read(t, path), []byte("\n"))[1], &line); err != nil {
+			if err := json.Unmarshal(bytes.SplitAfter(read(t, path), []byte("\n"))[2], &line); err != nil {
 				t.Fatal(err)
 			}
 			if got, want := line.Prev, fmt.Sprintf("%x", sha256.Sum256([]byte(want))); got != want {
@@ -134,7 +154,7 @@ func TestLine(t *testing.T) {
 		if err := l.Append(t.Context(), "good"); err != nil {
 			t.Error(err)
 		}
-		if n, _, err := audit.Verify(bytes.NewReader(read(t, path))); n != 1 || err != nil {
+		if n, err := verify(read(t, path)); n != 1 || err != nil {
 			t.Errorf("%d lines, %v", n, err)
 		}
 	})
@@ -164,7 +184,9 @@ func TestAppend(t *testing.T) {
 		}
 		all.Wait()
 		entries, last := l.Head()
-		n, hash, err := audit.Verify(bytes.NewReader(read(t, path)))
+		contents := read(t, path)
+		n, err := verify(contents)
+		hash := sha256.Sum256(contents[bytes.LastIndexByte(contents[:len(contents)-1], '\n')+1:])
 		if n != 500 || entries != 500 || hash != last || err != nil {
 			t.Errorf("%d lines, head at %d, same hash %v, %v", n, entries, hash == last, err)
 		}
@@ -201,7 +223,7 @@ func TestAppend(t *testing.T) {
 			t.Fatal(err)
 		}
 		contents := string(read(t, path))
-		if n, _, err := audit.Verify(strings.NewReader(contents)); n != 3 || err != nil {
+		if n, err := verify([]byte(contents)); n != 3 || err != nil {
 			t.Errorf("%d lines, %v", n, err)
 		}
 		if strings.Contains(contents, "second") || !strings.Contains(contents, "audit.truncated") {
@@ -275,6 +297,16 @@ func TestAppend(t *testing.T) {
 	})
 }
 
+// lastSize returns how many entries the last line of a log, a checkpoint, covers.
+func lastSize(t testing.TB, contents []byte) int {
+	t.Helper()
+	report, err := audit.Check{Key: signer()}.Verify(bytes.NewReader(contents))
+	if err != nil || !bytes.HasPrefix(contents[bytes.LastIndexByte(contents[:len(contents)-1], '\n')+1:], []byte(`{"checkpoint":`)) {
+		t.Fatalf("the log does not end with a checkpoint, or %v", err)
+	}
+	return int(report.Last.Size)
+}
+
 func TestOpen(t *testing.T) {
 	t.Run("the chain goes on", func(t *testing.T) {
 		path, _ := written(t, 3)
@@ -282,29 +314,36 @@ func TestOpen(t *testing.T) {
 		if err := l.Append(t.Context(), "more"); err != nil {
 			t.Fatal(err)
 		}
-		if n, _, err := audit.Verify(bytes.NewReader(read(t, path))); n != 4 || err != nil {
+		if n, err := verify(read(t, path)); n != 4 || err != nil {
 			t.Errorf("%d lines, %v", n, err)
 		}
 	})
-	t.Run("a crash at any octet of the last line loses that line alone", func(t *testing.T) {
+	t.Run("G5 a crash at any octet loses the line it was in alone", func(t *testing.T) {
 		path, contents := written(t, 3)
-		second := bytes.LastIndexByte(contents[:len(contents)-1], '\n') + 1
-		for size := second; size <= len(contents); size++ {
+		for size := 0; size <= len(contents); size++ {
+			// Every octet around the end of a line, and some within.
+			if near := contents[max(0, size-3):min(size+3, len(contents))]; !bytes.Contains(near, []byte("\n")) && size%8 != 0 {
+				continue
+			}
 			if err := os.WriteFile(path, contents[:size], 0o600); err != nil {
 				t.Fatal(err)
 			}
-			l, err := audit.Open(path)
+			l, err := audit.Open(config(path))
 			if err != nil {
 				t.Fatalf("%d octets: %v", size, err)
 			}
 			l.Close()
-			n, _, err := audit.Verify(bytes.NewReader(read(t, path)))
-			want := 3 // two and the note
-			if size == second {
-				want = 2
+			want := bytes.Count(contents[:size], []byte(`"}`+"\n"))
+			if size > 0 && contents[size-1] != '\n' {
+				want++ // the note
 			}
-			if n != want || err != nil {
-				t.Fatalf("%d octets: %d lines, want %d, %v", size, n, want, err)
+			after := read(t, path)
+			if n, err := verify(after); n != want || err != nil {
+				t.Fatalf("%d octets: %d entries, want %d, %v", size, n, want, err)
+			}
+			whole := bytes.LastIndexByte(contents[:size], '\n') + 1
+			if !bytes.HasPrefix(after, contents[:whole]) || lastSize(t, after) != want {
+				t.Fatalf("%d octets: the log became\n%s", size, after)
 			}
 		}
 	})
@@ -313,7 +352,7 @@ func TestOpen(t *testing.T) {
 		altered := bytes.Replace(contents, []byte(`"n":1`), []byte(`"n":7`), 1)
 		for _, broken := range [][]byte{altered, append(altered, "half"...), []byte("no log\n"), append(make([]byte, 10), contents...)} {
 			os.WriteFile(path, broken, 0o600)
-			if l, err := audit.Open(path); err == nil {
+			if l, err := audit.Open(config(path)); err == nil {
 				l.Close()
 				t.Errorf("a log of %.40q was opened", broken)
 			}
@@ -340,20 +379,55 @@ func TestOpen(t *testing.T) {
 			t.Fatal(err)
 		}
 		l.Close()
-		if n, _, err := audit.Verify(bytes.NewReader(read(t, path))); n != 61 || err != nil {
+		if n, err := verify(read(t, path)); n != 61 || err != nil {
 			t.Errorf("%d lines, %v", n, err)
 		}
 		contents = read(t, path)
 		contents[len(contents)-100_000] ^= 1
 		os.WriteFile(path, contents, 0o600)
-		if _, err := audit.Open(path); err == nil {
+		if _, err := audit.Open(config(path)); err == nil {
 			t.Error("an altered end was not found")
+		}
+	})
+	t.Run("another key is refused, and so is none", func(t *testing.T) {
+		path, contents := written(t, 2)
+		other, err := audit.NewSigner("log.example/audit", ed25519.NewKeyFromSeed(bytes.Repeat([]byte{1}, 32)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, key := range []*audit.Signer{other, nil} {
+			if l, err := audit.Open(audit.Config{Path: path, Key: key}); err == nil {
+				l.Close()
+				t.Error("the log was opened")
+			}
+		}
+		if !bytes.Equal(read(t, path), contents) {
+			t.Error("it was changed")
+		}
+	})
+	t.Run("a log from before there were checkpoints goes on", func(t *testing.T) {
+		path := name(t)
+		hash := make([]byte, 32)
+		var old []byte
+		for i := range 3 {
+			line := fmt.Appendf(nil, `{"seq":%d,"time":"2026-11-22T10:00:00.000001Z","action":"act","attrs":{},"prev":"%x"}`+"\n", i+1, hash)
+			sum := sha256.Sum256(line)
+			hash, old = sum[:], append(old, line...)
+		}
+		os.WriteFile(path, old, 0o600)
+		l := open(t, path)
+		if err := l.Append(t.Context(), "more"); err != nil {
+			t.Fatal(err)
+		}
+		l.Close()
+		if n, err := verify(read(t, path)); n != 4 || err != nil {
+			t.Errorf("%d entries, %v", n, err)
 		}
 	})
 	t.Run("a second opener is refused", func(t *testing.T) {
 		path := name(t)
 		l := open(t, path)
-		if _, err := audit.Open(path); err == nil || !strings.Contains(err.Error(), "another process") {
+		if _, err := audit.Open(config(path)); err == nil || !strings.Contains(err.Error(), "another process") {
 			t.Errorf("error %v", err)
 		}
 		l.Close()
@@ -362,7 +436,7 @@ func TestOpen(t *testing.T) {
 	t.Run("a log that others may write is refused", func(t *testing.T) {
 		path, _ := written(t, 1)
 		os.Chmod(path, 0o620)
-		if _, err := audit.Open(path); err == nil {
+		if _, err := audit.Open(config(path)); err == nil {
 			t.Error("it was opened")
 		}
 	})
@@ -374,7 +448,7 @@ func TestOpen(t *testing.T) {
 	})
 	t.Run("no folder, a folder, a device", func(t *testing.T) {
 		for _, path := range []string{filepath.Join(t.TempDir(), "none", "audit.log"), t.TempDir(), os.DevNull} {
-			if _, err := audit.Open(path); err == nil {
+			if _, err := audit.Open(config(path)); err == nil {
 				t.Errorf("%s was opened", path)
 			}
 		}
@@ -418,7 +492,7 @@ func TestKill(t *testing.T) {
 		l := open(t, path)
 		n, _ := l.Head()
 		l.Close()
-		if got, _, err := audit.Verify(bytes.NewReader(read(t, path))); got != n || err != nil || n < acknowledged || n == 0 {
+		if got, err := verify(read(t, path)); got != n || err != nil || n < acknowledged || n == 0 {
 			t.Errorf("%d lines (head %d) after %d were acknowledged: %v", got, n, acknowledged, err)
 		}
 	}
