@@ -58,11 +58,12 @@ func hashEntry(ctx context.Context, j Journal, e journal.Entry) (hash [sha256.Si
 			return hash, err
 		}
 		err = lines.Encode(struct {
+			Serial                      journal.Serial
 			Issuer, Profile, Set, Actor string
 			KeyHash                     []byte
 			NotAfter, At                time.Time
 			Certificate                 []byte
-		}{r.Issuer, r.Profile, r.Set, r.Actor, r.KeyHash[:], r.NotAfter, r.At, r.Certificate})
+		}{r.Serial, r.Issuer, r.Profile, r.Set, r.Actor, r.KeyHash[:], r.NotAfter, r.At, r.Certificate})
 		if err != nil {
 			return hash, err
 		}

@@ -104,7 +104,7 @@ func open(c Config) (*Log, error) {
 
 func (l *Log) start(fresh bool) error {
 	if err := lock(l.file); err != nil {
-		return err
+		return fmt.Errorf("%w; each server needs a log of its own", err)
 	}
 	info, err := l.file.Stat()
 	if err != nil {
