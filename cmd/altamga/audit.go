@@ -1,31 +1,387 @@
 package main
 
 import (
+	"context"
+	"crypto"
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"time"
 
 	"github.com/altamga/altamga/internal/audit"
+	"github.com/altamga/altamga/internal/keys"
+	"github.com/altamga/altamga/internal/register"
 )
 
 type auditCommands struct {
-	Verify auditVerify `cmd:"" help:"Check that no line of an audit log was changed, removed or moved."`
+	Verify     auditVerify     `cmd:"" help:"Check an audit log, its journal or a proof, offline, with the public key alone."`
+	Prove      auditProve      `cmd:"" help:"Write a proof that an entry is in the log, or that the log goes on from an earlier checkpoint."`
+	Checkpoint auditCheckpoint `cmd:"" help:"Write the log's last checkpoint, to be kept elsewhere."`
+	Cosign     auditCosign     `cmd:"" help:"Sign a partner's log as its witness, if it goes on from what was signed last."`
+	Key        auditKey        `cmd:"" help:"Print the public key of a log or a witness."`
+}
+
+// publicKeys are the keys that a command checks with.
+type publicKeys struct {
+	Key     string   `required:"" help:"The log's public key (log.pub)." type:"existingfile" placeholder:"FILE"`
+	Witness []string `help:"Public key of a witness that must have signed too; may be repeated." type:"existingfile" placeholder:"FILE"`
+}
+
+func (k publicKeys) read() (log audit.Verifier, witnesses []audit.Verifier, err error) {
+	if log, err = readLogKey(k.Key); err != nil {
+		return nil, nil, err
+	}
+	for _, file := range k.Witness {
+		witness, err := readLogKey(file)
+		if err != nil {
+			return nil, nil, err
+		}
+		witnesses = append(witnesses, witness)
+	}
+	return log, witnesses, nil
+}
+
+func readLogKey(file string) (audit.Verifier, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	key, err := audit.ParseKey(string(text))
+	if err != nil {
+		return nil, withHint(fmt.Errorf("%s: %w", file, err), "`altamga init` writes log.pub; `altamga audit key` prints that of any key")
+	}
+	return key, nil
+}
+
+// readCheckpoints reads checkpoint files.
+func (k publicKeys) readCheckpoints(files []string) ([]audit.Checkpoint, error) {
+	key, witnesses, err := k.read()
+	if err != nil {
+		return nil, err
+	}
+	var checkpoints []audit.Checkpoint
+	for _, file := range files {
+		signed, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		c, err := audit.ParseCheckpoint(signed, key, witnesses...)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+		checkpoints = append(checkpoints, c)
+	}
+	return checkpoints, nil
 }
 
 type auditVerify struct {
-	Log string `arg:"" help:"The audit log." type:"existingfile"`
+	Log string `arg:"" optional:"" help:"The audit log." type:"existingfile"`
+	publicKeys
+	Checkpoint []string `help:"A checkpoint that was kept elsewhere; may be repeated. The log must go on from it." type:"existingfile" placeholder:"FILE"`
+	Journal    string   `help:"The register, whose journal and certificates are held against the log." type:"existingfile" placeholder:"FILE"`
+	Closed     bool     `help:"The log is not being written: every entry must be signed."`
+	Proof      string   `help:"Check this proof instead of a log." type:"existingfile" placeholder:"FILE"`
 }
 
-func (c auditVerify) Run(std streams) error {
+func (c auditVerify) Run(ctx context.Context, std streams) error {
+	check := c.verify
+	switch {
+	case c.Proof != "" && (c.Log != "" || c.Journal != ""):
+		return errors.New("verifying: --proof is checked by itself, without a log or a journal")
+	case c.Proof != "":
+		check = c.proof
+	case len(c.Witness) > 0 && len(c.Checkpoint) == 0:
+		return withHint(errors.New("verifying: a witness signs a checkpoint, and none is named"), "name the file that the witness sent back with --checkpoint")
+	case c.Log == "":
+		return withHint(errors.New("verifying: neither a log nor a proof is named"), "altamga audit verify audit.log --key log.pub")
+	}
+	findings, err := check(ctx)
+	for _, line := range findings {
+		fmt.Fprintln(std.out, line)
+	}
+	return err
+}
+
+// verify checks the log and what belongs to it and returns what holds.
+func (c auditVerify) verify(ctx context.Context) (findings []string, err error) {
+	key, _, err := c.read()
+	if err != nil {
+		return nil, err
+	}
+	against, err := c.readCheckpoints(c.Checkpoint)
+	if err != nil {
+		return nil, err
+	}
+	report, seals, err := c.walk(key, against)
+	if err != nil {
+		return nil, withHint(fmt.Errorf("verifying %s: %d entries are whole: %w", c.Log, report.Entries, err),
+			"keep the file as it is, and compare it with the copies and checkpoints that are kept elsewhere")
+	}
+	if report.Checkpoints == 0 {
+		return nil, withHint(fmt.Errorf("verifying %s: it has no checkpoint, so nothing in it is signed", c.Log), "is it the whole log?")
+	}
+	findings = append(findings, fmt.Sprintf("%s: %d entries, unbroken, %d of them signed by %s, root %s",
+		c.Log, report.Entries, report.Last.Size, report.Last.Origin, report.Last.Root))
+	open := report.Entries - report.Last.Size
+	if open > 0 && c.Closed {
+		return findings, withHint(fmt.Errorf("verifying %s: its last %d entries are not signed", c.Log, open),
+			"after a crash, the next start signs what it left; without a crash, the last checkpoint was taken away")
+	}
+	if open > 0 {
+		findings = append(findings, fmt.Sprintf("%s: the last %d entries follow the last checkpoint and are not signed yet", c.Log, open))
+	}
+	for i, kept := range against {
+		findings = append(findings, fmt.Sprintf("%s: the log goes on from its %d entries", c.Checkpoint[i], kept.Size))
+	}
+	if c.Journal != "" {
+		journal, err := holdJournal(ctx, c.Journal, seals)
+		if err != nil {
+			return findings, err
+		}
+		findings = append(findings, journal)
+	}
+	return findings, nil
+}
+
+// walk reads the log. A server that is writing it may be in the middle of a line:
+// then it is read again.
+func (c auditVerify) walk(key audit.Verifier, against []audit.Checkpoint) (report audit.Report, seals *audit.Seals, err error) {
+	size := int64(-1)
+	for {
+		file, err := os.Open(c.Log)
+		if err != nil {
+			return report, nil, err
+		}
+		seals = new(audit.Seals)
+		report, err = audit.Check{Key: key, Against: against, Entry: seals.Add}.Verify(file)
+		info, fault := file.Stat()
+		file.Close()
+		if fault != nil || !audit.Unfinished(err) || info.Size() == size {
+			return report, seals, errors.Join(err, fault)
+		}
+		size = info.Size()
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// holdJournal holds a register against what the log says of its journal.
+func holdJournal(ctx context.Context, path string, seals *audit.Seals) (finding string, err error) {
+	opened, err := register.Open(ctx, path)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, opened.Close()) }()
+	hint := "keep the register as it is; the entry that is named, or its certificate, is not what was written"
+	further, err := seals.Hold(ctx, opened)
+	if err != nil {
+		return "", withHint(fmt.Errorf("%s: %w", path, err), hint)
+	}
+	// That every status is what the entries lead to, the log does not know.
+	if err := opened.Check(ctx); err != nil {
+		return "", withHint(fmt.Errorf("%s: %w", path, err), hint)
+	}
+	finding = fmt.Sprintf("%s: %d journal entries and their certificates are those of the log", path, seals.Entries())
+	if further > 0 {
+		finding += fmt.Sprintf("; %d newer ones are not in it yet", further)
+	}
+	return finding, nil
+}
+
+// proof checks a proof file.
+func (c auditVerify) proof(context.Context) ([]string, error) {
+	key, witnesses, err := c.read()
+	if err != nil {
+		return nil, err
+	}
+	var old *audit.Checkpoint
+	if len(c.Checkpoint) > 0 {
+		// The earlier checkpoint is one's own: no witness need have signed it.
+		earlier, err := publicKeys{Key: c.Key}.readCheckpoints(c.Checkpoint[:1])
+		if err != nil {
+			return nil, err
+		}
+		old = &earlier[0]
+	}
+	file, err := os.ReadFile(c.Proof)
+	if err != nil {
+		return nil, err
+	}
+	p, err := audit.CheckProof(file, key, old, witnesses...)
+	if err != nil {
+		return nil, withHint(fmt.Errorf("%s: %w", c.Proof, err), "for a proof of consistency, give the earlier checkpoint with --checkpoint")
+	}
+	if p.Line == nil {
+		return []string{fmt.Sprintf("%s: the %d entries of %s go on from the earlier %d", c.Proof, p.Checkpoint.Size, p.Checkpoint.Origin, p.Old)}, nil
+	}
+	return []string{
+		fmt.Sprintf("%s: the entry is in the log of %s, as one of %d that are signed:", c.Proof, p.Checkpoint.Origin, p.Checkpoint.Size),
+		string(p.Line[:len(p.Line)-1]),
+	}, nil
+}
+
+// output is where a command writes its file.
+type output struct {
+	Out string `short:"o" help:"The file to write. Default: standard output." type:"path" placeholder:"FILE"`
+}
+
+func (o output) write(std streams, data []byte) error {
+	if o.Out == "" {
+		_, err := std.out.Write(data)
+		return err
+	}
+	return writeFile(o.Out, data, 0o644)
+}
+
+type auditProve struct {
+	Log string `arg:"" help:"The audit log." type:"existingfile"`
+	Seq int64  `arg:"" optional:"" help:"The number of the entry to prove."`
+	publicKeys
+	Since      *int64   `help:"Prove instead that the log goes on from its first N entries: what a witness asks for." placeholder:"N"`
+	Checkpoint []string `help:"The checkpoint to lead to, such as one with cosignatures; may be repeated, to take in several witnesses' signatures. Default: the last in the log." type:"existingfile" placeholder:"FILE"`
+	output
+}
+
+func (c auditProve) Run(std streams) error {
+	if (c.Seq == 0) == (c.Since == nil) {
+		return withHint(errors.New("proving: name either an entry or --since"), "altamga audit prove audit.log 12 --key log.pub")
+	}
+	key, witnesses, err := c.read()
+	if err != nil {
+		return err
+	}
+	at, err := mergedCheckpoint(c.Checkpoint, key, witnesses)
+	if err != nil {
+		return err
+	}
 	file, err := os.Open(c.Log)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	entries, last, err := audit.Verify(file)
-	if err != nil {
-		return withHint(fmt.Errorf("verifying %s: %d entries are whole: %w", c.Log, entries, err),
-			"keep the file as it is, and compare it with the copies and hashes that were noted elsewhere")
+	var proof []byte
+	if c.Since != nil {
+		proof, err = audit.ProveConsistency(file, key, *c.Since, at)
+	} else {
+		proof, err = audit.ProveEntry(file, key, c.Seq, at)
 	}
-	fmt.Fprintf(std.out, "%s: %d entries, unbroken, up to %x\n", c.Log, entries, last)
-	return nil
+	if err != nil {
+		return err
+	}
+	return c.write(std, proof)
+}
+
+// mergedCheckpoint reads the files of one checkpoint that several witnesses
+// signed; nil without files.
+func mergedCheckpoint(files []string, key audit.Verifier, witnesses []audit.Verifier) (*audit.Checkpoint, error) {
+	var signed [][]byte
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		signed = append(signed, text)
+	}
+	if len(signed) == 0 {
+		return nil, nil
+	}
+	merged, err := audit.MergeCheckpoints(signed...)
+	if err != nil {
+		return nil, err
+	}
+	c, err := audit.ParseCheckpoint(merged, key, witnesses...)
+	return &c, err
+}
+
+type auditCheckpoint struct {
+	Log string `arg:"" help:"The audit log." type:"existingfile"`
+	publicKeys
+	With []string `help:"A checkpoint that a witness sent back; may be repeated. Written is that checkpoint with all their signatures." type:"existingfile" placeholder:"FILE"`
+	output
+}
+
+func (c auditCheckpoint) Run(std streams) error {
+	key, witnesses, err := c.read()
+	if err != nil {
+		return err
+	}
+	merged, err := mergedCheckpoint(c.With, key, witnesses)
+	if err != nil {
+		return err
+	}
+	var against []audit.Checkpoint
+	if merged != nil {
+		against = append(against, *merged)
+	}
+	report, _, err := auditVerify{Log: c.Log}.walk(key, against)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s: %w", c.Log, err)
+	case merged != nil:
+		return c.write(std, merged.Note)
+	case report.Checkpoints == 0:
+		return fmt.Errorf("%s: it has no checkpoint", c.Log)
+	}
+	return c.write(std, report.Last.Note)
+}
+
+type auditCosign struct {
+	Request string `arg:"" help:"What the partner sent: the output of altamga audit prove LOG --since N." type:"existingfile"`
+	Log     string `required:"" help:"Public key of the partner's log." type:"existingfile" placeholder:"FILE"`
+	Name    string `required:"" help:"The witness's name, such as pki.example/witness."`
+	Signer  string `required:"" help:"URI of the witness's key." placeholder:"URI"`
+	Memory  string `required:"" help:"The file that remembers what was signed. Made when it is not there; without it, a fork could be signed." type:"path" placeholder:"FILE"`
+	output
+}
+
+func (c auditCosign) Run(std streams) error {
+	log, err := readLogKey(c.Log)
+	if err != nil {
+		return err
+	}
+	key, err := keys.Open(c.Signer, ".")
+	if err != nil {
+		return err
+	}
+	signer, err := audit.NewCosigner(c.Name, key)
+	if err != nil {
+		return err
+	}
+	request, err := os.ReadFile(c.Request)
+	if err != nil {
+		return err
+	}
+	signed, err := audit.Witness{Log: log, Key: signer, Memory: c.Memory}.Cosign(request)
+	if err != nil {
+		return fmt.Errorf("%s: %w", filepath.Base(c.Request), err)
+	}
+	return c.write(std, signed)
+}
+
+type auditKey struct {
+	URI     string `arg:"" name:"uri" help:"URI of the key."`
+	Name    string `required:"" help:"Origin of the log, or name of the witness."`
+	Witness bool   `help:"The key is one of a witness."`
+	New     bool   `help:"Make the key (Ed25519); one that exists is never overwritten."`
+	output
+}
+
+func (c auditKey) Run(std streams) error {
+	open := keys.Open
+	if c.New {
+		open = func(uri, dir string) (crypto.Signer, error) { return keys.Generate(uri, dir, "ed25519") }
+	}
+	key, err := open(c.URI, ".")
+	if err != nil {
+		return err
+	}
+	public := audit.NewSigner
+	if c.Witness {
+		public = audit.NewCosigner
+	}
+	signer, err := public(c.Name, key)
+	if err != nil {
+		return err
+	}
+	return c.write(std, []byte(signer.Public()+"\n"))
 }

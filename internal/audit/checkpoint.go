@@ -44,7 +44,7 @@ func (t *tree) sign(key *Signer) (Checkpoint, error) {
 
 // ParseCheckpoint reads a signed checkpoint. It must be signed with the log's
 // key and cosigned by every one of the witnesses.
-func ParseCheckpoint(signed []byte, key note.Verifier, witnesses ...note.Verifier) (Checkpoint, error) {
+func ParseCheckpoint(signed []byte, key Verifier, witnesses ...Verifier) (Checkpoint, error) {
 	c, err := parseCheckpoint(signed, key, witnesses)
 	if err != nil {
 		return Checkpoint{}, fmt.Errorf("reading checkpoint: %w", err)
@@ -52,7 +52,7 @@ func ParseCheckpoint(signed []byte, key note.Verifier, witnesses ...note.Verifie
 	return c, nil
 }
 
-func parseCheckpoint(signed []byte, key note.Verifier, witnesses []note.Verifier) (c Checkpoint, err error) {
+func parseCheckpoint(signed []byte, key Verifier, witnesses []Verifier) (c Checkpoint, err error) {
 	if err := canonical(signed); err != nil {
 		return c, err
 	}
@@ -63,7 +63,7 @@ func parseCheckpoint(signed []byte, key note.Verifier, witnesses []note.Verifier
 	if err != nil {
 		return c, err
 	}
-	by := func(v note.Verifier) bool {
+	by := func(v Verifier) bool {
 		return slices.ContainsFunc(n.Sigs, func(s note.Signature) bool { return s.Name == v.Name() && s.Hash == v.KeyHash() })
 	}
 	if !by(key) {
@@ -176,7 +176,7 @@ func (t *tree) line(c Checkpoint) ([]byte, error) {
 
 // parseCheckpointLine reads a line with its newline. Every octet of it counts: it must
 // be as line wrote it.
-func parseCheckpointLine(line []byte, key note.Verifier) (Checkpoint, *tree, error) {
+func parseCheckpointLine(line []byte, key Verifier) (Checkpoint, *tree, error) {
 	malformed := errors.New("it is not a checkpoint as this log writes them")
 	var l checkpointLine
 	if err := json.Unmarshal(line, &l); err != nil {

@@ -26,6 +26,9 @@ const (
 	typeCosignature = 0x04 // c2sp.org/tlog-cosignature
 )
 
+// Verifier is the public key of a log or a witness.
+type Verifier = note.Verifier
+
 // Signer signs a log's checkpoints, or a witness's cosignatures under them.
 type Signer struct {
 	verifier
@@ -88,7 +91,7 @@ func cosigned(at uint64, text []byte) []byte {
 // public key. [ParseKey] reads it.
 func (s *Signer) Public() string { return s.verifier.String() }
 
-// verifier is the public half of a [Signer]. It is a [note.Verifier].
+// verifier is the public half of a [Signer]: a [Verifier].
 type verifier struct {
 	name   string
 	id     uint32
@@ -99,7 +102,7 @@ type verifier struct {
 
 // ParseKey reads the public key of a log or a witness, as [Signer.Public]
 // writes it.
-func ParseKey(line string) (note.Verifier, error) {
+func ParseKey(line string) (Verifier, error) {
 	malformed := errors.New("reading log key: it is not a line NAME+ID+KEY")
 	name, rest, _ := strings.Cut(strings.TrimSpace(line), "+")
 	id, encoded, ok := strings.Cut(rest, "+")

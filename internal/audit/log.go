@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 )
@@ -28,6 +29,9 @@ type Config struct {
 	Entries int
 	// Interval is how long after an entry a checkpoint must follow. Default 5 s.
 	Interval time.Duration
+	// Request returns what to say of the request that a context belongs to, in
+	// the attributes "via.NAME". Nil for nothing.
+	Request func(context.Context) []slog.Attr
 }
 
 // Log is an open audit log. Its methods may be called by many goroutines.
@@ -153,6 +157,11 @@ func (l *Log) start(fresh bool) error {
 func (l *Log) Append(ctx context.Context, action string, attrs ...slog.Attr) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("writing audit log: %w", err)
+	}
+	if l.config.Request != nil {
+		if via := l.config.Request(ctx); len(via) > 0 {
+			attrs = append(slices.Clip(attrs), slog.Attr{Key: "via", Value: slog.GroupValue(via...)})
+		}
 	}
 	b, err := l.enqueue(action, attrs)
 	if err != nil {
@@ -307,6 +316,9 @@ func (l *Log) Head() (entries int, last [sha256.Size]byte) {
 
 // Origin returns the log's name in its checkpoints.
 func (l *Log) Origin() string { return l.config.Key.Name() }
+
+// PublicKey returns the line with which anybody verifies the log.
+func (l *Log) PublicKey() string { return l.config.Key.Public() }
 
 // Ready returns why Append would fail or the log cannot be signed, or nil.
 func (l *Log) Ready(context.Context) error {

@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 )
 
@@ -37,7 +36,7 @@ type Proof struct {
 // entry's line). The proof leads to at, or to the log's last checkpoint when
 // at is nil. The log is verified on the way: none that is not whole gives
 // proofs.
-func ProveEntry(log io.ReadSeeker, key note.Verifier, seq int64, at *Checkpoint) ([]byte, error) {
+func ProveEntry(log io.ReadSeeker, key Verifier, seq int64, at *Checkpoint) ([]byte, error) {
 	var line []byte
 	c, err := provable(log, key, at, func(e Entry) error {
 		if e.Seq == uint64(seq) {
@@ -67,7 +66,7 @@ func ProveEntry(log io.ReadSeeker, key note.Verifier, seq int64, at *Checkpoint)
 // earlier checkpoint of old entries: that none of them was altered or removed.
 // It leads to at, or to the log's last checkpoint when at is nil. The file is what
 // a witness asks for (c2sp.org/tlog-witness).
-func ProveConsistency(log io.ReadSeeker, key note.Verifier, old int64, at *Checkpoint) ([]byte, error) {
+func ProveConsistency(log io.ReadSeeker, key Verifier, old int64, at *Checkpoint) ([]byte, error) {
 	c, err := provable(log, key, at, nil)
 	switch {
 	case err != nil:
@@ -100,7 +99,7 @@ func appendProof(b *bytes.Buffer, hashes []tlog.Hash, c Checkpoint) []byte {
 }
 
 // provable verifies the log and returns the checkpoint that a proof leads to.
-func provable(log io.ReadSeeker, key note.Verifier, at *Checkpoint, entry func(Entry) error) (Checkpoint, error) {
+func provable(log io.ReadSeeker, key Verifier, at *Checkpoint, entry func(Entry) error) (Checkpoint, error) {
 	if _, err := log.Seek(0, io.SeekStart); err != nil {
 		return Checkpoint{}, err
 	}
@@ -176,7 +175,7 @@ func nodes(log io.ReadSeeker, size int64, needed map[int64]tlog.Hash) error {
 // cosignatures of the witnesses, all of which must be there. A proof of
 // consistency is held against the earlier checkpoint, old; one of inclusion
 // does not need it.
-func CheckProof(file []byte, key note.Verifier, old *Checkpoint, witnesses ...note.Verifier) (Proof, error) {
+func CheckProof(file []byte, key Verifier, old *Checkpoint, witnesses ...Verifier) (Proof, error) {
 	p, err := checkProof(file, key, old, witnesses)
 	if err != nil {
 		return Proof{}, fmt.Errorf("checking proof: %w", err)
@@ -184,7 +183,7 @@ func CheckProof(file []byte, key note.Verifier, old *Checkpoint, witnesses ...no
 	return p, nil
 }
 
-func checkProof(file []byte, key note.Verifier, old *Checkpoint, witnesses []note.Verifier) (p Proof, err error) {
+func checkProof(file []byte, key Verifier, old *Checkpoint, witnesses []Verifier) (p Proof, err error) {
 	f, err := parseProof(file)
 	if err != nil {
 		return p, err

@@ -8,13 +8,12 @@ import (
 	"fmt"
 	"io"
 
-	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 )
 
 // scanner walks over the lines of a log and holds each to those before it.
 type scanner struct {
-	key note.Verifier
+	key Verifier
 	// at is the place in the chain after the last line. Unless begun, the first
 	// line is taken at its word about what came before it.
 	at    link

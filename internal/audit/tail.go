@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-
-	"golang.org/x/mod/sumdb/note"
 )
 
 // tailWindow is how much of a log's end is checked at least when it is opened:
@@ -17,7 +15,7 @@ const tailWindow = 1 << 20
 // checkpoint and at least tailWindow, and returns what it found and the length
 // of the log up to its last whole line. Octets after that are a line without
 // its newline. A log without a checkpoint is read from its beginning.
-func readTail(r io.ReaderAt, size int64, key note.Verifier) (s *scanner, whole int64, err error) {
+func readTail(r io.ReaderAt, size int64, key Verifier) (s *scanner, whole int64, err error) {
 	s = &scanner{key: key}
 	if whole, err = wholeLines(r, size); err != nil {
 		return nil, 0, err

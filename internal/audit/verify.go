@@ -5,14 +5,13 @@ import (
 	"fmt"
 	"io"
 
-	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 )
 
 // Check says what a log is held against.
 type Check struct {
 	// Key is the log's public key. Required.
-	Key note.Verifier
+	Key Verifier
 	// Against are checkpoints of the log that were kept elsewhere: at the
 	// entries that each was signed for, the log must still be the same.
 	Against []Checkpoint

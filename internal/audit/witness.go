@@ -18,7 +18,7 @@ import (
 // with files instead of requests.
 type Witness struct {
 	// Log is the public key of the log.
-	Log note.Verifier
+	Log Verifier
 	// Key signs: see [NewCosigner].
 	Key *Signer
 	// Memory is the file that remembers what was signed, one checkpoint a line;
@@ -122,7 +122,7 @@ func (w Witness) open() (f *os.File, last Checkpoint, err error) {
 		if err = json.Unmarshal(line, &l); err != nil {
 			return nil, last, err
 		}
-		if last, err = parseCheckpoint([]byte(l.Checkpoint), w.Log, []note.Verifier{&w.Key.verifier}); err != nil {
+		if last, err = parseCheckpoint([]byte(l.Checkpoint), w.Log, []Verifier{&w.Key.verifier}); err != nil {
 			return nil, last, err
 		}
 	}
