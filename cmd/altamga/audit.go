@@ -172,6 +172,10 @@ func holdJournal(ctx context.Context, path string, seals *audit.Seals) (finding 
 		return "", err
 	}
 	defer func() { err = errors.Join(err, opened.Close()) }()
+	return holdRegister(ctx, path, opened, seals)
+}
+
+func holdRegister(ctx context.Context, path string, opened *register.SQLite, seals *audit.Seals) (finding string, err error) {
 	hint := "keep the register as it is; the entry that is named, or its certificate, is not what was written"
 	further, err := seals.Hold(ctx, opened)
 	if err != nil {

@@ -64,6 +64,7 @@ func via(ctx context.Context) []slog.Attr {
 func (p *process) follow() {
 	p.follower = &audit.Follower{Log: p.audit, Journal: p.register, Logger: p.log}
 	p.loops = append(p.loops, serve.Loop{Name: "audit of the journal", Run: p.follower.Run})
+	p.admin.Add("ca", p.follower.Ready)
 }
 
 // followLast writes what the last requests left in the journal. What cannot be

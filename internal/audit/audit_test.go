@@ -1,7 +1,6 @@
 package audit_test
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/ed25519"
@@ -11,7 +10,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -453,49 +451,6 @@ func TestOpen(t *testing.T) {
 			}
 		}
 	})
-}
-
-// TestKill kills a process that appends without pause and looks at its log.
-func TestKill(t *testing.T) {
-	if path := os.Getenv("AUDIT_TEST_APPEND"); path != "" {
-		l := open(t, path)
-		for i := 0; ; i++ {
-			var all sync.WaitGroup
-			for range 4 {
-				all.Go(func() { l.Append(context.Background(), "act", slog.String("pad", strings.Repeat("x", i%3000))) })
-			}
-			all.Wait()
-			n, _ := l.Head()
-			fmt.Printf("written %d\n", n)
-		}
-	}
-	path := name(t)
-	for range 5 {
-		cmd := exec.Command(os.Args[0], "-test.run=^TestKill$")
-		cmd.Env = append(os.Environ(), "AUDIT_TEST_APPEND="+path)
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		acknowledged, lives := 0, 1+rand.IntN(20)
-		for lines := bufio.NewScanner(out); lines.Scan(); {
-			if n, _ := fmt.Sscanf(lines.Text(), "written %d", &acknowledged); n == 1 {
-				if lives--; lives == 0 {
-					time.AfterFunc(time.Duration(rand.IntN(3000))*time.Microsecond, func() { cmd.Process.Kill() })
-				}
-			}
-		}
-		cmd.Wait()
-		l := open(t, path)
-		n, _ := l.Head()
-		l.Close()
-		if got, err := verify(read(t, path)); got != n || err != nil || n < acknowledged || n == 0 {
-			t.Errorf("%d lines (head %d) after %d were acknowledged: %v", got, n, acknowledged, err)
-		}
-	}
 }
 
 func BenchmarkAppend(b *testing.B) {

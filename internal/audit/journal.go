@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/altamga/altamga/internal/journal"
@@ -78,6 +79,26 @@ type Follower struct {
 	Journal FollowedJournal
 	// Logger hears of failures; the follower tries again. nil discards.
 	Logger *slog.Logger
+
+	mu    sync.Mutex
+	fault error // why the last try failed
+}
+
+// Ready returns why the log does not follow the journal at the moment, or nil.
+func (f *Follower) Ready(context.Context) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.fault
+}
+
+// tried remembers how a try to follow ended, and tells of the first failure.
+func (f *Follower) tried(ctx context.Context, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err != nil && f.fault == nil && f.Logger != nil {
+		f.Logger.LogAttrs(ctx, slog.LevelError, "the audit log cannot follow the journal", slog.Any("error", err))
+	}
+	f.fault = err
 }
 
 // name is that under which the register remembers the follower: another log
@@ -127,24 +148,19 @@ func (f *Follower) catchUp(ctx context.Context) (position uint64, err error) {
 // Run follows the journal until ctx ends. A store or a log that fails is tried
 // again, every second.
 func (f *Follower) Run(ctx context.Context) error {
-	failing := false
 	for ctx.Err() == nil {
 		position, err := f.catchUp(ctx)
-		pause := gather
 		if err == nil {
-			if err = f.Journal.Wait(ctx, position); err == nil {
-				failing = false
-			}
+			f.tried(ctx, nil)
+			err = f.Journal.Wait(ctx, position)
 		}
 		if ctx.Err() != nil {
 			break
 		}
+		pause := gather
 		if err != nil {
+			f.tried(ctx, fmt.Errorf("following the journal: %w", err))
 			pause = time.Second
-			if !failing && f.Logger != nil {
-				f.Logger.LogAttrs(ctx, slog.LevelError, "the audit log cannot follow the journal", slog.Any("error", err))
-			}
-			failing = true
 		}
 		select {
 		case <-time.After(pause):

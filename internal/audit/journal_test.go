@@ -207,7 +207,8 @@ func TestFollower(t *testing.T) {
 			l := open(t, path)
 			ctx, stop := context.WithCancel(t.Context())
 			done := make(chan error, 1)
-			go func() { done <- (&audit.Follower{Log: l, Journal: j}).Run(ctx) }()
+			f := &audit.Follower{Log: l, Journal: j}
+			go func() { done <- f.Run(ctx) }()
 			known := func(want uint64) {
 				t.Helper()
 				time.Sleep(3 * time.Second)
@@ -222,10 +223,16 @@ func TestFollower(t *testing.T) {
 			j.mu.Unlock()
 			j.add(journal.Revoked, 0)
 			known(1)
+			if f.Ready(ctx) == nil {
+				t.Error("the follower says that it is ready")
+			}
 			j.mu.Lock()
 			j.broken = nil
 			j.mu.Unlock()
 			known(2)
+			if err := f.Ready(ctx); err != nil {
+				t.Error(err)
+			}
 			stop()
 			if err := <-done; err != nil {
 				t.Error(err)

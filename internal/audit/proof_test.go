@@ -224,17 +224,33 @@ func TestProveConsistency(t *testing.T) {
 }
 
 func FuzzProof(f *testing.F) {
-	contents, kept := grown(f, 5)
-	entry, _ := audit.ProveEntry(bytes.NewReader(contents), signer(), 3, nil)
-	consistency, _ := audit.ProveConsistency(bytes.NewReader(contents), signer(), 3, nil)
+	contents := read(f, "testdata/five.log")
+	lines := bytes.SplitAfter(contents, []byte("\n"))
+	entry, err := audit.ProveEntry(bytes.NewReader(contents), signer(), 3, nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	// The log up to its checkpoint of four entries.
+	earlier := checkpointOf(f, bytes.Join(lines[:7], nil))
+	consistency, err := audit.ProveConsistency(bytes.NewReader(contents), signer(), 4, nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	last := checkpointOf(f, contents)
 	f.Add(entry)
 	f.Add(consistency)
-	f.Add(kept[2].Note)
+	f.Add(earlier.Note)
+	f.Add(last.Note)
 	f.Fuzz(func(t *testing.T, file []byte) {
-		if p, err := audit.CheckProof(file, signer(), &kept[3]); err == nil && p.Line != nil && !bytes.Contains(contents, p.Line) {
-			t.Errorf("%q was proven", p.Line)
+		if p, err := audit.CheckProof(file, signer(), &earlier); err == nil {
+			switch {
+			case p.Line != nil && !bytes.Contains(contents, p.Line):
+				t.Errorf("%q was proven", p.Line)
+			case p.Line == nil && p.Old != 4:
+				t.Errorf("it was proven that the log goes on from %d entries", p.Old)
+			}
 		}
-		if c, err := audit.ParseCheckpoint(file, signer()); err == nil && c.Root != kept[c.Size].Root {
+		if c, err := audit.ParseCheckpoint(file, signer()); err == nil && c.Root != earlier.Root && c.Root != last.Root {
 			t.Errorf("checkpoint %+v", c)
 		}
 	})
