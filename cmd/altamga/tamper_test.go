@@ -48,6 +48,7 @@ func TestRegisterTampered(t *testing.T) {
 	}
 	// One connection, and no checks that the file itself does not make.
 	db.SetMaxOpenConns(1)
+	execute("PRAGMA synchronous = OFF")
 	execute("PRAGMA foreign_keys = OFF")
 	execute("PRAGMA ignore_check_constraints = ON")
 

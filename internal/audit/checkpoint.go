@@ -174,8 +174,8 @@ func (t *tree) line(c Checkpoint) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// parseCheckpointLine reads a line with its newline. Every octet of it counts: it must
-// be as line wrote it.
+// parseCheckpointLine reads a line with its newline. Every octet of it counts:
+// it must be as line wrote it.
 func parseCheckpointLine(line []byte, key Verifier) (Checkpoint, *tree, error) {
 	malformed := errors.New("it is not a checkpoint as this log writes them")
 	var l checkpointLine
