@@ -47,6 +47,7 @@ const doors = `
 const libraries = `
 	golang.org/x/crypto              every
 	golang.org/x/crypto/ocsp         cmd/altamga conformance interop  test: every
+	golang.org/x/mod                 internal/audit
 	golang.org/x/sync                cmd/altamga
 	github.com/BurntSushi/toml       internal/config ca
 	github.com/alecthomas/kong       cmd/altamga

@@ -106,11 +106,15 @@ func splitConfig(t *testing.T, dir, name string, admin config.Address) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := "audit.log"
-	if name != "ca" {
-		log = "audit-" + name + ".log"
+	c, err := loadConfigFile(dir)
+	if err != nil {
+		t.Fatal(err)
 	}
-	text := fmt.Sprintf("[register]\npath = \"register.db\"\n[audit]\npath = %q\n[admin]\nlisten = %q\n", log, admin)
+	log, origin := "audit.log", c.Audit.Origin
+	if name != "ca" {
+		log, origin = "audit-"+name+".log", origin+"/"+name
+	}
+	text := fmt.Sprintf("[register]\npath = \"register.db\"\n[audit]\npath = %q\nkey = \"file:keys/audit.key\"\norigin = %q\n[admin]\nlisten = %q\n", log, origin, admin)
 	section := regexp.MustCompile(`(?ms)^\[` + name + `\]$.*?(^\[[a-z]+\]$|\z)`).FindString(string(whole))
 	if i := strings.LastIndex(section, "\n["); i > 0 && !strings.HasPrefix(section[i:], "\n[[") {
 		section = section[:i]

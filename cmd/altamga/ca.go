@@ -63,6 +63,7 @@ func (p *process) addCA(ctx context.Context) error {
 		s.LongPoll = func(r *http.Request) bool { return r.URL.Path == "/v1/journal" }
 	})
 	p.loops = append(p.loops, serve.Loop{Name: "ca expiry", Run: authority.Run})
+	p.follow()
 	p.admin.Add("ca", p.audit.Ready)
 	p.admin.Add("ca", p.registerReady)
 	return nil

@@ -49,6 +49,18 @@ type registerConfig struct {
 type auditConfig struct {
 	// Path of the log. One process at a time writes it.
 	Path config.Path `toml:"path"`
+	// Key is the URI of the key that signs the log's checkpoints, Ed25519 or
+	// ECDSA. `altamga audit key` prints its public key.
+	Key string `toml:"key"`
+	// Origin is the log's name in its checkpoints, such as
+	// pki.example/audit: no spaces, no plus, and no other log's. It never
+	// changes: with another one, or another key, begin another log.
+	Origin string `toml:"origin"`
+	// CheckpointEntries and CheckpointInterval bound how many entries, and for
+	// how long, stand in the log before a checkpoint signs them. Default 1000
+	// and 5s.
+	CheckpointEntries  int           `toml:"checkpoint_entries"`
+	CheckpointInterval time.Duration `toml:"checkpoint_interval"`
 }
 
 type adminConfig struct {
@@ -272,8 +284,18 @@ func (c *suiteConfig) Validate() error {
 	return errors.Join(faults...)
 }
 
-func (c *auditConfig) Validate() error { return required(field{"path", string(c.Path)}) }
 func (c *adminConfig) Validate() error { return required(field{"listen", string(c.Listen)}) }
+
+func (c *auditConfig) Validate() error {
+	err := required(field{"path", string(c.Path)}, field{"key", c.Key}, field{"origin", c.Origin})
+	if c.CheckpointEntries < 0 {
+		err = errors.Join(err, config.Wrong("checkpoint_entries", "is negative"))
+	}
+	if c.CheckpointInterval < 0 {
+		err = errors.Join(err, config.Wrong("checkpoint_interval", "is negative"))
+	}
+	return err
+}
 
 func (c *tlsConfig) Validate() error {
 	return required(field{"certificate", string(c.Certificate)}, field{"key", c.Key}, field{"peers", string(c.Peers)})

@@ -73,6 +73,17 @@ func TestKilledWhileIssuing(t *testing.T) {
 	}
 
 	ctx := within(t, time.Minute)
+	// Design rule G5: ten kills later, log and journal still prove one another,
+	// once a start has signed what the last kill left.
+	startCentre(t, dir).stop()
+	findings, err := auditVerify{
+		Log: filepath.Join(dir, "audit.log"), publicKeys: publicKeys{Key: filepath.Join(dir, "log.pub")},
+		Journal: filepath.Join(dir, "register.db"), Closed: true,
+	}.verify(ctx)
+	if err != nil {
+		t.Errorf("verifying after the kills: %v", err)
+	}
+	t.Log(strings.Join(findings, "\n"))
 	opened, err := register.Open(ctx, filepath.Join(dir, "register.db"))
 	if err != nil {
 		t.Fatal(err)

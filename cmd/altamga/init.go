@@ -23,6 +23,7 @@ import (
 
 	"github.com/altamga/altamga/ca"
 	"github.com/altamga/altamga/internal/audit"
+	"github.com/altamga/altamga/internal/config"
 	"github.com/altamga/altamga/internal/keys"
 	"github.com/altamga/altamga/internal/lint"
 	"github.com/altamga/altamga/internal/register"
@@ -138,6 +139,8 @@ type founder struct {
 	TSAKey, Issuer string
 	Staff          []foundStaff
 	CRLDelay       string
+	// Key of the audit log, and its name in its checkpoints.
+	AuditKey, Origin string
 }
 
 // foundAuthority is an authority as the configuration has it.
@@ -185,7 +188,7 @@ func (f *founder) build(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.register.Close()) }()
-	if f.audit, err = audit.Open(filepath.Join(f.dir, "audit.log")); err != nil {
+	if err := f.openAudit(); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.audit.Close()) }()
@@ -197,7 +200,27 @@ func (f *founder) build(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	if err := (&audit.Follower{Log: f.audit, Journal: f.register}).CatchUp(ctx); err != nil {
+		return err
+	}
 	return f.config()
+}
+
+// openAudit makes the audit log, its key and log.pub, with which anybody
+// verifies it.
+func (f *founder) openAudit() error {
+	f.AuditKey = f.keyURI("audit")
+	_, host, _ := strings.Cut(string(f.plan.Servers.RA.URL), "://")
+	f.Origin = host + "audit"
+	if _, err := keys.Generate(f.AuditKey, f.dir, "ed25519"); err != nil {
+		return err
+	}
+	opened, err := openAudit(&auditConfig{Path: config.Path(filepath.Join(f.dir, "audit.log")), Key: f.AuditKey, Origin: f.Origin}, f.dir)
+	if err != nil {
+		return err
+	}
+	f.audit = opened
+	return os.WriteFile(filepath.Join(f.dir, "log.pub"), []byte(opened.PublicKey()+"\n"), 0o644)
 }
 
 // hierarchy makes root, policy and issuing centres.

@@ -39,6 +39,9 @@ type process struct {
 	register *register.Register
 	audit    *audit.Log
 
+	// follower, when not nil, writes the journal's hashes into the audit log.
+	follower *audit.Follower
+
 	servers []serve.Server
 	loops   []serve.Loop
 	closers []io.Closer
@@ -77,7 +80,7 @@ func (p *process) open(ctx context.Context) error {
 		p.closers = append(p.closers, opened)
 	}
 	if c := p.config.Audit; c != nil {
-		opened, err := audit.Open(string(c.Path))
+		opened, err := openAudit(c, p.dir)
 		if err != nil {
 			return err
 		}
@@ -89,7 +92,7 @@ func (p *process) open(ctx context.Context) error {
 
 // add makes a server part of the process.
 func (p *process) add(name string, address config.Address, tls *tls.Config, handler http.Handler, more ...func(*serve.Server)) {
-	server := serve.Server{Name: name, TLS: tls, Handler: handler, Listener: pending{address: address}}
+	server := serve.Server{Name: name, TLS: tls, Handler: fromWhere(handler), Listener: pending{address: address}}
 	for _, change := range more {
 		change(&server)
 	}
@@ -120,7 +123,9 @@ func (p *process) run(ctx context.Context) error {
 		p.servers[i].Listener = listener
 		p.log.LogAttrs(ctx, slog.LevelInfo, "listening", slog.String("server", p.servers[i].Name), slog.String("address", listener.Addr().String()))
 	}
-	return serve.Run(ctx, p.log, p.servers, p.loops)
+	err := serve.Run(ctx, p.log, p.servers, p.loops)
+	p.followLast(ctx)
+	return err
 }
 
 // close gives back what open took, in reverse order.

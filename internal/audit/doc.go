@@ -1,27 +1,42 @@
-// Package audit keeps the tamper-evident log of what the servers did.
+// Package audit keeps the tamper-evident log of what the servers did, and
+// through it makes the register's journal tamper-evident too.
 //
-// The log is a file of JSON lines. Each line has a sequence number from 1
-// without gaps, the time, an action, its attributes, and the SHA-256 hash of
-// the line before it with its newline, so that a line that is altered, removed
-// or moved breaks every link after it:
+// The log is a file of JSON lines. Most are entries; between them stand
+// checkpoints:
 //
-//	{"seq":2,"time":"2026-11-22T10:00:00.000001Z","action":"certificate.issue","attrs":{"serial":"1f"},"prev":"9c1e..."}
+//	{"seq":2,"time":"2026-11-22T10:00:00.000001Z","action":"ca.issue","attrs":{"serial":"1f"},"prev":"9c1e..."}
+//	{"checkpoint":"pki.example/audit\n2\nCsUY...=\n\n— pki.example/audit Az3g...=\n","edge":["CsUY...="]}
 //
-// Anybody can follow the chain with sha256sum; [Verify] does. What the chain
-// alone does not show is that its end was cut off or that all of it was
-// written anew: for that, keep the last hash that [Log.Head] gives somewhere
-// else and compare.
+// An entry holds the SHA-256 hash of the line before it, so that sha256sum
+// alone finds where a log was changed. The entries' lines are also the leaves
+// of a Merkle tree (RFC 6962, Section 2.1), and a checkpoint is the signed
+// root of the tree of all entries before it: a signed note of
+// c2sp.org/tlog-checkpoint, which other people's tools read. Whoever has the
+// public key finds any octet that was altered before a checkpoint, without the
+// network and without trust in whoever keeps the log. What no log can show of
+// itself is that its end was cut off, or that its keeper signed two of them:
+// for that, checkpoints are kept elsewhere, best with the signature of a
+// partner who watches that each goes on from the one before.
 //
-// A line is on the disk before [Log.Append] returns. Where that cannot be had,
-// Append fails, and goes on failing until the log is opened anew: whoever
-// audits an action must not carry it out when Append returns an error. A line
-// thus says that an action was about to happen. The package refuses a log that
-// another process has open, one that its group or the world may write, and
-// one whose end does not chain.
+// An entry is on the disk before [Log.Append] returns. Where that cannot be
+// had, Append fails, and goes on failing until the log is opened anew: whoever
+// audits an action must not carry it out when Append returns an error. An entry
+// thus says that an action was about to happen. Nor are entries taken when too
+// many of them, or too old ones, wait for a checkpoint that the key does not
+// sign. The package refuses a log that another process has open, one that its
+// group or the world may write, one whose end does not chain, and one that
+// another key signed: a new key begins a new log, under a new origin.
 //
-// Appending: line.go encodes the line and links it to the one before; log.go
-// gathers the lines that wait while the disk is busy, writes and flushes them
-// at once, and lets all their appenders go. Opening: tail.go checks the end of
-// the file and cuts off a line that a crash left without its newline, which no
-// Append can have acknowledged; verify.go checks a whole log.
+// Writing: line.go encodes an entry and links it to the line before; log.go
+// gathers the entries that wait while the disk is busy, writes and flushes
+// them at once, and lets all their appenders go; seal.go says when a
+// checkpoint goes with them; tree.go grows the Merkle tree; checkpoint.go and
+// key.go make and read signed checkpoints. journal.go follows the register's
+// journal and writes the hash of each of its entries and certificates into the log.
+//
+// Reading: scan.go holds each line to those before; tail.go opens a log from
+// its last checkpoint and cuts off a line that a crash left without its
+// newline, which no Append can have acknowledged; verify.go checks a whole
+// log; proof.go proves one entry, or that a log went on, in a file of a few
+// hundred octets; witness.go signs for a partner's log.
 package audit

@@ -13,7 +13,7 @@ import (
 func lock(f *os.File) error {
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return errors.New("it is open in another process; each server needs a log of its own")
+			return errors.New("it is open in another process")
 		}
 		return err
 	}

@@ -26,19 +26,24 @@ const (
 
 // link is a place in the chain: what the next line builds on.
 type link struct {
-	// seq of the last line; 0 before the first.
+	// seq of the last entry; 0 before the first.
 	seq uint64
-	// hash of the last line with its newline; zero before the first.
+	// hash of the last line, entry or checkpoint, with its newline; zero before
+	// the first.
 	hash [sha256.Size]byte
 }
 
-// encode returns the line that follows l, with its newline.
-func (l link) encode(now time.Time, action string, attrs []slog.Attr) ([]byte, error) {
+// maxFrame bounds what [link.encode] adds to a body: the number, the hash and
+// the names of both.
+const maxFrame = 128
+
+// encodeBody returns an entry but for its place in the chain.
+func encodeBody(now time.Time, action string, attrs []slog.Attr) ([]byte, error) {
 	if action == "" || len(action) > maxAction || !utf8.ValidString(action) {
 		return nil, fmt.Errorf("an action has 1 to %d octets of UTF-8", maxAction)
 	}
 	b := new(bytes.Buffer)
-	fmt.Fprintf(b, `{"seq":%d,"time":"%s","action":`, l.seq+1, now.UTC().Format("2006-01-02T15:04:05.000000Z"))
+	fmt.Fprintf(b, `"time":"%s","action":`, now.UTC().Format("2006-01-02T15:04:05.000000Z"))
 	if err := addJSON(b, action); err != nil {
 		return nil, err
 	}
@@ -49,16 +54,26 @@ func (l link) encode(now time.Time, action string, attrs []slog.Attr) ([]byte, e
 			return nil, err
 		}
 	}
-	fmt.Fprintf(b, `},"prev":"%x"}`+"\n", l.hash)
-	if b.Len() > maxLine {
-		return nil, fmt.Errorf("the line has %d octets, more than %d", b.Len(), maxLine)
+	b.WriteByte('}')
+	if b.Len() > maxLine-maxFrame {
+		return nil, fmt.Errorf("the line has %d octets, more than %d", b.Len()+maxFrame, maxLine)
 	}
 	return b.Bytes(), nil
 }
 
-// next returns the place in the chain after line.
+// encode returns the line that follows l, with its newline.
+func (l link) encode(body []byte) []byte {
+	return fmt.Appendf(nil, `{"seq":%d,%s,"prev":"%x"}`+"\n", l.seq+1, body, l.hash)
+}
+
+// next returns the place in the chain after an entry.
 func (l link) next(line []byte) link {
 	return link{seq: l.seq + 1, hash: sha256.Sum256(line)}
+}
+
+// sealed returns the place in the chain after a checkpoint.
+func (l link) sealed(line []byte) link {
+	return link{seq: l.seq, hash: sha256.Sum256(line)}
 }
 
 // object writes attributes as the members of one JSON object.
@@ -140,36 +155,39 @@ func addJSON(b *bytes.Buffer, v any) error {
 	return nil
 }
 
-// follows checks that line, without its newline, is the line after l in the
-// form that encode gives it, and returns nothing but what is wrong with it.
-func (l link) follows(line []byte) error {
-	fields, err := parseLine(line)
+// follows checks that line, without its newline, is the entry after l in the
+// form that encode gives it, and returns it or what is wrong with it.
+func (l link) follows(line []byte) (Entry, error) {
+	entry, err := parseLine(line)
 	switch {
 	case err != nil:
-		return err
-	case fields.Seq != l.seq+1:
-		return fmt.Errorf("its number is %d where %d belongs", fields.Seq, l.seq+1)
-	case fields.Prev != hex.EncodeToString(l.hash[:]):
-		return errors.New("it does not hold the hash of the line before it: that line was altered, or lines were removed or moved here")
+	case entry.Seq != l.seq+1:
+		err = fmt.Errorf("its number is %d where %d belongs", entry.Seq, l.seq+1)
+	case entry.prev != hex.EncodeToString(l.hash[:]):
+		err = errors.New("it does not hold the hash of the line before it: that line was altered, or lines were removed or moved here")
 	}
-	return nil
+	return entry, err
 }
 
-// fields is a line as it is read back.
-type fields struct {
-	Seq    uint64          `json:"seq"`
-	Time   time.Time       `json:"time"`
-	Action string          `json:"action"`
-	Attrs  json.RawMessage `json:"attrs"`
-	Prev   string          `json:"prev"`
+// Entry is a line of the log as it is read back.
+type Entry struct {
+	Seq    uint64
+	Time   time.Time
+	Action string
+	// Attrs is the JSON object of the attributes.
+	Attrs json.RawMessage
+	// Line is the entry as it stands in the log, with its newline.
+	Line []byte
+
+	prev string
 }
 
 // parseLine reads a line without its newline. It insists on the members and
 // their order, so that no line means one thing to one reader and another to
 // the next.
-func parseLine(line []byte) (fields, error) {
+func parseLine(line []byte) (Entry, error) {
 	malformed := errors.New("it is not a line of an audit log")
-	var f fields
+	var f Entry
 	if !utf8.Valid(line) {
 		return f, malformed
 	}
@@ -180,7 +198,7 @@ func parseLine(line []byte) (fields, error) {
 	for _, member := range []struct {
 		name string
 		into any
-	}{{"seq", &f.Seq}, {"time", &f.Time}, {"action", &f.Action}, {"attrs", &f.Attrs}, {"prev", &f.Prev}} {
+	}{{"seq", &f.Seq}, {"time", &f.Time}, {"action", &f.Action}, {"attrs", &f.Attrs}, {"prev", &f.prev}} {
 		if name, err := d.Token(); err != nil || name != member.name {
 			return f, malformed
 		}
@@ -194,8 +212,8 @@ func parseLine(line []byte) (fields, error) {
 	if _, err := d.Token(); err != io.EOF {
 		return f, malformed
 	}
-	hash, err := hex.DecodeString(f.Prev)
-	if err != nil || f.Seq == 0 || len(hash) != sha256.Size || f.Prev != strings.ToLower(f.Prev) ||
+	hash, err := hex.DecodeString(f.prev)
+	if err != nil || f.Seq == 0 || len(hash) != sha256.Size || f.prev != strings.ToLower(f.prev) ||
 		f.Action == "" || !bytes.HasPrefix(f.Attrs, []byte("{")) {
 		return f, malformed
 	}

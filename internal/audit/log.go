@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 )
@@ -17,118 +18,156 @@ import (
 // ErrClosed is returned by Append after Close.
 var ErrClosed = errors.New("the audit log is closed")
 
+// Config says what log to open.
+type Config struct {
+	// Path of the file. Its folder must exist.
+	Path string
+	// Key signs the checkpoints, and its name is the log's origin.
+	Key *Signer
+	// Entries is how many entries a checkpoint may follow upon at most: with
+	// that many, it is written together with the last. Default 1000.
+	Entries int
+	// Interval is how long after an entry a checkpoint must follow. Default 5 s.
+	Interval time.Duration
+	// Request returns what to say of the request that a context belongs to, in
+	// the attributes "via.NAME". Nil for nothing.
+	Request func(context.Context) []slog.Attr
+
+	// disk, when a test sets it, comes between the log and the real write.
+	disk func(lines []byte, real func([]byte) error) error
+}
+
 // Log is an open audit log. Its methods may be called by many goroutines.
 type Log struct {
-	path string
-	file *os.File
+	config Config
+	file   *os.File
 	// write puts lines on the disk; it is [Log.flush] but in tests.
 	write func(lines []byte) error
+	size  int64 // of the file after the last write
 
 	mu sync.Mutex
-	// at is the place in the chain after the last line that was handed to a
-	// batch, size the file's length after it was written.
+	// at is the place in the chain after the last line that is on the disk.
 	at link
-	// acknowledged is the place after the last line that is on the disk.
-	acknowledged link
-	size         int64
-	// waiting gathers the lines that come while the disk is busy.
+	// state of the seal: see seal.go.
+	seal seal
+	// waiting gathers the entries that come while the disk is busy.
 	waiting *batch
 	// busy is set while a goroutine is in flushAll; idle is closed when it ends.
 	busy bool
 	idle chan struct{}
-	// failed, once set, is what every further Append returns.
-	failed error
+	// failed, once set, is what every further Append returns; closing makes it
+	// return ErrClosed.
+	failed  error
+	closing bool
 }
 
-// batch is the lines of one write.
+// batch is the entries of one write.
 type batch struct {
-	lines []byte
-	at    link // after the last line
-	done  chan struct{}
-	err   error // set before done is closed
+	bodies [][]byte
+	done   chan struct{}
+	err    error // set before done is closed
 }
 
-// Open opens the log at path, making the file (mode 0600, in an existing
-// directory) if there is none. It checks the end of the log, cuts off a last
-// line without its newline and notes in a line of its own, "audit.truncated",
-// that it did. A log whose end does not chain, that is open in another
-// process, or that others than its owner may write is refused.
-func Open(path string) (*Log, error) {
-	l, cut, err := open(path)
+// Open opens the log, making the file (mode 0600) if there is none. It checks
+// the end of the log, cuts off a last line without its newline and notes in an
+// entry of its own, "audit.truncated", that it did. Unless the log ends with a
+// checkpoint, it writes one. A log whose end does not chain or is signed with
+// another key, that is open in another process, or that others than its owner
+// may write is refused.
+func Open(c Config) (*Log, error) {
+	l, err := open(c)
 	if err != nil {
-		return nil, fmt.Errorf("opening audit log %s: %w", path, err)
-	}
-	if cut > 0 {
-		if err := l.Append(context.Background(), "audit.truncated", slog.Int64("octets", cut)); err != nil {
-			l.Close()
-			return nil, err
-		}
+		return nil, fmt.Errorf("opening audit log %s: %w", c.Path, err)
 	}
 	return l, nil
 }
 
-// open returns the log and how many octets it cut off.
-func open(path string) (*Log, int64, error) {
-	_, err := os.Lstat(path)
+func open(c Config) (*Log, error) {
+	if c.Key == nil {
+		return nil, errors.New("it needs a key for its checkpoints")
+	}
+	if c.Entries <= 0 {
+		c.Entries = 1000
+	}
+	if c.Interval <= 0 {
+		c.Interval = 5 * time.Second
+	}
+	_, err := os.Lstat(c.Path)
 	fresh := errors.Is(err, fs.ErrNotExist)
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return nil, 0, errors.New("it is not a regular file")
+	if info, err := os.Stat(c.Path); err == nil && !info.Mode().IsRegular() {
+		return nil, errors.New("it is not a regular file")
 	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+	f, err := os.OpenFile(c.Path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	l := &Log{path: path, file: f}
+	l := &Log{config: c, file: f}
 	l.write = l.flush
-	cut, err := l.start(fresh)
-	if err != nil {
-		f.Close()
-		return nil, 0, err
+	if c.disk != nil {
+		l.write = func(lines []byte) error { return c.disk(lines, l.flush) }
 	}
-	return l, cut, nil
+	if err := l.start(fresh); err != nil {
+		return nil, errors.Join(err, l.end())
+	}
+	return l, nil
 }
 
-func (l *Log) start(fresh bool) (cut int64, err error) {
+func (l *Log) start(fresh bool) error {
 	if err := lock(l.file); err != nil {
-		return 0, err
+		return fmt.Errorf("%w; each server needs a log of its own", err)
 	}
 	info, err := l.file.Stat()
 	if err != nil {
-		return 0, err
+		return err
 	}
 	if info.Mode().Perm()&0o022 != 0 && runtime.GOOS != "windows" {
-		return 0, fmt.Errorf("others than its owner may write it (mode %04o); chmod 600 it and verify it", info.Mode().Perm())
+		return fmt.Errorf("others than its owner may write it (mode %04o); chmod 600 it and verify it", info.Mode().Perm())
 	}
-	at, whole, err := readTail(l.file, info.Size())
+	found, whole, err := readTail(l.file, info.Size(), &l.config.Key.verifier)
 	if err != nil {
-		return 0, fmt.Errorf("%w; verify it, keep it, and begin a new one", err)
+		return fmt.Errorf("%w; verify it, keep it, and begin a new one", err)
 	}
-	if cut = info.Size() - whole; cut > 0 {
+	cut := info.Size() - whole
+	if cut > 0 {
 		if err := l.file.Truncate(whole); err != nil {
-			return 0, err
+			return err
 		}
 		if err := l.file.Sync(); err != nil {
-			return 0, err
+			return err
 		}
 	}
 	if fresh {
-		if err := syncDir(filepath.Dir(l.path)); err != nil {
-			return 0, err
+		if err := syncDir(filepath.Dir(l.config.Path)); err != nil {
+			return err
 		}
 	}
-	l.at, l.acknowledged, l.size = at, at, whole
-	return cut, nil
+	l.at, l.size = found.at, whole
+	l.seal = seal{tree: found.tree, size: found.last.Size, began: time.Now()}
+	if cut > 0 {
+		if err := l.Append(context.Background(), "audit.truncated", slog.Int64("octets", cut)); err != nil {
+			return err
+		}
+	}
+	if found.checkpoints == 0 || l.seal.open() > 0 {
+		return l.sealNow()
+	}
+	return nil
 }
 
-// Append writes a line and returns when it is on the disk. An error means that
-// the action must not happen. When ctx ends first, its error is returned,
-// and the line may or may not be in the log.
+// Append writes an entry and returns when it is on the disk. An error means
+// that the action must not happen. When ctx ends first, its error is returned,
+// and the entry may or may not be in the log.
 //
 // Attributes must hold nothing that identifies a person (names, FİN, e-mail):
 // the log cannot forget.
 func (l *Log) Append(ctx context.Context, action string, attrs ...slog.Attr) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("writing audit log: %w", err)
+	}
+	if l.config.Request != nil {
+		if via := l.config.Request(ctx); len(via) > 0 {
+			attrs = append(slices.Clip(attrs), slog.Attr{Key: "via", Value: slog.GroupValue(via...)})
+		}
 	}
 	b, err := l.enqueue(action, attrs)
 	if err != nil {
@@ -145,52 +184,63 @@ func (l *Log) Append(ctx context.Context, action string, attrs ...slog.Attr) err
 	}
 }
 
-// enqueue links the line to the chain and puts it into the batch that is
-// written next.
+// enqueue puts the entry into the batch that is written next.
 func (l *Log) enqueue(action string, attrs []slog.Attr) (*batch, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.closing {
+		return nil, ErrClosed
+	}
 	if l.failed != nil {
 		return nil, l.failed
 	}
-	line, err := l.at.encode(time.Now(), action, attrs)
+	body, err := encodeBody(time.Now(), action, attrs)
 	if err != nil {
 		return nil, err
 	}
-	l.at = l.at.next(line)
 	if l.waiting == nil {
 		l.waiting = &batch{done: make(chan struct{})}
 	}
 	b := l.waiting
-	b.lines = append(b.lines, line...)
-	b.at = l.at
+	b.bodies = append(b.bodies, body)
+	l.wake()
+	return b, nil
+}
+
+// wake starts a goroutine that writes, unless one is at it. It runs only while
+// there is something to write, so that a log needs none of its own. The caller
+// holds mu.
+func (l *Log) wake() {
 	if !l.busy {
 		l.busy, l.idle = true, make(chan struct{})
 		go l.flushAll()
 	}
-	return b, nil
 }
 
-// flushAll writes batches until none waits. It runs only while there is
-// something to write, so that a log needs no goroutine of its own.
+// await waits until nobody writes. The caller holds mu.
+func (l *Log) await() {
+	for l.busy {
+		idle := l.idle
+		l.mu.Unlock()
+		<-idle
+		l.mu.Lock()
+	}
+}
+
+// flushAll writes until no batch waits and no checkpoint is asked for.
 func (l *Log) flushAll() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for l.waiting != nil {
+	for l.waiting != nil || l.seal.wanted {
 		b := l.waiting
+		if b == nil {
+			b = &batch{done: make(chan struct{})}
+		}
 		l.waiting = nil
-		// Lines that were gathered behind a failed write build on one that may
-		// not be there.
 		if b.err = l.failed; b.err == nil {
-			l.mu.Unlock()
-			err := l.write(b.lines)
-			l.mu.Lock()
-			if err != nil {
-				l.failed = fmt.Errorf("the log failed and stays so until it is opened anew: %w", err)
-				b.err = l.failed
-			} else {
-				l.acknowledged = b.at
-			}
+			b.err = l.put(b.bodies)
+		} else {
+			l.seal.wanted = false
 		}
 		close(b.done)
 	}
@@ -198,11 +248,50 @@ func (l *Log) flushAll() {
 	close(l.idle)
 }
 
+// put writes entries, and behind them a checkpoint when one is due. The caller
+// holds mu, and is the only one in put; mu is free while the key signs and the
+// disk is busy.
+func (l *Log) put(bodies [][]byte) error {
+	at, next := l.at, l.seal.after(len(bodies), l.config)
+	l.mu.Unlock()
+	var lines []byte
+	for _, body := range bodies {
+		line := at.encode(body)
+		at = at.next(line)
+		next.add(line)
+		lines = append(lines, line...)
+	}
+	checkpoint, fault := next.close(l.config.Key)
+	if fault == nil && len(checkpoint) > 0 {
+		at = at.sealed(checkpoint)
+		lines = append(lines, checkpoint...)
+	}
+	var err error
+	if fault == nil && len(lines) > 0 {
+		err = l.write(lines)
+	}
+	l.mu.Lock()
+	switch {
+	case fault != nil:
+		// Nothing was written, so the log is as good as before: it goes on when
+		// the key signs again.
+		l.seal.failed(fault, l)
+		return fault
+	case err != nil:
+		l.failed = fmt.Errorf("the log failed and stays so until it is opened anew: %w", err)
+		l.seal.disarm()
+		return l.failed
+	}
+	l.at = at
+	l.seal.commit(next, l)
+	return nil
+}
+
 // flush writes lines at the end of the file and waits for the disk. It first
 // makes sure that the file is still the one under its name and as long as
 // this process left it: lines in a deleted file prove nothing.
 func (l *Log) flush(lines []byte) error {
-	named, err := os.Stat(l.path)
+	named, err := os.Stat(l.config.Path)
 	if err != nil {
 		return err
 	}
@@ -223,40 +312,59 @@ func (l *Log) flush(lines []byte) error {
 	return nil
 }
 
-// Head returns the number of lines that are on the disk and the hash of the
-// last: what [Verify] gives for the same log.
+// Head returns the number of entries that are on the disk and the hash of the
+// last line.
 func (l *Log) Head() (entries int, last [sha256.Size]byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return int(l.acknowledged.seq), l.acknowledged.hash
+	return int(l.at.seq), l.at.hash
 }
 
-// Ready returns why Append would fail, or nil.
+// Origin returns the log's name in its checkpoints.
+func (l *Log) Origin() string { return l.config.Key.Name() }
+
+// PublicKey returns the line with which anybody verifies the log.
+func (l *Log) PublicKey() string { return l.config.Key.Public() }
+
+// Ready returns why Append would fail or the log cannot be signed, or nil.
 func (l *Log) Ready(context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.failed
+	if l.failed != nil {
+		return l.failed
+	}
+	return l.seal.fault
 }
 
-// Close waits for the lines that were accepted and closes the file.
+// Close waits for the entries that were accepted, writes the last checkpoint
+// and closes the file. The error says when entries stay without a checkpoint.
 func (l *Log) Close() error {
 	l.mu.Lock()
-	if errors.Is(l.failed, ErrClosed) {
+	if l.closing {
 		l.mu.Unlock()
 		return nil
 	}
-	for l.busy {
-		idle := l.idle
-		l.mu.Unlock()
-		<-idle
-		l.mu.Lock()
-	}
-	l.failed = ErrClosed
+	l.closing = true
+	l.await()
+	last := l.failed == nil && l.seal.open() > 0
 	l.mu.Unlock()
-	if err := l.file.Close(); err != nil {
+	var err error
+	if last {
+		err = l.sealNow()
+	}
+	if err := errors.Join(err, l.end()); err != nil {
 		return fmt.Errorf("closing audit log: %w", err)
 	}
 	return nil
+}
+
+// end lets nothing be written any more and closes the file.
+func (l *Log) end() error {
+	l.mu.Lock()
+	l.closing = true
+	l.seal.disarm()
+	l.mu.Unlock()
+	return l.file.Close()
 }
 
 // syncDir makes the name of a new file durable.

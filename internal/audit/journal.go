@@ -1,0 +1,251 @@
+package audit
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/altamga/altamga/internal/journal"
+)
+
+// Journal is the register's journal, as far as it can be read.
+type Journal interface {
+	// Entries returns entries after a position, oldest first, at most limit.
+	Entries(ctx context.Context, after uint64, limit int) ([]journal.Entry, error)
+	// Record returns what the register has on a serial.
+	Record(ctx context.Context, serial journal.Serial) (journal.Record, error)
+}
+
+// FollowedJournal is a journal that remembers how far a follower has come.
+type FollowedJournal interface {
+	Journal
+	// Wait returns when there is an entry after a position.
+	Wait(ctx context.Context, after uint64) error
+	// Position returns what SetPosition was told last for the follower, or 0.
+	Position(ctx context.Context, follower string) (uint64, error)
+	SetPosition(ctx context.Context, follower string, position uint64) error
+}
+
+const (
+	// journalAction is the action of the log's entries that hold the hashes of
+	// journal entries: the attribute hashes has that of position after + 1 first.
+	journalAction = "journal.entries"
+	// maxHashed is how many hashes a line holds at most.
+	maxHashed = 500
+	// gather is how long a follower that is not behind lets entries gather, so
+	// that one line holds many.
+	gather = 100 * time.Millisecond
+)
+
+// hashEntry returns the hash of a journal entry: SHA-256 over the line of JSON
+// that the authority's journal shows, with its newline. For an Issued entry, a
+// second line follows, with what the register has on the certificate and never
+// changes: what does change is the fold of the entries, and so is hashed with
+// them.
+func hashEntry(ctx context.Context, j Journal, e journal.Entry) (hash [sha256.Size]byte, err error) {
+	h := sha256.New()
+	lines := json.NewEncoder(h)
+	if err := lines.Encode(e); err != nil {
+		return hash, err
+	}
+	if e.Kind == journal.Issued {
+		r, err := j.Record(ctx, e.Serial)
+		if err != nil {
+			return hash, err
+		}
+		err = lines.Encode(struct {
+			Serial                      journal.Serial
+			Issuer, Profile, Set, Actor string
+			KeyHash                     []byte
+			NotAfter, At                time.Time
+			Certificate                 []byte
+		}{r.Serial, r.Issuer, r.Profile, r.Set, r.Actor, r.KeyHash[:], r.NotAfter, r.At, r.Certificate})
+		if err != nil {
+			return hash, err
+		}
+	}
+	return [sha256.Size]byte(h.Sum(nil)), nil
+}
+
+// Follower appends the hash of every journal entry to a log, so that what the
+// log proves of itself, it proves of the journal.
+type Follower struct {
+	Log     *Log
+	Journal FollowedJournal
+	// Logger hears of failures; the follower tries again. nil discards.
+	Logger *slog.Logger
+
+	mu    sync.Mutex
+	fault error // why the last try failed
+}
+
+// Ready returns why the log does not follow the journal at the moment, or nil.
+func (f *Follower) Ready(context.Context) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.fault
+}
+
+// tried remembers how a try to follow ended, and tells of the first failure.
+func (f *Follower) tried(ctx context.Context, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err != nil && f.fault == nil && f.Logger != nil {
+		f.Logger.LogAttrs(ctx, slog.LevelError, "the audit log cannot follow the journal", slog.Any("error", err))
+	}
+	f.fault = err
+}
+
+// name is that under which the register remembers the follower: another log
+// begins with the first entry.
+func (f *Follower) name() string { return "audit log " + f.Log.Origin() }
+
+// CatchUp appends what the log has not got yet. It may append an entry
+// twice, after a crash; [Seals] holds both against the journal.
+func (f *Follower) CatchUp(ctx context.Context) error {
+	_, err := f.catchUp(ctx)
+	if err != nil {
+		return fmt.Errorf("following the journal: %w", err)
+	}
+	return nil
+}
+
+func (f *Follower) catchUp(ctx context.Context) (position uint64, err error) {
+	if position, err = f.Journal.Position(ctx, f.name()); err != nil {
+		return position, err
+	}
+	for {
+		entries, err := f.Journal.Entries(ctx, position, maxHashed)
+		if err != nil || len(entries) == 0 {
+			return position, err
+		}
+		hashes := make([]string, len(entries))
+		for i, e := range entries {
+			if e.Position != position+uint64(i)+1 {
+				return position, fmt.Errorf("entry %d comes where %d belongs", e.Position, position+uint64(i)+1)
+			}
+			hash, err := hashEntry(ctx, f.Journal, e)
+			if err != nil {
+				return position, fmt.Errorf("hashing entry %d: %w", e.Position, err)
+			}
+			hashes[i] = hex.EncodeToString(hash[:])
+		}
+		if err := f.Log.Append(ctx, journalAction, slog.Uint64("after", position), slog.Any("hashes", hashes)); err != nil {
+			return position, err
+		}
+		position += uint64(len(entries))
+		if err := f.Journal.SetPosition(ctx, f.name(), position); err != nil {
+			return position, err
+		}
+	}
+}
+
+// Run follows the journal until ctx ends. A store or a log that fails is tried
+// again, every second.
+func (f *Follower) Run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		position, err := f.catchUp(ctx)
+		if err == nil {
+			f.tried(ctx, nil)
+			err = f.Journal.Wait(ctx, position)
+		}
+		if ctx.Err() != nil {
+			break
+		}
+		pause := gather
+		if err != nil {
+			f.tried(ctx, fmt.Errorf("following the journal: %w", err))
+			pause = time.Second
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+		}
+	}
+	return nil
+}
+
+// Seals collects what a log says of the journal. Its Add is the Entry of a
+// [Check].
+type Seals struct {
+	hashes [][sha256.Size]byte
+}
+
+// Add takes an entry of the log. Entries about other things pass. An error says
+// that the log contradicts itself about the journal: two of its entries differ
+// about one position, or leave some out.
+func (s *Seals) Add(e Entry) error {
+	if e.Action != journalAction {
+		return nil
+	}
+	var attrs struct {
+		After  uint64   `json:"after"`
+		Hashes []string `json:"hashes"`
+	}
+	if err := json.Unmarshal(e.Attrs, &attrs); err != nil {
+		return fmt.Errorf("reading hashes of the journal: %w", err)
+	}
+	if attrs.After > uint64(len(s.hashes)) {
+		return fmt.Errorf("the journal's entries %d to %d are left out", len(s.hashes)+1, attrs.After)
+	}
+	for i, text := range attrs.Hashes {
+		var hash [sha256.Size]byte
+		if n, err := hex.Decode(hash[:], []byte(text[:min(len(text), 2*len(hash))])); err != nil || n != len(hash) || len(text) != 2*n {
+			return fmt.Errorf("%q is not the hash of a journal entry", text)
+		}
+		at := attrs.After + uint64(i)
+		switch {
+		case at == uint64(len(s.hashes)):
+			s.hashes = append(s.hashes, hash)
+		case s.hashes[at] != hash:
+			return fmt.Errorf("the journal's entry %d was altered: it has another hash here than in an earlier entry of the log", at+1)
+		}
+	}
+	return nil
+}
+
+// Entries returns how many journal entries the log knows.
+func (s *Seals) Entries() uint64 { return uint64(len(s.hashes)) }
+
+// Hold checks the journal against the log: every entry that the log knows must
+// be there, with its certificate, as it was. It returns how many further
+// entries the journal has that the log does not know yet, and an error that
+// names the first entry that is wrong. Statuses are not looked at: whether they
+// are the fold of the entries, the register's own check tells.
+func (s *Seals) Hold(ctx context.Context, j Journal) (further uint64, err error) {
+	var position uint64
+	for {
+		entries, err := j.Entries(ctx, position, 0)
+		if err != nil {
+			return further, fmt.Errorf("checking journal: %w", err)
+		}
+		if len(entries) == 0 {
+			break
+		}
+		for _, e := range entries {
+			if position++; e.Position != position {
+				return further, fmt.Errorf("checking journal: entry %d comes where %d belongs", e.Position, position)
+			}
+			if position > s.Entries() {
+				further++
+				continue
+			}
+			hash, err := hashEntry(ctx, j, e)
+			if err != nil {
+				return further, fmt.Errorf("checking journal: entry %d: %w", position, err)
+			}
+			if hash != s.hashes[position-1] {
+				return further, fmt.Errorf("checking journal: entry %d, or the certificate that it is about, is not what the audit log has the hash of: it was altered", position)
+			}
+		}
+	}
+	if position < s.Entries() {
+		return further, fmt.Errorf("checking journal: it ends with entry %d, and the audit log knows %d: entries were removed", position, s.Entries())
+	}
+	return further, nil
+}
