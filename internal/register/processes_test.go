@@ -33,7 +33,8 @@ func testPostgresProcesses(t *testing.T, server *postgrestest.Server) {
 		command := exec.CommandContext(t.Context(), os.Args[0])
 		command.Env = append(os.Environ(), victim+"="+address)
 		command.Stdin = strings.NewReader(strings.Join(jobs, ""))
-		command.Stderr = os.Stderr
+		var faults strings.Builder
+		command.Stderr = &faults
 		out, err := command.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)
@@ -49,6 +50,10 @@ func testPostgresProcesses(t *testing.T, server *postgrestest.Server) {
 				}
 			}
 			command.Wait()
+			// What it says when it has done everything.
+			if got := strings.TrimSpace(faults.String()); got != "nobody killed me" {
+				t.Errorf("a process says %s", got)
+			}
 		})
 	}
 	for range pools {
@@ -81,9 +86,13 @@ func testPostgresProcesses(t *testing.T, server *postgrestest.Server) {
 	if want := uint64(each * (processes + pools)); err != nil || head != want || uint64(len(answers)) != want {
 		t.Errorf("got head %d and %d answers, error %v, want %d", head, len(answers), err, want)
 	}
-	entries, err := store.Entries(t.Context(), 0, 0)
-	if err != nil {
-		t.Fatal(err)
+	var entries []journal.Entry
+	for uint64(len(entries)) < head {
+		page, err := store.Entries(t.Context(), uint64(len(entries)), 0)
+		if err != nil || len(page) == 0 {
+			t.Fatalf("after position %d: %d entries, error %v", len(entries), len(page), err)
+		}
+		entries = append(entries, page...)
 	}
 	for a := range answers {
 		if got := entries[a.position-1]; got.Position != a.position || got.Serial != a.serial {
