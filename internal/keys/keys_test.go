@@ -9,12 +9,14 @@ import (
 	"encoding/pem"
 	"errors"
 	"io/fs"
+	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/altamga/altamga/internal/keys"
 	"github.com/altamga/altamga/internal/pki"
@@ -302,6 +304,16 @@ func TestParse(t *testing.T) {
 		{"file:///etc/altamga/a.key", keys.URI{Path: "/etc/altamga/a.key"}},
 		{"file:AZ%20Root%20(RCA).key?passphrase-file=AZ%20Root.pass", keys.URI{Path: "AZ Root (RCA).key", PassphraseFile: "AZ Root.pass"}},
 		{"file:a b+c.key?passphrase-file=p=q+r", keys.URI{Path: "a b+c.key", PassphraseFile: "p=q+r"}},
+		{"file:a.key?max-uses=5", keys.URI{Path: "a.key", MaxUses: 5, Counter: "a.key.uses"}},
+		{"file:a.key?counter=b&max-uses=7", keys.URI{Path: "a.key", MaxUses: 7, Counter: "b"}},
+		{"pkcs11:", keys.URI{PKCS11: true}},
+		// RFC 7512, Section 3: its examples, as far as they name private keys.
+		{"PKCS11:object=my-sign-key;type=private?pin-source=file:///etc/token&max-sessions=4&module-path=/mnt/libmypkcs11.so.1",
+			keys.URI{PKCS11: true, Token: keys.TokenURI{Object: "my-sign-key", PINSource: "/etc/token", ModulePath: "/mnt/libmypkcs11.so.1", MaxSessions: 4}}},
+		{"pkcs11:token=Software%20PKCS%2311%20softtoken;manufacturer=Snake%20Oil,%20Inc.;id=%69%95%3E%5C%F4%BD%EC%91?pin-source=a.pin&module-name=mypkcs11&counter=c&max-uses=2",
+			keys.URI{PKCS11: true, MaxUses: 2, Counter: "c", Token: keys.TokenURI{Token: "Software PKCS#11 softtoken", Manufacturer: "Snake Oil, Inc.",
+				ID: "i\x95>\\\xf4\xbd\xec\x91", PINSource: "a.pin", ModuleName: "mypkcs11"}}},
+		{"pkcs11:token=Milli%20Mərkəz;serial=37408c54261d5c32", keys.URI{PKCS11: true, Token: keys.TokenURI{Token: "Milli Mərkəz", Serial: "37408c54261d5c32"}}},
 	} {
 		got, err := keys.Parse(test.uri)
 		if err != nil || got != test.want {
@@ -316,20 +328,45 @@ func TestParse(t *testing.T) {
 		"a.key":             "no scheme",
 		"./a:b.key":         "no scheme",
 		"http://host/a.key": `scheme "http"`,
-		"pkcs11:token=ca;object=k?pin-value=1234": "pkcs11 keys need a build",
-		"PKCS11:token=ca":                         "pkcs11 keys need a build",
-		"file:":                                   "empty",
-		"file:?passphrase-file=a":                 "empty",
-		"file://host/a.key":                       "names a host",
-		"file:////a.key":                          "names a host",
-		"file:%2F%2Fa.key":                        "two slashes",
-		"file:a#b.key":                            "fragment",
-		"file:a%zz.key":                           "hexadecimal",
-		"file:a%00.key":                           "control character",
-		"file:a\n.key":                            "control character",
-		"file:a.key?":                             `unknown attribute ""`,
-		"file:a.key?passphrase=x":                 `unknown attribute "passphrase"`,
-		"file:a.key?passphrase-file=":             "passphrase-file: it is empty",
+		"pkcs11:token=ca;object=k?pin-value=1234":        "pin-value is refused",
+		"pkcs11:token=ca;object=k;pin-value=1234":        "pin-value stands before the ?",
+		"pkcs11:token=ca?pin-source=%7C/bin/1234":        "a command",
+		"pkcs11:token=ca?pin-source=|/bin/1234":          "a command",
+		"pkcs11:token=ca?pin-source=https://1234/":       "another scheme",
+		"pkcs11:token=ca?pin-source=file://1234/a":       "names a host",
+		"pkcs11:token=ca?pin-source=":                    "pin-source: it is empty",
+		"pkcs11:token=ca;token=cb":                       "token is given twice",
+		"pkcs11:token=":                                  "token: it is empty",
+		"pkcs11:token=a/b":                               "slash",
+		"pkcs11:token=a%0A":                              "printable",
+		"pkcs11:token=%FF":                               "printable",
+		"pkcs11:token=a%20":                              "ends in a space",
+		"pkcs11:serial=12345678901234567":                "longer than the 16 octets",
+		"pkcs11:slot-id=1":                               "slot-id is not supported",
+		"pkcs11:token=a;type=cert":                       "type is not private",
+		"pkcs11:token=a;x-color=red":                     `unknown attribute "x-color"`,
+		"pkcs11:token=a?x-color=red":                     `unknown attribute "x-color"`,
+		"pkcs11:token=a#b":                               "fragment",
+		"pkcs11:id=%zz":                                  "hexadecimal",
+		"pkcs11:token=a?module-path=lib.so":              "not an absolute path",
+		"pkcs11:token=a?module-name=lib.so":              "file name",
+		"pkcs11:token=a?module-name=a&module-path=/a":    "both given",
+		"pkcs11:token=a?max-sessions=0":                  "from 1 to 1024",
+		"pkcs11:token=a?max-uses=5":                      "without counter",
+		"file:a.key?max-uses=0":                          "above 0",
+		"file:a.key?max-uses=-1":                         "above 0",
+		"file:":                                          "empty",
+		"file:?passphrase-file=a":                        "empty",
+		"file://host/a.key":                              "names a host",
+		"file:////a.key":                                 "names a host",
+		"file:%2F%2Fa.key":                               "two slashes",
+		"file:a#b.key":                                   "fragment",
+		"file:a%zz.key":                                  "hexadecimal",
+		"file:a%00.key":                                  "control character",
+		"file:a\n.key":                                   "control character",
+		"file:a.key?":                                    `unknown attribute ""`,
+		"file:a.key?passphrase=x":                        `unknown attribute "passphrase"`,
+		"file:a.key?passphrase-file=":                    "passphrase-file: it is empty",
 		"file:a.key?passphrase-file=a&passphrase-file=b": "twice",
 		"file:" + strings.Repeat("a", 9000):              "longer than",
 	} {
@@ -346,6 +383,7 @@ func TestParse(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		"file:a.key", "file:///a%20b.key?passphrase-file=c", "file:a%23?passphrase-file=%25", "pkcs11:token=x;object=y?pin-value=1",
+		"pkcs11:token=%20a;serial=1;id=%00%ff;object=%3b?pin-source=a%3ab&module-path=/x&max-sessions=2&counter=c&max-uses=1", "pkcs11:?module-name=x",
 		"file:a?b", "file:%", "FILE:a&b=c", ":", "file:\xff",
 	} {
 		f.Add(seed)
@@ -391,4 +429,22 @@ func BenchmarkOpen(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// selfSigned returns a certificate of a key by itself.
+func selfSigned(t testing.TB, key crypto.Signer) *x509.Certificate {
+	t.Helper()
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Minute), NotAfter: time.Now().Add(time.Hour),
+		DNSNames: []string{"token.example"}, IsCA: true, BasicConstraintsValid: true,
+	}
+	raw, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate, err := x509.ParseCertificate(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return certificate
 }
