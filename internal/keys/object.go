@@ -69,6 +69,15 @@ func findPrivate(l library, s session, t TokenURI) (pkcs11.ObjectHandle, error) 
 	case err != nil:
 		return 0, err
 	case len(found) == 0:
+		// Private keys are not seen by who is not logged in, which somebody else
+		// in this process may have ended a moment ago.
+		info, err := l.GetSessionInfo(s.handle)
+		if err != nil {
+			return 0, fmt.Errorf("looking for keys: %w", err)
+		}
+		if t.PINSource != "" && (info.State == pkcs11.CKS_RO_PUBLIC_SESSION || info.State == pkcs11.CKS_RW_PUBLIC_SESSION) {
+			return 0, fmt.Errorf("looking for keys: %w", pkcs11.Error(pkcs11.CKR_USER_NOT_LOGGED_IN))
+		}
 		return 0, &Error{
 			err:  fmt.Errorf("opening key %s: %w", t.objectName(), errNoObject),
 			hint: "altamga keys list --uri 'pkcs11:token=...?pin-source=...' lists the keys of a token",

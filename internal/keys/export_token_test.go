@@ -1,0 +1,26 @@
+//go:build cgo
+
+package keys
+
+// Library is what this package asks of a PKCS #11 library.
+type Library = library
+
+// WrapLibraries puts something around every library that is loaded from now on
+// under a path that was not loaded before, and returns how to end that.
+func WrapLibraries(wrap func(path string, real Library) Library) (end func()) {
+	modules.mu.Lock()
+	defer modules.mu.Unlock()
+	before := modules.load
+	modules.load = func(path string) library {
+		l := before(path)
+		if l == nil {
+			return nil
+		}
+		return wrap(path, l)
+	}
+	return func() {
+		modules.mu.Lock()
+		defer modules.mu.Unlock()
+		modules.load = before
+	}
+}
