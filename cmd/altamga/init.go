@@ -69,6 +69,11 @@ func found(ctx context.Context, p *plan, dir string) (err error) {
 	}
 	defer os.RemoveAll(building)
 	f := &founder{plan: p, dir: building}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, f.undo())
+		}
+	}()
 	if err := f.build(ctx); err != nil {
 		return fmt.Errorf("creating %s: %w", dir, err)
 	}
@@ -99,6 +104,7 @@ type founder struct {
 	register *register.SQLite
 	audit    *audit.Log
 	profiles *ca.Profiles
+	made     []crypto.Signer
 
 	// Authorities, in order of creation, are those of the configuration; the
 	// fields after it fill the configuration's template.
@@ -205,7 +211,7 @@ func (f *founder) authority(ctx context.Context, parent *foundAuthority, p planA
 	} else {
 		a.OCSP = string(f.plan.Servers.OCSP.URL)
 	}
-	key, err := keys.Generate(a.Key, f.dir, p.Key)
+	key, err := f.generate(a.Key, p.Key)
 	if err != nil {
 		return nil, err
 	}
@@ -258,13 +264,43 @@ func (f *founder) issue(ctx context.Context, by *foundAuthority, request ca.Requ
 	return issued.Certificate, os.WriteFile(filepath.Join(f.dir, file), pem.EncodeToMemory(block), 0o644)
 }
 
-// keyURI names a key file of the centre.
+// keyURI names a key of the centre: on its token, if the plan names one, or in
+// a file.
 func (f *founder) keyURI(name string) string {
+	// Keys of connections are in files: they are renewed often, the operator's
+	// goes to a person, and with the server's on the token nobody could be told
+	// that the token is away.
+	if f.plan.token.PKCS11 && !strings.HasPrefix(name, tlsKeys) {
+		return f.plan.keyOnToken(name)
+	}
 	uri := "file:keys/" + name + ".key"
 	if !f.plan.Demonstration {
 		uri += "?passphrase-file=" + passphraseFile
 	}
 	return uri
+}
+
+// tlsKeys is what the names of keys begin with that connections are made by.
+const tlsKeys = "tls-"
+
+// generate makes a key and remembers it, for the case that the centre does not
+// come to be.
+func (f *founder) generate(uri, algorithm string) (crypto.Signer, error) {
+	key, err := keys.Generate(uri, f.dir, algorithm)
+	if err == nil {
+		f.made = append(f.made, key)
+	}
+	return key, err
+}
+
+// undo removes the keys that were made on a token; those in files go with their
+// folder.
+func (f *founder) undo() error {
+	var faults []error
+	for _, key := range f.made {
+		faults = append(faults, keys.Discard(key))
+	}
+	return errors.Join(faults...)
 }
 
 // passphraseFile encrypts the keys of a real centre. An operator may move it to
@@ -274,7 +310,7 @@ const passphraseFile = "keys/passphrase"
 // service makes a key and has its certificate issued.
 func (f *founder) service(ctx context.Context, by *foundAuthority, keyName, algorithm, file string, request ca.Request) (uri string, key crypto.Signer, err error) {
 	uri = f.keyURI(keyName)
-	if key, err = keys.Generate(uri, f.dir, algorithm); err != nil {
+	if key, err = f.generate(uri, algorithm); err != nil {
 		return "", nil, err
 	}
 	request.Issuer, request.PublicKey = by.ID, key.Public()
@@ -325,16 +361,16 @@ func (f *founder) tls(ctx context.Context) error {
 			server.DNSNames = append(server.DNSNames, host)
 		}
 	}
-	if f.TLSKey, _, err = f.service(ctx, root, "tls-server", "p256", "tls/server.pem", server); err != nil {
+	if f.TLSKey, _, err = f.service(ctx, root, tlsKeys+"server", "p256", "tls/server.pem", server); err != nil {
 		return err
 	}
 	client := func(name string) ca.Request {
 		return ca.Request{Profile: "suite-client", Subject: map[string]string{"O": f.plan.Centre, "CN": name}}
 	}
-	if f.RAKey, _, err = f.service(ctx, root, "tls-ra", "p256", "tls/ra.pem", client("ra")); err != nil {
+	if f.RAKey, _, err = f.service(ctx, root, tlsKeys+"ra", "p256", "tls/ra.pem", client("ra")); err != nil {
 		return err
 	}
-	if _, _, err = f.service(ctx, root, "tls-operator", "p256", "tls/operator.pem", client("operator")); err != nil {
+	if _, _, err = f.service(ctx, root, tlsKeys+"operator", "p256", "tls/operator.pem", client("operator")); err != nil {
 		return err
 	}
 	certificate, err := os.ReadFile(filepath.Join(f.dir, root.Certificate))

@@ -43,6 +43,8 @@ type process struct {
 	servers []serve.Server
 	loops   []serve.Loop
 	closers []io.Closer
+	// onTokens are the keys that a token has.
+	onTokens []crypto.Signer
 }
 
 // listenTCP opens an address.
@@ -149,6 +151,7 @@ func (p *process) key(uri string, certificate *x509.Certificate) (crypto.Signer,
 	if err != nil {
 		return nil, err
 	}
+	p.keep(key)
 	return key, pki.CheckKeyPair(certificate, key)
 }
 

@@ -12,12 +12,15 @@ import (
 
 // TokenInfo is what a token says of itself.
 type TokenInfo struct {
-	Label, Manufacturer, Model, Serial string
+	Label        string `json:"label"`
+	Manufacturer string `json:"manufacturer"`
+	Model        string `json:"model"`
+	Serial       string `json:"serial"`
 	// Module is the path of the library that speaks for it.
-	Module string
+	Module string `json:"module"`
 	// PIN tells the state of the user's PIN, when it is not in order: "low" after
 	// a wrong one, "final try", "locked", "to be changed", "not set".
-	PIN string
+	PIN string `json:"pin,omitempty"`
 }
 
 // Info describes one private key.

@@ -89,15 +89,14 @@ type use func(l library, s session) error
 // do has the calls of use made.
 func (p *pool) do(ctx context.Context, use use) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	select {
 	case p.permits <- struct{}{}:
 	case <-ctx.Done():
-		cancel()
 		return fmt.Errorf("%w: all %d sessions are busy: %w", ErrUnavailable, cap(p.permits), ctx.Err())
 	}
 	done := make(chan error, 1)
 	go func() {
-		defer cancel()
 		err := p.attempts(ctx, use)
 		<-p.permits
 		done <- err
@@ -265,8 +264,12 @@ func (p *pool) giveUp(err error) error {
 	p.retry = time.Now().Add(p.pause)
 	// Told without %w: the cause is the library's own, and for whoever waits the
 	// token is just not there.
+	cause := fmt.Errorf("%w: %v", ErrUnavailable, err)
+	if errors.Is(err, ErrUnavailable) {
+		cause = err
+	}
 	p.away = &Error{
-		err:  fmt.Errorf("using %s: %w: %v", p.uri.name(), ErrUnavailable, err),
+		err:  fmt.Errorf("using %s: %w", p.uri.name(), cause),
 		hint: "is the token there? altamga keys list --uri pkcs11: lists those that are; nothing needs a restart when it is back",
 	}
 	return p.away

@@ -56,3 +56,24 @@ func Discard(key crypto.Signer) error {
 	}
 	return nil
 }
+
+// Ready reports whether a key can sign now; for a key on a token it asks the
+// token, without a signature. Keys in files always can.
+func Ready(ctx context.Context, key crypto.Signer) error {
+	if k, ok := key.(*countedKey); ok {
+		key = k.Signer
+	}
+	if k, ok := key.(interface{ ready(context.Context) error }); ok {
+		return k.ready(ctx)
+	}
+	return nil
+}
+
+// OnToken reports whether a key of this package is on a token.
+func OnToken(key crypto.Signer) bool {
+	if k, ok := key.(*countedKey); ok {
+		key = k.Signer
+	}
+	_, ok := key.(interface{ ready(context.Context) error })
+	return ok
+}

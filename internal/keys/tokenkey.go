@@ -151,6 +151,14 @@ func (k *tokenKey) find(l library, s session) (handle pkcs11.ObjectHandle, alway
 	return k.handle, k.always, nil
 }
 
+// ready asks the token for the key, past what is remembered of it.
+func (k *tokenKey) ready(ctx context.Context) error {
+	return k.pool.do(ctx, func(l library, s session) error {
+		_, err := findPrivate(l, s, k.uri)
+		return err
+	})
+}
+
 // Public returns the public half.
 func (k *tokenKey) Public() crypto.PublicKey { return k.public }
 
