@@ -5,7 +5,9 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -50,4 +52,25 @@ func softHSM() string {
 		return ""
 	}
 	return path
+}
+
+// TestWithoutCgo builds the command without C, as for a static binary, and sees
+// it say what it lacks.
+func TestWithoutCgo(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compiling takes long")
+	}
+	binary := filepath.Join(t.TempDir(), "altamga")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("CGO_ENABLED=0 go build: %v\n%s", err, out)
+	}
+	out, err := exec.CommandContext(t.Context(), binary, "keys", "list", "--uri", "pkcs11:").CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "need a build with PKCS #11") || !strings.Contains(string(out), "\nhint: build altamga with CGO_ENABLED=1") {
+		t.Errorf("%v: %s", err, out)
+	}
+	if out, err = exec.CommandContext(t.Context(), binary, "keys", "generate", "--uri", "file:"+filepath.Join(t.TempDir(), "a.key")).CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
 }

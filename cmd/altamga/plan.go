@@ -84,21 +84,21 @@ func loadPlan(path string) (*plan, error) {
 	if err := config.Load(path, &p); err != nil {
 		return nil, err
 	}
-	return &p, p.resolveKeys(filepath.Dir(path))
+	return &p, p.resolveKeys(path)
 }
 
 // resolveKeys reads the URI of the token and makes the PIN's path an absolute
 // one, as the centre's configuration stands in another folder than the plan.
-func (p *plan) resolveKeys(dir string) error {
+func (p *plan) resolveKeys(path string) error {
 	if p.Keys == "" {
 		return nil
 	}
 	u, err := keys.Parse(p.Keys)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: keys: %w", path, err)
 	}
 	if source := u.Token.PINSource; source != "" && !filepath.IsAbs(source) {
-		if u.Token.PINSource, err = filepath.Abs(filepath.Join(dir, source)); err != nil {
+		if u.Token.PINSource, err = filepath.Abs(filepath.Join(filepath.Dir(path), source)); err != nil {
 			return err
 		}
 	}
@@ -123,7 +123,8 @@ func (p *plan) Validate() error {
 		u, parsed := keys.Parse(p.Keys)
 		switch {
 		case parsed != nil:
-			err = errors.Join(err, config.Wrong("keys", "%v", parsed))
+			// Told by resolveKeys: a fault that is told here is shown with its line,
+			// and this one may be a PIN.
 		case !u.PKCS11 || u.Token.Token == "" && u.Token.Serial == "":
 			err = errors.Join(err, config.Wrong("keys", "names no token: write pkcs11:token=LABEL?pin-source=FILE, or leave it out for keys in files"))
 		case u.Token.ID != "" || u.MaxUses != 0 || u.Counter != "":

@@ -31,3 +31,12 @@ func Remembered() []byte {
 	defer derivations.mu.Unlock()
 	return fmt.Appendf(nil, "%s %s", derivations.known, derivations.salts)
 }
+
+// ReadSlot and WriteSlot are a counter's line.
+func ReadSlot(line []byte) (sequence, used uint64, ok bool) {
+	s, ok := readSlot(line)
+	return s.sequence, s.used, ok
+}
+
+// WriteSlot: see ReadSlot.
+func WriteSlot(sequence, used uint64) []byte { return slot{sequence, used}.line() }

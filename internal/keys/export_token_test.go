@@ -2,6 +2,19 @@
 
 package keys
 
+import "crypto"
+
+// ParsePublic reads a public key from two attributes, by the type of the key.
+func ParsePublic(kind uint64, a, b []byte) (crypto.PublicKey, error) {
+	switch kind {
+	case 0:
+		return parseRSA(a, b)
+	case 3:
+		return parseEC(a, b)
+	}
+	return parseEdwards(a)
+}
+
 // Library is what this package asks of a PKCS #11 library.
 type Library = library
 

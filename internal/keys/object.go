@@ -247,9 +247,6 @@ var curves = []struct {
 	{"p521", elliptic.P521(), oid(1, 3, 132, 0, 35)},
 }
 
-// edwards25519 is OBJECT IDENTIFIER 1.3.101.112 (RFC 8410, Section 3).
-var edwards25519 = oid(1, 3, 101, 112)
-
 func oid(arcs ...int) []byte {
 	b := cryptobyte.NewBuilder(nil)
 	b.AddASN1ObjectIdentifier(encoding_asn1.ObjectIdentifier(arcs))

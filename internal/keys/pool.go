@@ -86,9 +86,9 @@ const (
 // back, whose session stays taken until then.
 type use func(l library, s session) error
 
-// do has the calls of use made.
-func (p *pool) do(ctx context.Context, use use) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+// do has the calls of use made within the given time, and the context's.
+func (p *pool) do(ctx context.Context, limit time.Duration, use use) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	select {
 	case p.permits <- struct{}{}:

@@ -14,11 +14,13 @@ import (
 	"encoding/pem"
 	"errors"
 	"io/fs"
+	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/altamga/altamga/internal/keys"
 	"github.com/altamga/altamga/internal/pki"
@@ -292,4 +294,39 @@ func TestDiscard(t *testing.T) {
 	if _, err := keys.Generate(token.uri("k"), token.dir, "p256"); err != nil {
 		t.Errorf("its name is not free: %v", err)
 	}
+}
+
+// selfSigned returns a certificate of a key by itself.
+func selfSigned(t testing.TB, key crypto.Signer) *x509.Certificate {
+	t.Helper()
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Minute), NotAfter: time.Now().Add(time.Hour),
+		DNSNames: []string{"token.example"}, IsCA: true, BasicConstraintsValid: true,
+	}
+	raw, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate, err := x509.ParseCertificate(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return certificate
+}
+
+// FuzzPublic reads what hostile tokens may say of a key.
+func FuzzPublic(f *testing.F) {
+	f.Add(uint64(0), []byte{0xc0, 1}, []byte{1, 0, 1})
+	f.Add(uint64(3), []byte{6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7}, []byte{4, 2, 4, 1})
+	f.Add(uint64(3), []byte{6, 5, 0x2b, 0x81, 4, 0, 34}, []byte{4, 1, 2})
+	f.Add(uint64(0x40), []byte{4, 1, 2}, []byte(nil))
+	f.Fuzz(func(t *testing.T, kind uint64, a, b []byte) {
+		public, err := keys.ParsePublic(kind, a, b)
+		if (public == nil) == (err == nil) {
+			t.Errorf("%v, %v", public, err)
+		}
+		if public != nil && keys.Algorithm(public) == "" {
+			t.Errorf("%T has no name", public)
+		}
+	})
 }

@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/miekg/pkcs11"
 )
@@ -110,7 +111,7 @@ func (m *module) sees(t TokenURI, again bool) (seen bool, err error) {
 // openKey finds a key on the token and reads its public half.
 func (p *pool) openKey(u URI) (*tokenKey, error) {
 	k := &tokenKey{pool: p, uri: u.Token}
-	if err := p.do(context.Background(), func(l library, s session) error { _, _, err := k.find(l, s); return err }); err != nil {
+	if err := p.do(context.Background(), patience, func(l library, s session) error { _, _, err := k.find(l, s); return err }); err != nil {
 		return nil, err
 	}
 	if err := strong(k.public); err != nil {
@@ -153,7 +154,7 @@ func (k *tokenKey) find(l library, s session) (handle pkcs11.ObjectHandle, alway
 
 // ready asks the token for the key, past what is remembered of it.
 func (k *tokenKey) ready(ctx context.Context) error {
-	return k.pool.do(ctx, func(l library, s session) error {
+	return k.pool.do(ctx, patience, func(l library, s session) error {
 		_, err := findPrivate(l, s, k.uri)
 		return err
 	})
@@ -177,7 +178,7 @@ func (k *tokenKey) SignContext(ctx context.Context, _ io.Reader, digest []byte, 
 	// Handed over by a channel: a call that outlives the context writes to
 	// nothing that the caller still reads.
 	signed := make(chan []byte, 1)
-	err = k.pool.do(ctx, func(l library, s session) error {
+	err = k.pool.do(ctx, patience, func(l library, s session) error {
 		signature, err := k.sign(l, s, w)
 		if err == nil {
 			signed <- signature
@@ -232,6 +233,9 @@ func (k *tokenKey) sign(l library, s session, w work) ([]byte, error) {
 	return signature, nil
 }
 
+// makingTime bounds making a key: some tokens need minutes for an RSA key.
+const makingTime = 15 * time.Minute
+
 // generateToken has the token make a key. It is told never to give it out.
 func generateToken(u URI, baseDir, algorithm string) (crypto.Signer, error) {
 	if !slices.Contains(Algorithms(), algorithm) {
@@ -244,7 +248,7 @@ func generateToken(u URI, baseDir, algorithm string) (crypto.Signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = p.do(context.Background(), func(l library, s session) error {
+	err = p.do(context.Background(), makingTime, func(l library, s session) error {
 		found, err := findObjects(l, s, pkcs11.CKO_PRIVATE_KEY, u.Token.Object, "", 1)
 		if err == nil && len(found) == 0 && u.Token.ID != "" {
 			found, err = findObjects(l, s, pkcs11.CKO_PRIVATE_KEY, "", u.Token.ID, 1)
@@ -276,7 +280,7 @@ func (k *tokenKey) discard() error {
 	if !k.generated {
 		return fmt.Errorf("removing key %s: it was not made here", k.uri.objectName())
 	}
-	return k.pool.do(context.Background(), func(l library, s session) error {
+	return k.pool.do(context.Background(), patience, func(l library, s session) error {
 		return destroyPair(l, s, k.uri, func(public crypto.PublicKey) bool {
 			return k.public.(interface{ Equal(crypto.PublicKey) bool }).Equal(public)
 		})

@@ -68,7 +68,7 @@ func listToken(u URI, baseDir string) ([]Info, error) {
 		return nil, err
 	}
 	listed := make(chan []Info, 1)
-	err = p.do(context.Background(), func(l library, s session) error {
+	err = p.do(context.Background(), patience, func(l library, s session) error {
 		objects, err := findObjects(l, s, pkcs11.CKO_PRIVATE_KEY, u.Token.Object, u.Token.ID, maxListed)
 		if err != nil {
 			return err
@@ -101,7 +101,7 @@ func inspectToken(u URI, baseDir string) (Info, error) {
 		return Info{}, err
 	}
 	inspected := make(chan Info, 1)
-	err = p.do(context.Background(), func(l library, s session) error {
+	err = p.do(context.Background(), patience, func(l library, s session) error {
 		object, err := findPrivate(l, s, u.Token)
 		if err != nil {
 			return err

@@ -251,3 +251,16 @@ func TestUsesCrash(t *testing.T) {
 type writer func([]byte) (int, error)
 
 func (w writer) Write(p []byte) (int, error) { return w(p) }
+
+// FuzzSlot reads a counter's line: what is read is written again octet for
+// octet.
+func FuzzSlot(f *testing.F) {
+	f.Add(keys.WriteSlot(1, 0))
+	f.Add(keys.WriteSlot(1<<62, 1<<63-1))
+	f.Add([]byte("sequence "))
+	f.Fuzz(func(t *testing.T, line []byte) {
+		if sequence, used, ok := keys.ReadSlot(line); ok && string(keys.WriteSlot(sequence, used)) != string(line) {
+			t.Errorf("%q is read as %d, %d", line, sequence, used)
+		}
+	})
+}
