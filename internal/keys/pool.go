@@ -74,6 +74,9 @@ type place struct {
 }
 
 const (
+	// patience bounds a call whose caller sets no time of its own: what a
+	// network HSM needs to fail over, and less than a client waits.
+	patience        = 10 * time.Second
 	defaultSessions = 8
 	// The pause after a token was found to be away: short at first, so that a
 	// token that is back is used soon.

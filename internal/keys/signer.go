@@ -5,7 +5,6 @@ import (
 	"crypto"
 	"errors"
 	"io"
-	"time"
 )
 
 // ErrUnavailable says that a token does not answer now: it is away, busy, or
@@ -15,10 +14,6 @@ var ErrUnavailable = errors.New("the token is not available")
 // ErrPIN says that a token refused its PIN. It is not given the PIN again until
 // [RetryPINs] or a restart, so that no server locks a token by trying.
 var ErrPIN = errors.New("the token refused the PIN")
-
-// patience bounds a signature whose caller sets no time of its own: what a
-// network HSM needs to fail over, and less than a client waits.
-const patience = 10 * time.Second
 
 // SignContext signs with a key, within the context's time when the key is on a
 // token; keys of other packages are just asked to sign.
