@@ -53,6 +53,7 @@ const libraries = `
 	github.com/alecthomas/kong       cmd/altamga
 	github.com/digitorus/timestamp   cmd/altamga conformance  test: tsa
 	github.com/jackc/pgx             internal/register
+	github.com/miekg/pkcs11          internal/keys
 	github.com/prometheus            internal/serve
 	github.com/redis/go-redis        ocsp/rediscache
 	github.com/rogpeppe/go-internal  test: cmd/altamga
@@ -278,6 +279,8 @@ func TestFloorsAreTight(t *testing.T) {
 		{"ocsp", "golang.org/x/crypto/ocsp", true, true},
 		{"tsa", "github.com/digitorus/timestamp", false, false},
 		{"tsa", "github.com/digitorus/timestamp", true, true},
+		{"internal/keys", "github.com/miekg/pkcs11", false, true},
+		{"cmd/altamga", "github.com/miekg/pkcs11", true, false},
 		{"ca", "github.com/stretchr/testify", true, false},
 	} {
 		wrong := judge(row.folder, row.target, row.inTest)

@@ -24,7 +24,6 @@ import (
 	"github.com/altamga/altamga/ca"
 	"github.com/altamga/altamga/internal/audit"
 	"github.com/altamga/altamga/internal/config"
-	"github.com/altamga/altamga/internal/keys"
 	"github.com/altamga/altamga/internal/lint"
 	"github.com/altamga/altamga/internal/register"
 )
@@ -68,6 +67,11 @@ func found(ctx context.Context, p *plan, dir string) (err error) {
 	}
 	defer os.RemoveAll(building)
 	f := &founder{plan: p, dir: building}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, f.undo())
+		}
+	}()
 	if err := f.build(ctx); err != nil {
 		return fmt.Errorf("creating %s: %w", dir, err)
 	}
@@ -131,6 +135,7 @@ type founder struct {
 	register *register.Register
 	audit    *audit.Log
 	profiles *ca.Profiles
+	made     []crypto.Signer
 
 	// Authorities, in order of creation, are those of the configuration; the
 	// fields after it fill the configuration's template.
@@ -209,10 +214,10 @@ func (f *founder) build(ctx context.Context) (err error) {
 // openAudit makes the audit log, its key and log.pub, with which anybody
 // verifies it.
 func (f *founder) openAudit() error {
-	f.AuditKey = f.keyURI("audit")
+	f.AuditKey = f.keyURI(auditKeyName)
 	_, host, _ := strings.Cut(string(f.plan.Servers.RA.URL), "://")
 	f.Origin = host + "audit"
-	if _, err := keys.Generate(f.AuditKey, f.dir, "ed25519"); err != nil {
+	if _, err := f.generate(f.AuditKey, "ed25519"); err != nil {
 		return err
 	}
 	opened, err := openAudit(&auditConfig{Path: config.Path(filepath.Join(f.dir, "audit.log")), Key: f.AuditKey, Origin: f.Origin}, f.dir)
@@ -259,7 +264,7 @@ func (f *founder) authority(ctx context.Context, parent *foundAuthority, p planA
 	} else {
 		a.OCSP = string(f.plan.Servers.OCSP.URL)
 	}
-	key, err := keys.Generate(a.Key, f.dir, p.Key)
+	key, err := f.generate(a.Key, p.Key)
 	if err != nil {
 		return nil, err
 	}
@@ -312,23 +317,10 @@ func (f *founder) issue(ctx context.Context, by *foundAuthority, request ca.Requ
 	return issued.Certificate, os.WriteFile(filepath.Join(f.dir, file), pem.EncodeToMemory(block), 0o644)
 }
 
-// keyURI names a key file of the centre.
-func (f *founder) keyURI(name string) string {
-	uri := "file:keys/" + name + ".key"
-	if !f.plan.Demonstration {
-		uri += "?passphrase-file=" + passphraseFile
-	}
-	return uri
-}
-
-// passphraseFile encrypts the keys of a real centre. An operator may move it to
-// a place of its own.
-const passphraseFile = "keys/passphrase"
-
 // service makes a key and has its certificate issued.
 func (f *founder) service(ctx context.Context, by *foundAuthority, keyName, algorithm, file string, request ca.Request) (uri string, key crypto.Signer, err error) {
 	uri = f.keyURI(keyName)
-	if key, err = keys.Generate(uri, f.dir, algorithm); err != nil {
+	if key, err = f.generate(uri, algorithm); err != nil {
 		return "", nil, err
 	}
 	request.Issuer, request.PublicKey = by.ID, key.Public()
@@ -379,16 +371,16 @@ func (f *founder) tls(ctx context.Context) error {
 			server.DNSNames = append(server.DNSNames, host)
 		}
 	}
-	if f.TLSKey, _, err = f.service(ctx, root, "tls-server", "p256", "tls/server.pem", server); err != nil {
+	if f.TLSKey, _, err = f.service(ctx, root, tlsKeys+"server", "p256", "tls/server.pem", server); err != nil {
 		return err
 	}
 	client := func(name string) ca.Request {
 		return ca.Request{Profile: "suite-client", Subject: map[string]string{"O": f.plan.Centre, "CN": name}}
 	}
-	if f.RAKey, _, err = f.service(ctx, root, "tls-ra", "p256", "tls/ra.pem", client("ra")); err != nil {
+	if f.RAKey, _, err = f.service(ctx, root, tlsKeys+"ra", "p256", "tls/ra.pem", client("ra")); err != nil {
 		return err
 	}
-	if _, _, err = f.service(ctx, root, "tls-operator", "p256", "tls/operator.pem", client("operator")); err != nil {
+	if _, _, err = f.service(ctx, root, tlsKeys+"operator", "p256", "tls/operator.pem", client("operator")); err != nil {
 		return err
 	}
 	certificate, err := os.ReadFile(filepath.Join(f.dir, root.Certificate))

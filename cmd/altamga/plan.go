@@ -4,10 +4,12 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"time"
 
 	"github.com/altamga/altamga/internal/config"
+	"github.com/altamga/altamga/internal/keys"
 )
 
 // builtinPlan is the plan of the demonstration and the example for real ones.
@@ -22,14 +24,19 @@ type plan struct {
 	Country string `toml:"country"`
 	VOEN    string `toml:"voen"`
 	// Demonstration: see national.toml.
-	Demonstration bool            `toml:"demonstration"`
-	Hosts         []string        `toml:"hosts"`
-	Root          planAuthority   `toml:"root"`
-	Policy        planAuthority   `toml:"policy"`
-	Issuing       []planAuthority `toml:"issuing"`
-	TSA           planTSA         `toml:"tsa"`
-	Servers       planServers     `toml:"servers"`
-	Staff         []planStaff     `toml:"staff"`
+	Demonstration bool     `toml:"demonstration"`
+	Hosts         []string `toml:"hosts"`
+	// Keys is the pkcs11: URI of a token that the centre's keys are made on.
+	// Default: files.
+	Keys string `toml:"keys"`
+	// token is Keys with absolute paths.
+	token   keys.URI
+	Root    planAuthority   `toml:"root"`
+	Policy  planAuthority   `toml:"policy"`
+	Issuing []planAuthority `toml:"issuing"`
+	TSA     planTSA         `toml:"tsa"`
+	Servers planServers     `toml:"servers"`
+	Staff   []planStaff     `toml:"staff"`
 }
 
 type planAuthority struct {
@@ -74,7 +81,37 @@ func loadPlan(path string) (*plan, error) {
 	if path == "" {
 		return &p, config.Parse("national.toml", builtinPlan, &p)
 	}
-	return &p, config.Load(path, &p)
+	if err := config.Load(path, &p); err != nil {
+		return nil, err
+	}
+	return &p, p.resolveKeys(path)
+}
+
+// resolveKeys reads the URI of the token and makes the PIN's path an absolute
+// one, as the centre's configuration stands in another folder than the plan.
+func (p *plan) resolveKeys(path string) error {
+	if p.Keys == "" {
+		return nil
+	}
+	u, err := keys.Parse(p.Keys)
+	if err != nil {
+		return fmt.Errorf("%s: keys: %w", path, err)
+	}
+	if source := u.Token.PINSource; source != "" && !filepath.IsAbs(source) {
+		if u.Token.PINSource, err = filepath.Abs(filepath.Join(filepath.Dir(path), source)); err != nil {
+			return err
+		}
+	}
+	p.token = u
+	return nil
+}
+
+// keyOnToken returns the URI of one of the centre's keys on its token. A label
+// in the plan's URI is what the labels of the keys begin with.
+func (p *plan) keyOnToken(name string) string {
+	u := p.token
+	u.Token.Object += name
+	return u.String()
 }
 
 // Validate reports everything that the plan lacks.
@@ -82,6 +119,18 @@ func (p *plan) Validate() error {
 	err := required(field{"centre", p.Centre}, field{"country", p.Country},
 		field{"root.name", p.Root.Name}, field{"root.key", p.Root.Key},
 		field{"policy.name", p.Policy.Name}, field{"policy.key", p.Policy.Key})
+	if p.Keys != "" {
+		u, parsed := keys.Parse(p.Keys)
+		switch {
+		case parsed != nil:
+			// Told by resolveKeys: a fault that is told here is shown with its line,
+			// and this one may be a PIN.
+		case !u.PKCS11 || u.Token.Token == "" && u.Token.Serial == "":
+			err = errors.Join(err, config.Wrong("keys", "names no token: write pkcs11:token=LABEL?pin-source=FILE, or leave it out for keys in files"))
+		case u.Token.ID != "" || u.MaxUses != 0 || u.Counter != "":
+			err = errors.Join(err, config.Wrong("keys", "id, max-uses and counter belong to one key, and this names the token of many"))
+		}
+	}
 	ids := make([]string, len(p.Issuing))
 	for i, issuing := range p.Issuing {
 		ids[i] = issuing.ID

@@ -45,6 +45,8 @@ type process struct {
 	servers []serve.Server
 	loops   []serve.Loop
 	closers []io.Closer
+	// onTokens are the keys that a token has.
+	onTokens []crypto.Signer
 }
 
 // listenTCP opens an address.
@@ -144,6 +146,7 @@ func (p *process) key(uri string, certificate *x509.Certificate) (crypto.Signer,
 	if err != nil {
 		return nil, err
 	}
+	p.keep(key)
 	return key, pki.CheckKeyPair(certificate, key)
 }
 

@@ -20,7 +20,7 @@ import (
 // TestStories runs the binary as its users do; testdata/*.txt read like a
 // manual.
 func TestStories(t *testing.T) {
-	testscript.Run(t, testscript.Params{Dir: "testdata"})
+	testscript.Run(t, testscript.Params{Dir: "testdata", Setup: prepareStory(t), Condition: storyCondition})
 }
 
 // TestPrintedCommands runs every command that the tour prints for checking a

@@ -45,6 +45,7 @@ func (f serveFlags) serve(ctx context.Context, std streams, add func(*process, c
 		fmt.Fprintf(std.out, "%s: configuration, keys and stores are in order\n", f.Config)
 		return nil
 	}
+	p.loops = append(p.loops, serve.Loop{Name: "keys", Run: p.retryPINs})
 	log.LogAttrs(ctx, slog.LevelInfo, "starting", slog.String("config", f.Config), slog.Int("pid", os.Getpid()))
 	return p.run(ctx)
 }

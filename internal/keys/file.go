@@ -24,15 +24,8 @@ const (
 	maxPassphraseFile = 4 << 10
 )
 
-// Open returns the key that uri names; relative paths count from baseDir.
-//
-// The error wraps [fs.ErrNotExist] when there is no such file, and is an
-// [*Error] with a hint for what an operator can put right.
-func Open(uri, baseDir string) (crypto.Signer, error) {
-	u, err := Parse(uri)
-	if err != nil {
-		return nil, err
-	}
+// openFile returns the key of a file: URI.
+func openFile(u URI, baseDir string) (crypto.Signer, error) {
 	path := in(baseDir, u.Path)
 	data, err := readPrivate(path, maxKeyFile)
 	if err != nil {
@@ -99,20 +92,22 @@ func parse(encoded []byte) (crypto.Signer, error) {
 	return signer, nil
 }
 
-// readPassphrase returns the first line of a passphrase file without its end,
-// as openssl's -passin file: reads it.
+// readPassphrase returns a passphrase, as openssl's -passin file: reads it.
 func readPassphrase(path string) (string, error) {
+	return readLine(path, "opening passphrase", "openssl rand -base64 24 makes a good passphrase")
+}
+
+// readLine returns the first line of a file that holds a secret, without its
+// end.
+func readLine(path, doing, hint string) (string, error) {
 	data, err := readPrivate(path, maxPassphraseFile)
 	if err != nil {
-		return "", explain("opening passphrase", err)
+		return "", explain(doing, err)
 	}
 	line, _, _ := strings.Cut(string(data), "\n")
 	line = strings.TrimSuffix(line, "\r")
 	if line == "" {
-		return "", &Error{
-			err:  fmt.Errorf("opening passphrase %s: its first line is empty", path),
-			hint: "openssl rand -base64 24 makes a good passphrase",
-		}
+		return "", &Error{err: fmt.Errorf("%s %s: its first line is empty", doing, path), hint: hint}
 	}
 	return line, nil
 }

@@ -23,17 +23,10 @@ func Algorithms() []string {
 	return []string{"p256", "p384", "p521", "rsa3072", "rsa4096", "ed25519"}
 }
 
-// Generate makes a key, writes it to the file that uri names, and returns it
-// as [Open] reads it back. The algorithm is one of [Algorithms].
-//
-// The file gets mode 0600 and appears whole or not at all; a file of that name
-// is never overwritten (the error wraps [fs.ErrExist]). With passphrase-file,
-// which must exist, the key is encrypted in a form that openssl reads.
-func Generate(uri, baseDir, algorithm string) (crypto.Signer, error) {
-	u, err := Parse(uri)
-	if err != nil {
-		return nil, err
-	}
+// generateFile makes a key, writes it to the file that u names, and returns it
+// as [Open] would read it back. The file gets mode 0600 and appears whole or
+// not at all; a file of that name is never overwritten.
+func generateFile(u URI, baseDir, algorithm string) (crypto.Signer, error) {
 	path := in(baseDir, u.Path)
 	exists := &Error{
 		err:  fmt.Errorf("generating key %s: %w", path, fs.ErrExist),
@@ -43,8 +36,9 @@ func Generate(uri, baseDir, algorithm string) (crypto.Signer, error) {
 	if _, err := os.Lstat(path); err == nil {
 		return nil, exists
 	}
-	passphrase := ""
+	var passphrase string
 	if u.PassphraseFile != "" {
+		var err error
 		if passphrase, err = readPassphrase(in(baseDir, u.PassphraseFile)); err != nil {
 			return nil, err
 		}
@@ -70,7 +64,8 @@ func Generate(uri, baseDir, algorithm string) (crypto.Signer, error) {
 	case err != nil:
 		return nil, explain("generating key", err)
 	}
-	return Open(uri, baseDir)
+	// Read back, since a disk may lie; the derived key is still remembered.
+	return openFile(u, baseDir)
 }
 
 func newKey(algorithm string) (crypto.Signer, error) {
@@ -89,11 +84,15 @@ func newKey(algorithm string) (crypto.Signer, error) {
 		_, key, err := ed25519.GenerateKey(rand.Reader)
 		return key, err
 	}
+	return nil, unknownAlgorithm(algorithm)
+}
+
+func unknownAlgorithm(algorithm string) error {
 	hint := "choose one of " + strings.Join(Algorithms(), ", ")
 	if lower := strings.NewReplacer("-", "", "_", "").Replace(strings.ToLower(algorithm)); slices.Contains(Algorithms(), lower) {
 		hint = "did you mean " + lower + "?"
 	}
-	return nil, &Error{err: fmt.Errorf("generating key: unknown algorithm %q", algorithm), hint: hint}
+	return &Error{err: fmt.Errorf("generating key: unknown algorithm %q", algorithm), hint: hint}
 }
 
 // writeNew writes a file of mode 0600 that was not there before. Link gives

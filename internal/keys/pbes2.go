@@ -3,7 +3,6 @@ package keys
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/pbkdf2"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/sha512"
@@ -32,8 +31,8 @@ var (
 
 const (
 	// iterations of PBKDF2 in the keys that this package writes: about a tenth
-	// of a second of one core for each guess at a passphrase, and for each start
-	// of a server.
+	// of a second of one core for each guess at a passphrase, and once for each
+	// start of a server.
 	iterations = 600_000
 	// RFC 8018, Section 4.2 asks for at least 1000 iterations; the upper bound
 	// keeps a hostile file from stopping a server's start for minutes.
@@ -48,10 +47,9 @@ var errPassphrase = errors.New("the passphrase does not open it")
 // encoded PrivateKeyInfo: PBES2 with PBKDF2, HMAC-SHA-256 and AES-256-CBC,
 // which is also what openssl writes.
 func encrypt(key []byte, passphrase string) ([]byte, error) {
-	salt, iv := make([]byte, 16), make([]byte, aes.BlockSize)
-	rand.Read(salt)
+	iv := make([]byte, aes.BlockSize)
 	rand.Read(iv)
-	derived, err := pbkdf2.Key(sha256.New, passphrase, salt, iterations, 32)
+	salt, derived, err := derivations.own(passphrase)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +109,7 @@ func decrypt(encoded []byte, passphrase string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	derived, err := pbkdf2.Key(s.hash, passphrase, s.salt, s.iterations, s.keyLength)
+	derived, err := derivations.derive(s, passphrase)
 	if err != nil {
 		return nil, err
 	}

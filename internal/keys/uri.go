@@ -5,26 +5,36 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
-// URI is a file: key URI in its parts.
+// URI is a key URI in its parts.
 type URI struct {
-	// Path of the key file, as written: relative paths are relative to the
-	// configuration file.
+	// Path of a file: key, as written: relative paths are relative to the
+	// configuration file. Empty for a pkcs11: key.
 	Path string
 	// PassphraseFile is the path of the file whose first line encrypts the key;
 	// empty for a key in the clear.
 	PassphraseFile string
+	// PKCS11 says that the key is on a token, and Token which one it is.
+	PKCS11 bool
+	Token  TokenURI
+	// MaxUses is how many signatures the key may make in its life; 0 when there
+	// is no limit.
+	MaxUses uint64
+	// Counter is the path of the file that counts signatures. A file: key with
+	// max-uses and without counter counts in Path + ".uses".
+	Counter string
 }
 
 // maxURI bounds a key URI: two of the longest paths that Linux opens, with
 // every octet escaped, would not be a configuration but an accident.
 const maxURI = 8192
 
-// Parse reads a file: URI. A pkcs11: URI is refused, as this build has no
-// PKCS #11; so is any other scheme, any attribute but one passphrase-file, a
-// host, and a fragment.
+// Parse reads a file: or pkcs11: URI. It refuses any other scheme, attributes
+// that it does not know or that stand twice, a host, a fragment, and a PIN
+// inside of the URI.
 func Parse(uri string) (URI, error) {
 	scheme, rest, found := strings.Cut(uri, ":")
 	switch {
@@ -36,52 +46,99 @@ func Parse(uri string) (URI, error) {
 			hint: "write file:NAME.key for a key in a file",
 		}
 	case strings.EqualFold(scheme, "pkcs11"):
-		// The URI is not quoted: RFC 7512, Section 2.4 lets it hold a PIN.
-		return URI{}, &Error{
-			err:  errors.New("reading key URI: pkcs11 keys need a build with PKCS #11, and this one has none"),
-			hint: "use a file: key, or a build of altamga that speaks PKCS #11",
+		u, err := parseToken(rest)
+		if err != nil {
+			return URI{}, explain("reading key URI", err)
 		}
+		return u, nil
 	case !strings.EqualFold(scheme, "file"):
 		return URI{}, &Error{
 			err:  fmt.Errorf("reading key URI: scheme %q is none of file, pkcs11", scheme),
 			hint: "write file:NAME.key for a key in a file",
 		}
 	}
+	u, err := parseFile(rest)
+	if err != nil {
+		return URI{}, explain("reading key URI", err)
+	}
+	return u, nil
+}
+
+// parseFile reads what follows "file:".
+func parseFile(rest string) (URI, error) {
 	if strings.Contains(rest, "#") {
-		return URI{}, &Error{err: errors.New("reading key URI: it has a fragment"), hint: "write # in a file name as %23"}
+		return URI{}, &Error{err: errors.New("it has a fragment"), hint: "write # in a file name as %23"}
 	}
 	path, query, hasQuery := strings.Cut(rest, "?")
 	if after, ok := strings.CutPrefix(path, "//"); ok {
 		// RFC 8089, Section 2: file://host/path; only the empty host is ours.
 		if !strings.HasPrefix(after, "/") || strings.HasPrefix(after, "//") {
-			return URI{}, &Error{err: errors.New("reading key URI: it names a host"), hint: "write file:///PATH for an absolute path"}
+			return URI{}, &Error{err: errors.New("it names a host"), hint: "write file:///PATH for an absolute path"}
 		}
 		path = after
 	}
 	var u URI
 	var err error
 	if u.Path, err = unescapePath(path); err != nil {
-		return URI{}, &Error{err: fmt.Errorf("reading key URI: path: %w", err)}
+		return URI{}, fmt.Errorf("path: %w", err)
 	}
 	if !hasQuery {
 		return u, nil
 	}
-	for attribute := range strings.SplitSeq(query, "&") {
-		name, value, _ := strings.Cut(attribute, "=")
-		switch {
-		case name != "passphrase-file":
-			return URI{}, &Error{
-				err:  fmt.Errorf("reading key URI: unknown attribute %q", name),
-				hint: "the only attribute of a file: key is passphrase-file",
-			}
-		case u.PassphraseFile != "":
-			return URI{}, &Error{err: errors.New("reading key URI: passphrase-file is given twice")}
+	err = attributes(query, "&", func(name, value string) (err error) {
+		switch name {
+		case "passphrase-file":
+			u.PassphraseFile, err = unescapePath(value)
+			return err
+		case "max-uses", "counter":
+			return u.limit(name, value)
 		}
-		if u.PassphraseFile, err = unescapePath(value); err != nil {
-			return URI{}, &Error{err: fmt.Errorf("reading key URI: passphrase-file: %w", err)}
+		return &Error{
+			err:  fmt.Errorf("unknown attribute %q", name),
+			hint: "the attributes of a file: key are passphrase-file, max-uses and counter",
 		}
+	})
+	if err != nil {
+		return URI{}, err
+	}
+	if u.MaxUses > 0 && u.Counter == "" {
+		u.Counter = u.Path + ".uses"
 	}
 	return u, nil
+}
+
+// attributes calls take for each name=value of a list. A name that stands
+// twice is refused: RFC 7512, Section 2.3 for paths, and in queries nobody
+// could say which one counts.
+func attributes(list, separator string, take func(name, value string) error) error {
+	seen := map[string]bool{}
+	for attribute := range strings.SplitSeq(list, separator) {
+		name, value, _ := strings.Cut(attribute, "=")
+		if seen[name] {
+			return fmt.Errorf("%s is given twice", name)
+		}
+		seen[name] = true
+		if err := take(name, value); err != nil {
+			if _, ok := errors.AsType[*Error](err); ok {
+				return err
+			}
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// limit takes the attributes that count a key's signatures.
+func (u *URI) limit(name, value string) (err error) {
+	if name == "counter" {
+		u.Counter, err = unescapePath(value)
+		return err
+	}
+	u.MaxUses, err = strconv.ParseUint(value, 10, 63)
+	if err != nil || u.MaxUses == 0 {
+		return errors.New("it is not a whole number above 0")
+	}
+	return nil
 }
 
 // unescapePath decodes percent signs and refuses what cannot name a file.
@@ -102,11 +159,30 @@ func unescapePath(s string) (string, error) {
 
 // String returns the URI in the form that [Parse] reads.
 func (u URI) String() string {
-	s := "file:" + escapePath(u.Path)
+	if u.PKCS11 {
+		return u.Token.string(u.limits())
+	}
+	query := u.limits()
 	if u.PassphraseFile != "" {
-		s += "?passphrase-file=" + escapePath(u.PassphraseFile)
+		query = append([]string{"passphrase-file=" + escapePath(u.PassphraseFile)}, query...)
+	}
+	s := "file:" + escapePath(u.Path)
+	if len(query) > 0 {
+		s += "?" + strings.Join(query, "&")
 	}
 	return s
+}
+
+// limits returns the attributes that count a key's signatures.
+func (u URI) limits() []string {
+	var query []string
+	if u.MaxUses > 0 {
+		query = append(query, "max-uses="+strconv.FormatUint(u.MaxUses, 10))
+	}
+	if u.Counter != "" {
+		query = append(query, "counter="+escapePath(u.Counter))
+	}
+	return query
 }
 
 // escapePath escapes what [Parse] would take for its own punctuation, and
