@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto"
+	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
 	"errors"
@@ -65,10 +66,13 @@ type Issuer struct {
 	Key crypto.Signer
 	// Profiles names what it may issue.
 	Profiles []string
-	// OCSP, CRL and CAIssuers are the http or https addresses that go into what
-	// it issues: of the responder, of its revocation list and of its own
-	// certificate. An empty one is left out.
-	OCSP, CRL, CAIssuers string
+	// PSS makes an RSA key sign with RSASSA-PSS in place of PKCS #1 v1.5.
+	PSS bool
+	// OCSP, CRL, FreshestCRL and CAIssuers are the http or https addresses that
+	// go into what it issues: of the responder, of its revocation list, of the
+	// changes since (the delta list) and of its own certificate. An empty one is
+	// left out.
+	OCSP, CRL, FreshestCRL, CAIssuers string
 }
 
 // Authority issues certificates and changes their status. Its methods may be
@@ -85,6 +89,7 @@ type Authority struct {
 type issuer struct {
 	Issuer
 	algorithm pki.Algorithm
+	scheme    pki.Scheme
 	name      []byte // the encoded issuer Name; nil while Certificate is
 	keyID     []byte
 	keyHash   [32]byte
@@ -162,7 +167,14 @@ func newIssuer(given Issuer, profiles *Profiles) (*issuer, error) {
 	if given.Key == nil {
 		return nil, errors.New("there is no key")
 	}
-	algorithm, _, err := pki.SignatureAlgorithm(given.Key.Public())
+	scheme := pki.PKCS1
+	if given.PSS {
+		if _, ok := given.Key.Public().(*rsa.PublicKey); !ok {
+			return nil, errors.New("only an RSA key signs with RSASSA-PSS (RFC 4055, Section 3.1)")
+		}
+		scheme = pki.PSS
+	}
+	algorithm, _, err := pki.SignatureAlgorithm(given.Key.Public(), scheme)
 	if err != nil {
 		return nil, err
 	}
@@ -174,7 +186,7 @@ func newIssuer(given Issuer, profiles *Profiles) (*issuer, error) {
 	if err != nil {
 		return nil, err
 	}
-	i := &issuer{Issuer: given, algorithm: algorithm, keyID: keyID, keyHash: sha256.Sum256(spki)}
+	i := &issuer{Issuer: given, algorithm: algorithm, scheme: scheme, keyID: keyID, keyHash: sha256.Sum256(spki)}
 	i.lintKey = sync.OnceValues(func() (crypto.Signer, error) { return keyLike(given.Key.Public()) })
 	if c := given.Certificate; c != nil {
 		if err := pki.CheckKeyPair(c, given.Key); err != nil {
@@ -198,7 +210,7 @@ func newIssuer(given Issuer, profiles *Profiles) (*issuer, error) {
 	} else if len(given.Chain) > 0 {
 		return nil, errors.New("there is a chain but no certificate")
 	}
-	for name, address := range map[string]string{"OCSP": given.OCSP, "CRL": given.CRL, "CA issuers": given.CAIssuers} {
+	for name, address := range map[string]string{"OCSP": given.OCSP, "CRL": given.CRL, "freshest CRL": given.FreshestCRL, "CA issuers": given.CAIssuers} {
 		if address == "" {
 			continue
 		}
@@ -218,6 +230,11 @@ func newIssuer(given Issuer, profiles *Profiles) (*issuer, error) {
 		}
 		if c := given.Certificate; c != nil && profile.CA && !profile.SelfSigned && c.MaxPathLen == 0 && c.MaxPathLenZero {
 			return nil, fmt.Errorf("profile %q makes an authority, which the path length of the certificate forbids (RFC 5280, Section 4.2.1.9)", name)
+		}
+		if c := given.Certificate; c != nil {
+			if fault := profile.issuedIn(c.Subject.Country); fault != "" {
+				return nil, fmt.Errorf("profile %q %s", name, fault)
+			}
 		}
 	}
 	return i, nil

@@ -216,7 +216,7 @@ func (a *Authority) requestOf(body *IssueRequest) (*Request, error) {
 	}
 	request := &Request{
 		Issuer: body.Issuer, Profile: body.Profile, Subject: body.Subject,
-		DNSNames: body.DNSNames, Emails: body.Emails, Set: body.Set,
+		DNSNames: body.DNSNames, Emails: body.Emails, URIs: body.URIs, Set: body.Set,
 	}
 	for i, text := range body.IPAddresses {
 		address, err := netip.ParseAddr(text)

@@ -73,7 +73,7 @@ func (a *Authority) issue(ctx context.Context, prepared *Prepared) (*Issued, err
 		slog.String("serial", string(intent.Serial)), slog.String("key", hex.EncodeToString(intent.KeyHash[:]))); err != nil {
 		return nil, &AuditError{err}
 	}
-	certificate, err := sign(intent.ToBeSigned, by.Key, by.algorithm)
+	certificate, err := sign(intent.ToBeSigned, by.Key, by)
 	if err != nil {
 		return nil, &SigningError{err}
 	}

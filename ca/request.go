@@ -31,14 +31,21 @@ type Request struct {
 	// need no proof. Exactly one of the two is set, or neither for a
 	// self-signed certificate, whose key is the issuer's.
 	PublicKey crypto.PublicKey
-	// Subject gives values by attribute key ("CN", "surname", ...), "fin" or
-	// "voen".
+	// Authority is the certificate of the authority that a cross-certificate is
+	// for, which takes over its name, key and key identifier. A self-signed one
+	// proves that its founder holds the key; any other needs a CSR of that key
+	// beside it.
+	Authority *x509.Certificate
+	// Subject gives values by attribute key ("CN", "surname", ...), or by the
+	// fields that the profile makes an identifier from: "fin", "voen",
+	// "passport" and "passport_country", "virtual_pin".
 	Subject map[string]string
-	// DNSNames, IPAddresses and Emails are alternative names, as far as the
-	// profile allows them.
+	// DNSNames, IPAddresses, Emails and URIs are alternative names, as far as
+	// the profile allows them.
 	DNSNames    []string
 	IPAddresses []netip.Addr
 	Emails      []string
+	URIs        []string
 	// Set names certificates that belong together; at most 64 characters.
 	Set string
 	// Actor is the authenticated client.
@@ -78,6 +85,7 @@ var (
 	// RFC 2985, Section 5.4.2.
 	oidExtensionRequest = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 14}
 	errNotDER           = errors.New("is not a certification request in DER")
+	errRepeated         = errors.New("asks for extensions that are malformed, or for one twice (RFC 5280, Section 4.2)")
 )
 
 // csrSignatures are the algorithms accepted on a CSR: SHA-1 and older are not
@@ -116,7 +124,7 @@ func readCSR(raw []byte) (*certificationRequest, error) {
 	}
 	extensions, ok := readRequestedExtensions(parsed.RawTBSCertificateRequest)
 	if !ok {
-		return nil, errors.New("holds malformed or repeated attributes")
+		return nil, errRepeated
 	}
 	return &certificationRequest{public: parsed.PublicKey, extensions: extensions}, nil
 }
@@ -162,7 +170,8 @@ func readRequestedExtensions(info []byte) ([]der.Extension, bool) {
 // of allowed kinds; anything else is refused by name, never dropped silently.
 func (p *Profile) allow(extensions []der.Extension, keyID []byte, r *refusal) (names []generalName) {
 	for _, e := range extensions {
-		field := "csr." + extensionName(e.ID)
+		name, clause := extensionName(e.ID)
+		field := "csr." + name
 		same := func(build func(*cryptobyte.Builder)) bool {
 			b := cryptobyte.NewBuilder(nil)
 			build(b)
@@ -174,7 +183,7 @@ func (p *Profile) allow(extensions []der.Extension, keyID []byte, r *refusal) (n
 		case e.ID.Equal(pki.OIDSubjectAltName):
 			requested, good := readSAN(e.Value)
 			if !good {
-				r.add(CodeExtension, field, "is malformed or empty", "RFC 5280, Section 4.2.1.6")
+				r.add(CodeExtension, field, "is malformed or empty", clause)
 				continue
 			}
 			names, ok = requested, true
@@ -188,7 +197,7 @@ func (p *Profile) allow(extensions []der.Extension, keyID []byte, r *refusal) (n
 			ok = same(func(b *cryptobyte.Builder) { b.AddASN1OctetString(keyID) })
 		}
 		if !ok {
-			r.add(CodeExtension, field, "asks for what the profile does not allow", "")
+			r.add(CodeExtension, field, "asks for what the profile does not allow", clause)
 		}
 	}
 	return names
