@@ -241,7 +241,7 @@ func TestCitizen(t *testing.T) {
 			got[s.ID.String()] = hexOf(s.Info.FullBytes)
 		}
 		for id, want := range map[string]string{
-			"0.4.0.1862.1.1": "", "0.4.0.1862.1.6": "300906070400" + "8e46010601", "0.4.0.1862.1.7": "30041302415a",
+			"1.3.6.1.5.5.7.11.2": "3009060704008bec490101", "0.4.0.1862.1.1": "", "0.4.0.1862.1.6": "300906070400" + "8e46010601", "0.4.0.1862.1.7": "30041302415a",
 		} {
 			if info, ok := got[id]; !ok || info != want {
 				t.Errorf("%s is %q, want %q", id, info, want)
@@ -250,7 +250,7 @@ func TestCitizen(t *testing.T) {
 		if len(got) != len(statements) || e.Critical {
 			t.Error("a statement stands twice, or the extension is critical")
 		}
-		if extension(authentication, pki.OIDQCStatements) != nil {
+		if bytes.Contains(extension(authentication, pki.OIDQCStatements).Value, []byte("\x06\x06\x04\x00\x8e\x46\x01\x01")) {
 			t.Error("the authentication certificate claims to be qualified")
 		}
 	})

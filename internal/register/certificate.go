@@ -52,39 +52,69 @@ func (s *SQLite) Reserve(ctx context.Context, intent journal.Intent) error {
 // when its certificate is there already or the ticket was used, and another
 // error when the certificate's to-be-signed part is not that of the intent.
 func (s *SQLite) Complete(ctx context.Context, serial journal.Serial, certificate []byte, ticket *journal.Ticket) (journal.Entry, error) {
-	tbs, err := toBeSigned(certificate)
+	entries, err := s.CompleteSet(ctx, []journal.Signed{{Serial: serial, Certificate: certificate}}, ticket)
 	if err != nil {
-		return journal.Entry{}, fmt.Errorf("completing serial %s: %w", serial, err)
+		return journal.Entry{}, err
 	}
-	var entry journal.Entry
-	err = s.write(ctx, func(b *batch) error {
+	return entries[0], nil
+}
+
+// CompleteSet stores certificates that belong together, all or none, with
+// their Issued entries, which stand one behind the other in the journal. The
+// ticket, which may be nil, leads to the first of them. Errors are those of
+// [SQLite.Complete].
+func (s *SQLite) CompleteSet(ctx context.Context, set []journal.Signed, ticket *journal.Ticket) ([]journal.Entry, error) {
+	if len(set) == 0 {
+		return nil, errors.New("completing serials: there is none")
+	}
+	parts := make([][]byte, len(set))
+	for i, signed := range set {
+		var err error
+		if parts[i], err = toBeSigned(signed.Certificate); err != nil {
+			return nil, fmt.Errorf("completing serial %s: %w", signed.Serial, err)
+		}
+	}
+	var entries []journal.Entry
+	err := s.write(ctx, func(b *batch) error {
+		entries = nil
 		if err := b.redeem(ticket); err != nil {
 			return err
 		}
-		row, err := b.certificate(serial)
-		switch {
-		case err != nil:
-			return err
-		case row.status.State != journal.NonIssued:
-			return fmt.Errorf("its certificate is there already: %w", fs.ErrExist)
-		case !bytes.Equal(row.toBeSigned, tbs):
-			return errors.New("the certificate is not the one that the serial was reserved for")
+		for i, signed := range set {
+			e, err := b.complete(signed, parts[i])
+			if err != nil {
+				return fmt.Errorf("completing serial %s: %w", signed.Serial, err)
+			}
+			entries = append(entries, e)
 		}
-		e := journal.Entry{Kind: journal.Issued, Issuer: row.issuer, Serial: serial, Actor: row.actor}
-		if err := b.append(&e, row.id); err != nil {
-			return err
-		}
-		status, err := row.status.Apply(e)
-		if err != nil {
-			return err
-		}
-		entry = e
-		return b.setStatus(row.id, status, certificate)
+		return nil
 	})
 	if err != nil {
-		return journal.Entry{}, fmt.Errorf("completing serial %s: %w", serial, err)
+		return nil, fmt.Errorf("completing certificates: %w", err)
 	}
-	return entry, nil
+	return entries, nil
+}
+
+// complete stores one signed certificate, whose to-be-signed part is tbs.
+func (b *batch) complete(signed journal.Signed, tbs []byte) (journal.Entry, error) {
+	row, err := b.certificate(signed.Serial)
+	switch {
+	case err != nil:
+		return journal.Entry{}, err
+	case row.status.State != journal.NonIssued:
+		return journal.Entry{}, fmt.Errorf("its certificate is there already: %w", fs.ErrExist)
+	case !bytes.Equal(row.toBeSigned, tbs):
+		return journal.Entry{}, errors.New("the certificate is not the one that the serial was reserved for")
+	}
+	e := journal.Entry{Kind: journal.Issued, Issuer: row.issuer, Serial: signed.Serial, Actor: row.actor}
+	if err := b.append(&e, row.id); err != nil {
+		return journal.Entry{}, err
+	}
+	status, err := row.status.Apply(e)
+	if err != nil {
+		return journal.Entry{}, err
+	}
+	return e, b.setStatus(row.id, status, signed.Certificate)
 }
 
 // toBeSigned returns the TBSCertificate of a certificate as it stands there,
