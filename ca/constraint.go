@@ -60,31 +60,35 @@ func (c *Constraints) check(ca bool) (faults []fault) {
 	add := func(key string, index int, format string, args ...any) {
 		faults = append(faults, fault{key, index, fmt.Sprintf(format, args...)})
 	}
-	if !ca {
-		// ETSI EN 319 412-2, Section 4.3: absent in end entities.
-		for key, there := range map[string]bool{
-			"policy_mapping": len(c.PolicyMappings) > 0, "require_explicit_policy": c.RequireExplicitPolicy != nil,
-			"inhibit_policy_mapping": c.InhibitPolicyMapping != nil, "inhibit_any_policy": c.InhibitAnyPolicy != nil, "name_constraints": c.Names != nil,
-		} {
-			if there {
-				add(key, 0, "belongs to authorities alone (RFC 5280, Section 4.2.1.10)")
-			}
+	skips := []struct {
+		key  string
+		skip *int
+	}{{"require_explicit_policy", c.RequireExplicitPolicy}, {"inhibit_policy_mapping", c.InhibitPolicyMapping}, {"inhibit_any_policy", c.InhibitAnyPolicy}}
+	for _, s := range skips {
+		switch {
+		case s.skip == nil:
+		case !ca:
+			// ETSI EN 319 412-2, Section 4.3: absent in end entities.
+			add(s.key, 0, "belongs to authorities alone (RFC 5280, Section 4.2.1.11)")
+		case *s.skip < 0 || *s.skip > 9:
+			add(s.key, 0, "is not between 0 and 9 certificates (RFC 5280, Section 4.2.1.11)")
 		}
+	}
+	if !ca && len(c.PolicyMappings) > 0 {
+		add("policy_mapping", 0, "belongs to authorities alone (RFC 5280, Section 4.2.1.5)")
+	}
+	if !ca && c.Names != nil {
+		add("name_constraints", 0, "belongs to authorities alone (RFC 5280, Section 4.2.1.10)")
 	}
 	for i, m := range c.PolicyMappings {
-		for key, dotted := range map[string]string{"issuer": m.Issuer, "subject": m.Subject} {
-			oid, err := parseOID(dotted)
+		for _, side := range []struct{ key, dotted string }{{"issuer", m.Issuer}, {"subject", m.Subject}} {
+			oid, err := parseOID(side.dotted)
 			switch {
 			case err != nil:
-				add("policy_mapping."+key, i, "%v", err)
+				add("policy_mapping."+side.key, i, "%v", err)
 			case oid.Equal(pki.OIDAnyPolicy):
-				add("policy_mapping."+key, i, "anyPolicy is never mapped (RFC 5280, Section 4.2.1.5)")
+				add("policy_mapping."+side.key, i, "anyPolicy is never mapped (RFC 5280, Section 4.2.1.5)")
 			}
-		}
-	}
-	for key, skip := range map[string]*int{"require_explicit_policy": c.RequireExplicitPolicy, "inhibit_policy_mapping": c.InhibitPolicyMapping, "inhibit_any_policy": c.InhibitAnyPolicy} {
-		if skip != nil && (*skip < 0 || *skip > 9) {
-			add(key, 0, "is not between 0 and 9 certificates (RFC 5280, Section 4.2.1.11)")
 		}
 	}
 	if n := c.Names; n != nil {

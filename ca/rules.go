@@ -104,6 +104,12 @@ func (p *Profile) check() (faults []fault) {
 		}
 		p.policies = append(p.policies, oid)
 	}
+	for i, m := range p.PolicyMappings {
+		// RFC 5280, Section 4.2.1.5: each issuerDomainPolicy should be stated.
+		if !slices.Contains(p.Policies, m.Issuer) && !slices.Contains(p.Policies, pki.OIDAnyPolicy.String()) {
+			faults = append(faults, fault{"policy_mapping.issuer", i, m.Issuer + " is not among the policies (RFC 5280, Section 4.2.1.5)"})
+		}
+	}
 	if p.QC != nil {
 		if p.CA {
 			add("qc", "statements of qualified certificates do not belong into one of an authority (ETSI EN 319 412-5, Section 4.1)")
