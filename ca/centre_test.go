@@ -147,6 +147,14 @@ func p256() crypto.Signer {
 	return key
 }
 
+func p224() crypto.Signer {
+	key, err := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	return key
+}
+
 func p384() crypto.Signer {
 	key, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
 	if err != nil {

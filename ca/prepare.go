@@ -252,11 +252,11 @@ func (a *Authority) subjectKey(request *Request, profile *Profile, by *issuer, r
 		field = "csr"
 		var err error
 		if requested, err = readCSR(request.CSR); err != nil {
-			clause := "RFC 2986, Section 4"
-			if errors.Is(err, errRepeated) {
-				clause = "RFC 5280, Section 4.2"
+			fault, ok := errors.AsType[*csrFault](err)
+			if !ok {
+				fault = &csrFault{field, err.Error(), "RFC 2986, Section 4"}
 			}
-			r.add(CodeBadCSR, field, err.Error(), clause)
+			r.add(CodeBadCSR, fault.field, fault.detail, fault.clause)
 			return nil, nil
 		}
 		public = requested.public

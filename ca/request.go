@@ -85,8 +85,13 @@ var (
 	// RFC 2985, Section 5.4.2.
 	oidExtensionRequest = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 14}
 	errNotDER           = errors.New("is not a certification request in DER")
-	errRepeated         = errors.New("asks for extensions that are malformed, or for one twice (RFC 5280, Section 4.2)")
 )
+
+// csrFault is what is wrong with a certification request, when a clause other
+// than that of its form says so.
+type csrFault struct{ field, detail, clause string }
+
+func (f *csrFault) Error() string { return f.detail }
 
 // csrSignatures are the algorithms accepted on a CSR: SHA-1 and older are not
 // (ETSI TS 119 312, Section 8.4).
@@ -102,7 +107,10 @@ func readCSR(raw []byte) (*certificationRequest, error) {
 		return nil, fmt.Errorf("is larger than %d octets", maxCSR)
 	}
 	parsed, err := x509.ParseCertificateRequest(raw)
-	if err != nil || !bytes.Equal(parsed.Raw, raw) || parsed.Version != 0 {
+	if err != nil {
+		return nil, diagnose(raw)
+	}
+	if !bytes.Equal(parsed.Raw, raw) || parsed.Version != 0 {
 		return nil, errNotDER
 	}
 	if !slices.Contains(csrSignatures, parsed.SignatureAlgorithm) {
@@ -124,9 +132,38 @@ func readCSR(raw []byte) (*certificationRequest, error) {
 	}
 	extensions, ok := readRequestedExtensions(parsed.RawTBSCertificateRequest)
 	if !ok {
-		return nil, errRepeated
+		return nil, diagnose(raw)
 	}
 	return &certificationRequest{public: parsed.PublicKey, extensions: extensions}, nil
+}
+
+// diagnose says what is wrong with a request that did not parse: the parser
+// refuses whole what has one bad extension in it.
+func diagnose(raw []byte) error {
+	request, ok := der.Whole(raw, cryptobyte_asn1.SEQUENCE)
+	var info cryptobyte.String
+	if !ok || !request.ReadASN1Element(&info, cryptobyte_asn1.SEQUENCE) {
+		return errNotDER
+	}
+	extensions, ok := readRequestedExtensions(info)
+	if !ok {
+		return &csrFault{"csr", "asks for extensions that are malformed, or for one of them twice", "RFC 5280, Section 4.2"}
+	}
+	for _, e := range extensions {
+		if !e.ID.Equal(pki.OIDSubjectAltName) {
+			continue
+		}
+		names, ok := readSAN(e.Value)
+		if !ok {
+			return &csrFault{"csr.subjectAltName", "is malformed or empty", "RFC 5280, Section 4.2.1.6"}
+		}
+		for _, name := range names {
+			if detail, clause := checkName(name.kind, name.value); detail != "" {
+				return &csrFault{"csr.subjectAltName", detail, clause}
+			}
+		}
+	}
+	return errNotDER
 }
 
 // readRequestedExtensions returns the extensions in the attributes of a

@@ -76,6 +76,8 @@ func (p *Profile) names(request *Request, requested []generalName, r *refusal) [
 func checkName(kind, value string) (detail, clause string) {
 	clause = "RFC 5280, Section 4.2.1.6"
 	switch {
+	case kind == "other":
+		return "", ""
 	case kind != "ip" && strings.TrimSpace(value) == "":
 		return "is empty", clause
 	case kind != "ip" && strings.IndexFunc(value, func(r rune) bool { return r > '~' }) >= 0:

@@ -2,7 +2,9 @@ package lint_test
 
 import (
 	"bytes"
+	"crypto/x509"
 	"encoding/asn1"
+	"encoding/pem"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -527,4 +529,50 @@ func FuzzCertificate(f *testing.F) {
 			t.Errorf("found nothing in %x", raw)
 		}
 	})
+}
+
+// TestOutsideCertificates runs the lints over real certificates of many states:
+// each is judged, and none is thrown out as unreadable that another parser
+// reads.
+func TestOutsideCertificates(t *testing.T) {
+	root := os.Getenv("ALTAMGA_CORPUS")
+	if root == "" {
+		t.Skip("ALTAMGA_CORPUS is not set: no certificates from outside")
+	}
+	judged, clean := 0, 0
+	err := filepath.WalkDir(root, func(path string, entry os.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		raw, err := os.ReadFile(path)
+		if err != nil || len(raw) > 1<<16 {
+			return err
+		}
+		if block, _ := pem.Decode(raw); block != nil && block.Type == "CERTIFICATE" {
+			raw = block.Bytes
+		}
+		certificate, err := x509.ParseCertificate(raw)
+		if err != nil {
+			return nil
+		}
+		found := lint.Certificate(certificate.Raw, nil)
+		judged++
+		if len(found) == 0 {
+			clean++
+		}
+		if len(found) == 1 && found[0].ID == "CERT-28" {
+			t.Errorf("%s: %s", path, found[0])
+		}
+		for _, f := range found {
+			t.Logf("%s: %s", filepath.Base(path), f)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if judged == 0 {
+		t.Skip("the corpus holds no single certificates")
+	}
+	t.Logf("%d certificates judged, nothing found in %d", judged, clean)
 }
