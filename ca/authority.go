@@ -210,34 +210,49 @@ func newIssuer(given Issuer, profiles *Profiles) (*issuer, error) {
 	} else if len(given.Chain) > 0 {
 		return nil, errors.New("there is a chain but no certificate")
 	}
-	for name, address := range map[string]string{"OCSP": given.OCSP, "CRL": given.CRL, "freshest CRL": given.FreshestCRL, "CA issuers": given.CAIssuers} {
-		if address == "" {
+	if err := given.checkAddresses(); err != nil {
+		return nil, err
+	}
+	return i, given.checkProfiles(profiles)
+}
+
+// checkAddresses checks what goes into certificates as URI.
+func (i *Issuer) checkAddresses() error {
+	for _, place := range []struct{ name, address string }{{"OCSP", i.OCSP}, {"CRL", i.CRL}, {"freshest CRL", i.FreshestCRL}, {"CA issuers", i.CAIssuers}} {
+		if place.address == "" {
 			continue
 		}
 		// ETSI EN 319 412-2, Section 4.4.1: http or https.
-		u, err := url.Parse(address)
-		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || !isASCII(address) {
-			return nil, fmt.Errorf("the %s address is not an http or https URL", name)
+		u, err := url.Parse(place.address)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || !isASCII(place.address) {
+			return fmt.Errorf("the %s address is not an http or https URL", place.name)
 		}
 	}
+	return nil
+}
+
+// checkProfiles checks that the issuer may issue what its profiles say.
+func (i *Issuer) checkProfiles(profiles *Profiles) error {
 	if profiles == nil {
-		return i, nil
+		return nil
 	}
-	for _, name := range given.Profiles {
+	for _, name := range i.Profiles {
 		profile, ok := profiles.Lookup(name)
 		if !ok {
-			return nil, fmt.Errorf("profile %q is unknown", name)
+			return fmt.Errorf("profile %q is unknown", name)
 		}
-		if c := given.Certificate; c != nil && profile.CA && !profile.SelfSigned && c.MaxPathLen == 0 && c.MaxPathLenZero {
-			return nil, fmt.Errorf("profile %q makes an authority, which the path length of the certificate forbids (RFC 5280, Section 4.2.1.9)", name)
+		c := i.Certificate
+		if c == nil {
+			continue
 		}
-		if c := given.Certificate; c != nil {
-			if fault := profile.issuedIn(c.Subject.Country); fault != "" {
-				return nil, fmt.Errorf("profile %q %s", name, fault)
-			}
+		if profile.CA && !profile.SelfSigned && c.MaxPathLen == 0 && c.MaxPathLenZero {
+			return fmt.Errorf("profile %q makes an authority, which the path length of the certificate forbids (RFC 5280, Section 4.2.1.9)", name)
+		}
+		if fault := profile.issuedIn(c.Subject.Country); fault != "" {
+			return fmt.Errorf("profile %q %s", name, fault)
 		}
 	}
-	return i, nil
+	return nil
 }
 
 // above returns the issuer's certificate and those over it, without the

@@ -102,18 +102,9 @@ func (a *Authority) decide(ctx context.Context, request *Request) (*Prepared, er
 	if !profile.Cross {
 		attributes = profile.subject(request.Subject, &r)
 	}
-	var spki, keyID []byte
-	if public != nil {
-		var err error
-		if spki, err = x509.MarshalPKIXPublicKey(public); err != nil {
-			return nil, fmt.Errorf("encoding subject key: %w", err)
-		}
-		if keyID, err = pki.KeyIdentifier(spki); err != nil {
-			return nil, err
-		}
-		if err := a.checkKeyHistory(ctx, sha256.Sum256(spki), profile, by, &r); err != nil {
-			return nil, err
-		}
+	spki, keyID, err := a.encodeKey(ctx, public, profile, by, &r)
+	if err != nil {
+		return nil, err
 	}
 	var wanted []generalName
 	if requested != nil {
@@ -163,6 +154,21 @@ func (a *Authority) decide(ctx context.Context, request *Request) (*Prepared, er
 		NotAfter: notAfter, ToBeSigned: raw, Actor: request.Actor, At: now.UTC(),
 	}
 	return &Prepared{authority: a, issuer: by, profile: profile, intent: intent, linted: linted, ticket: request.Ticket}, nil
+}
+
+// encodeKey encodes the key that a certificate is for, derives its identifier
+// and looks at its past. All is nil for a key that was refused before.
+func (a *Authority) encodeKey(ctx context.Context, public crypto.PublicKey, profile *Profile, by *issuer, r *refusal) (spki, keyID []byte, err error) {
+	if public == nil {
+		return nil, nil, nil
+	}
+	if spki, err = x509.MarshalPKIXPublicKey(public); err != nil {
+		return nil, nil, fmt.Errorf("encoding subject key: %w", err)
+	}
+	if keyID, err = pki.KeyIdentifier(spki); err != nil {
+		return nil, nil, err
+	}
+	return spki, keyID, a.checkKeyHistory(ctx, sha256.Sum256(spki), profile, by, r)
 }
 
 // emptyName is the length of the encoding of a Name without attributes.

@@ -109,6 +109,14 @@ func (q *QCStatements) check() (faults []fault) {
 			add("qc.name_registration_authorities", "%q is not an absolute URI (RFC 5280, Section 4.2.1.6)", authority)
 		}
 	}
+	return append(faults, q.checkTerms()...)
+}
+
+// checkTerms checks limit, retention and disclosure.
+func (q *QCStatements) checkTerms() (faults []fault) {
+	add := func(key, format string, args ...any) {
+		faults = append(faults, fault{key: key, detail: fmt.Sprintf(format, args...)})
+	}
 	if l := q.Limit; l != nil {
 		// ETSI EN 319 412-5, Section 4.3.2.
 		if !pki.IsCurrency(l.Currency) {
@@ -140,45 +148,23 @@ func (q *QCStatements) check() (faults []fault) {
 
 // add writes the QCStatements of the extension (RFC 3739, Section 3.2.6).
 func (q *QCStatements) add(b *cryptobyte.Builder) {
-	sequence := cryptobyte_asn1.SEQUENCE
 	statement := func(b *cryptobyte.Builder, id asn1.ObjectIdentifier, info func(*cryptobyte.Builder)) {
-		b.AddASN1(sequence, func(b *cryptobyte.Builder) {
+		b.AddASN1(cryptobyte_asn1.SEQUENCE, func(b *cryptobyte.Builder) {
 			b.AddASN1ObjectIdentifier(id)
 			if info != nil {
 				info(b)
 			}
 		})
 	}
-	text := func(b *cryptobyte.Builder, tag cryptobyte_asn1.Tag, s string) {
-		b.AddASN1(tag, func(b *cryptobyte.Builder) { b.AddBytes([]byte(s)) })
-	}
-	b.AddASN1(sequence, func(b *cryptobyte.Builder) {
-		if id, ok := qcSemantics[q.Semantics]; ok {
-			// RFC 3739, Section 3.2.6.1: SemanticsInformation.
-			statement(b, pki.OIDQCSyntaxV2, func(b *cryptobyte.Builder) {
-				b.AddASN1(sequence, func(b *cryptobyte.Builder) {
-					b.AddASN1ObjectIdentifier(id)
-					if len(q.NameRegistrationAuthorities) > 0 {
-						b.AddASN1(sequence, func(b *cryptobyte.Builder) {
-							for _, authority := range q.NameRegistrationAuthorities {
-								addURI(b, authority)
-							}
-						})
-					}
-				})
-			})
+	b.AddASN1(cryptobyte_asn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		if q.Semantics != "" {
+			statement(b, pki.OIDQCSyntaxV2, q.addSemantics)
 		}
 		if q.Compliance {
 			statement(b, pki.OIDQCCompliance, nil)
 		}
-		if l := q.Limit; l != nil {
-			statement(b, pki.OIDQCLimitValue, func(b *cryptobyte.Builder) {
-				b.AddASN1(sequence, func(b *cryptobyte.Builder) {
-					text(b, cryptobyte_asn1.PrintableString, l.Currency)
-					b.AddASN1Int64(l.Amount)
-					b.AddASN1Int64(l.Exponent)
-				})
-			})
+		if q.Limit != nil {
+			statement(b, pki.OIDQCLimitValue, q.Limit.add)
 		}
 		if q.RetentionYears > 0 {
 			statement(b, pki.OIDQCRetention, func(b *cryptobyte.Builder) { b.AddASN1Int64(int64(q.RetentionYears)) })
@@ -187,32 +173,63 @@ func (q *QCStatements) add(b *cryptobyte.Builder) {
 			statement(b, pki.OIDQCSSCD, nil)
 		}
 		if len(q.PDS) > 0 {
-			statement(b, pki.OIDQCPDS, func(b *cryptobyte.Builder) {
-				b.AddASN1(sequence, func(b *cryptobyte.Builder) {
-					for _, pds := range q.PDS {
-						b.AddASN1(sequence, func(b *cryptobyte.Builder) {
-							text(b, cryptobyte_asn1.IA5String, pds.URL)
-							text(b, cryptobyte_asn1.PrintableString, pds.Language)
-						})
-					}
-				})
-			})
+			statement(b, pki.OIDQCPDS, q.addDisclosures)
 		}
 		if q.Type != "" {
 			statement(b, pki.OIDQCType, func(b *cryptobyte.Builder) {
-				b.AddASN1(sequence, func(b *cryptobyte.Builder) { b.AddASN1ObjectIdentifier(qcTypes[q.Type]) })
+				b.AddASN1(cryptobyte_asn1.SEQUENCE, func(b *cryptobyte.Builder) { b.AddASN1ObjectIdentifier(qcTypes[q.Type]) })
 			})
 		}
 		if len(q.Legislation) > 0 {
 			statement(b, pki.OIDQCCLegislation, func(b *cryptobyte.Builder) {
-				b.AddASN1(sequence, func(b *cryptobyte.Builder) {
+				b.AddASN1(cryptobyte_asn1.SEQUENCE, func(b *cryptobyte.Builder) {
 					for _, country := range q.Legislation {
-						text(b, cryptobyte_asn1.PrintableString, country)
+						addText(b, cryptobyte_asn1.PrintableString, country)
 					}
 				})
 			})
 		}
 	})
+}
+
+// addSemantics writes SemanticsInformation (RFC 3739, Section 3.2.6.1).
+func (q *QCStatements) addSemantics(b *cryptobyte.Builder) {
+	b.AddASN1(cryptobyte_asn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		b.AddASN1ObjectIdentifier(qcSemantics[q.Semantics])
+		if len(q.NameRegistrationAuthorities) == 0 {
+			return
+		}
+		b.AddASN1(cryptobyte_asn1.SEQUENCE, func(b *cryptobyte.Builder) {
+			for _, authority := range q.NameRegistrationAuthorities {
+				addURI(b, authority)
+			}
+		})
+	})
+}
+
+// add writes a MonetaryValue (ETSI EN 319 412-5, Section 4.3.2).
+func (l *QCLimit) add(b *cryptobyte.Builder) {
+	b.AddASN1(cryptobyte_asn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		addText(b, cryptobyte_asn1.PrintableString, l.Currency)
+		b.AddASN1Int64(l.Amount)
+		b.AddASN1Int64(l.Exponent)
+	})
+}
+
+// addDisclosures writes PdsLocations (ETSI EN 319 412-5, Section 4.3.4).
+func (q *QCStatements) addDisclosures(b *cryptobyte.Builder) {
+	b.AddASN1(cryptobyte_asn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		for _, pds := range q.PDS {
+			b.AddASN1(cryptobyte_asn1.SEQUENCE, func(b *cryptobyte.Builder) {
+				addText(b, cryptobyte_asn1.IA5String, pds.URL)
+				addText(b, cryptobyte_asn1.PrintableString, pds.Language)
+			})
+		}
+	})
+}
+
+func addText(b *cryptobyte.Builder, tag cryptobyte_asn1.Tag, s string) {
+	b.AddASN1(tag, func(b *cryptobyte.Builder) { b.AddBytes([]byte(s)) })
 }
 
 func isASCII(s string) bool { return all(s, '!', '~') }

@@ -37,14 +37,15 @@ var (
 	OIDPolicyConstraints      = asn1.ObjectIdentifier{2, 5, 29, 36}
 	OIDFreshestCRL            = asn1.ObjectIdentifier{2, 5, 29, 46}
 	OIDInhibitAnyPolicy       = asn1.ObjectIdentifier{2, 5, 29, 54}
-	// RFC 3280, Section 4.2.1.4: left out of RFC 5280, still what EN 319 422
-	// and RFC 3161 tell the life of a time-stamping key with.
+	// OIDPrivateKeyUsagePeriod is of RFC 3280, Section 4.2.1.4: left out of
+	// RFC 5280, it still tells the life of a time-stamping key.
 	OIDPrivateKeyUsagePeriod = asn1.ObjectIdentifier{2, 5, 29, 16}
-	// RFC 9608, Section 2.
+	// OIDNoRevAvail is of RFC 9608, Section 2.
 	OIDNoRevAvail = asn1.ObjectIdentifier{2, 5, 29, 56}
-	// RFC 7633, Section 6.
+	// OIDTLSFeature is of RFC 7633, Section 6.
 	OIDTLSFeature = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 24}
-	// ETSI EN 319 412-1, Section 5.2: validity-assured short-term certificate.
+	// OIDValidityAssured is of ETSI EN 319 412-1, Section 5.2: the certificate is
+	// short-lived and never revoked.
 	OIDValidityAssured = asn1.ObjectIdentifier{0, 4, 0, 194121, 2, 1}
 
 	// RFC 5280, Section 4.2.1.4 and Section 4.2.1.12: any policy, any purpose.
@@ -52,8 +53,6 @@ var (
 	OIDAnyExtKeyUsage   = asn1.ObjectIdentifier{2, 5, 29, 37, 0}
 	OIDPolicyUserNotice = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 2, 2}
 	OIDSmtpUTF8Mailbox  = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 8, 9} // RFC 9598, Section 3
-	OIDAccessCARepo     = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 5}
-	OIDAccessTimeStamp  = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 3}
 
 	// RFC 5280, Section 5: CRL and CRL entry extensions.
 	OIDCRLNumber                = asn1.ObjectIdentifier{2, 5, 29, 20}
@@ -76,7 +75,7 @@ var (
 	OIDClientAuth   = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 3, 2}
 	OIDTimeStamping = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 3, 8}
 	OIDOCSPSigning  = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 3, 9}
-	// ETSI TS 119 612, Section 5.7.1: signing trust lists.
+	// OIDTSLSigning is of ETSI TS 119 612, Section 5.7.1: signing trust lists.
 	OIDTSLSigning = asn1.ObjectIdentifier{0, 4, 0, 2231, 3, 0}
 
 	// RFC 5754, Section 2, and RFC 3279, Section 2.1: hash algorithms.
