@@ -16,9 +16,9 @@ import (
 	"github.com/altamga/altamga/internal/pki"
 )
 
-// foreign makes the certificate of another country's authority. parent is nil
+// foreignAuthority makes the certificate of another country's authority. parent is nil
 // for a self-signed one.
-func foreign(t testing.TB, key crypto.Signer, country string, parent *x509.Certificate, signer crypto.Signer, change func(*x509.Certificate)) *x509.Certificate {
+func foreignAuthority(t testing.TB, key crypto.Signer, country string, parent *x509.Certificate, signer crypto.Signer, change func(*x509.Certificate)) *x509.Certificate {
 	t.Helper()
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{Country: []string{country}, Organization: []string{"Demonstration centre"}, CommonName: "Demonstration root of " + country},
@@ -54,7 +54,7 @@ func crossing(t testing.TB) *centre {
 func TestCrossCertificate(t *testing.T) {
 	centre := crossing(t)
 	key := p384()
-	other := foreign(t, key, "KZ", nil, nil, nil)
+	other := foreignAuthority(t, key, "KZ", nil, nil, nil)
 	c := issue(t, centre.Authority, ca.Request{Issuer: "root", Profile: "cross", Authority: other}).Certificate
 	t.Run("takes over name, key and key identifier", func(t *testing.T) {
 		if !bytes.Equal(c.RawSubject, other.RawSubject) || !bytes.Equal(c.RawSubjectPublicKeyInfo, other.RawSubjectPublicKeyInfo) || !bytes.Equal(c.SubjectKeyId, other.SubjectKeyId) {
@@ -93,7 +93,7 @@ func TestCrossCertificate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return foreign(t, p256(), country, other, key, func(template *x509.Certificate) {
+		return foreignAuthority(t, p256(), country, other, key, func(template *x509.Certificate) {
 			template.Subject.CommonName = "A citizen"
 			template.IsCA, template.BasicConstraintsValid, template.SubjectKeyId = false, false, []byte{1}
 			template.KeyUsage = x509.KeyUsageDigitalSignature
@@ -127,12 +127,12 @@ func TestCrossCertificateRefusals(t *testing.T) {
 	centre := crossing(t)
 	key := p384()
 	parentKey := p384()
-	parent := foreign(t, parentKey, "KZ", nil, nil, nil)
-	sub := foreign(t, key, "TR", parent, parentKey, nil)
+	parent := foreignAuthority(t, parentKey, "KZ", nil, nil, nil)
+	sub := foreignAuthority(t, key, "TR", parent, parentKey, nil)
 	spoilt := func(change func(*x509.Certificate)) *x509.Certificate {
-		return foreign(t, p384(), "KZ", nil, nil, change)
+		return foreignAuthority(t, p384(), "KZ", nil, nil, change)
 	}
-	weak := foreign(t, rsa2048(), "KZ", nil, nil, nil)
+	weak := foreignAuthority(t, rsa2048(), "KZ", nil, nil, nil)
 	for _, row := range []struct {
 		name, code, field string
 		request           ca.Request
