@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto"
+	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
 	"errors"
@@ -65,10 +66,13 @@ type Issuer struct {
 	Key crypto.Signer
 	// Profiles names what it may issue.
 	Profiles []string
-	// OCSP, CRL and CAIssuers are the http or https addresses that go into what
-	// it issues: of the responder, of its revocation list and of its own
-	// certificate. An empty one is left out.
-	OCSP, CRL, CAIssuers string
+	// PSS makes an RSA key sign with RSASSA-PSS in place of PKCS #1 v1.5.
+	PSS bool
+	// OCSP, CRL, FreshestCRL and CAIssuers are the http or https addresses that
+	// go into what it issues: of the responder, of its revocation list, of the
+	// changes since (the delta list) and of its own certificate. An empty one is
+	// left out.
+	OCSP, CRL, FreshestCRL, CAIssuers string
 }
 
 // Authority issues certificates and changes their status. Its methods may be
@@ -85,6 +89,7 @@ type Authority struct {
 type issuer struct {
 	Issuer
 	algorithm pki.Algorithm
+	scheme    pki.Scheme
 	name      []byte // the encoded issuer Name; nil while Certificate is
 	keyID     []byte
 	keyHash   [32]byte
@@ -162,7 +167,14 @@ func newIssuer(given Issuer, profiles *Profiles) (*issuer, error) {
 	if given.Key == nil {
 		return nil, errors.New("there is no key")
 	}
-	algorithm, _, err := pki.SignatureAlgorithm(given.Key.Public())
+	scheme := pki.PKCS1
+	if given.PSS {
+		if _, ok := given.Key.Public().(*rsa.PublicKey); !ok {
+			return nil, errors.New("only an RSA key signs with RSASSA-PSS (RFC 4055, Section 3.1)")
+		}
+		scheme = pki.PSS
+	}
+	algorithm, _, err := pki.SignatureAlgorithm(given.Key.Public(), scheme)
 	if err != nil {
 		return nil, err
 	}
@@ -174,7 +186,7 @@ func newIssuer(given Issuer, profiles *Profiles) (*issuer, error) {
 	if err != nil {
 		return nil, err
 	}
-	i := &issuer{Issuer: given, algorithm: algorithm, keyID: keyID, keyHash: sha256.Sum256(spki)}
+	i := &issuer{Issuer: given, algorithm: algorithm, scheme: scheme, keyID: keyID, keyHash: sha256.Sum256(spki)}
 	i.lintKey = sync.OnceValues(func() (crypto.Signer, error) { return keyLike(given.Key.Public()) })
 	if c := given.Certificate; c != nil {
 		if err := pki.CheckKeyPair(c, given.Key); err != nil {
@@ -198,29 +210,49 @@ func newIssuer(given Issuer, profiles *Profiles) (*issuer, error) {
 	} else if len(given.Chain) > 0 {
 		return nil, errors.New("there is a chain but no certificate")
 	}
-	for name, address := range map[string]string{"OCSP": given.OCSP, "CRL": given.CRL, "CA issuers": given.CAIssuers} {
-		if address == "" {
+	if err := given.checkAddresses(); err != nil {
+		return nil, err
+	}
+	return i, given.checkProfiles(profiles)
+}
+
+// checkAddresses checks what goes into certificates as URI.
+func (i *Issuer) checkAddresses() error {
+	for _, place := range []struct{ name, address string }{{"OCSP", i.OCSP}, {"CRL", i.CRL}, {"freshest CRL", i.FreshestCRL}, {"CA issuers", i.CAIssuers}} {
+		if place.address == "" {
 			continue
 		}
 		// ETSI EN 319 412-2, Section 4.4.1: http or https.
-		u, err := url.Parse(address)
-		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || !isASCII(address) {
-			return nil, fmt.Errorf("the %s address is not an http or https URL", name)
+		u, err := url.Parse(place.address)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || !isASCII(place.address) {
+			return fmt.Errorf("the %s address is not an http or https URL", place.name)
 		}
 	}
+	return nil
+}
+
+// checkProfiles checks that the issuer may issue what its profiles say.
+func (i *Issuer) checkProfiles(profiles *Profiles) error {
 	if profiles == nil {
-		return i, nil
+		return nil
 	}
-	for _, name := range given.Profiles {
+	for _, name := range i.Profiles {
 		profile, ok := profiles.Lookup(name)
 		if !ok {
-			return nil, fmt.Errorf("profile %q is unknown", name)
+			return fmt.Errorf("profile %q is unknown", name)
 		}
-		if c := given.Certificate; c != nil && profile.CA && !profile.SelfSigned && c.MaxPathLen == 0 && c.MaxPathLenZero {
-			return nil, fmt.Errorf("profile %q makes an authority, which the path length of the certificate forbids (RFC 5280, Section 4.2.1.9)", name)
+		c := i.Certificate
+		if c == nil {
+			continue
+		}
+		if profile.CA && !profile.SelfSigned && c.MaxPathLen == 0 && c.MaxPathLenZero {
+			return fmt.Errorf("profile %q makes an authority, which the path length of the certificate forbids (RFC 5280, Section 4.2.1.9)", name)
+		}
+		if fault := profile.issuedIn(c.Subject.Country); fault != "" {
+			return fmt.Errorf("profile %q %s", name, fault)
 		}
 	}
-	return i, nil
+	return nil
 }
 
 // above returns the issuer's certificate and those over it, without the

@@ -12,7 +12,9 @@ import (
 	"crypto/x509/pkix"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -53,6 +55,15 @@ func (l *auditLog) text() string {
 	return strings.Join(l.lines, "\n")
 }
 
+// endEntities names the profiles of the issuing centre: all but those of
+// authorities and of the suite's own TLS.
+func endEntities(profiles *ca.Profiles) []string {
+	return slices.DeleteFunc(profiles.Names(), func(name string) bool {
+		profile, _ := profiles.Lookup(name)
+		return profile.CA || strings.HasPrefix(name, "suite-")
+	})
+}
+
 const organisation = "Altamqa nümayiş mərkəzi"
 
 // newCentre builds the hierarchy; each issuer's key comes from newKey.
@@ -72,7 +83,7 @@ func newCentre(t testing.TB, newKey func() crypto.Signer) *centre {
 	policy := c.below(t, root, ca.Issuer{ID: "policy", Key: newKey(), Profiles: []string{"issuing"},
 		CRL: "http://127.0.0.1:8444/policy.crl", OCSP: "http://127.0.0.1:8442/", CAIssuers: "http://127.0.0.1:8444/policy.cer"}, "policy", "Siyasət mərkəzi")
 	ehm := c.below(t, policy, ca.Issuer{ID: "ehm", Key: newKey(),
-		Profiles: []string{"citizen-signature", "citizen-authentication", "ocsp-signer", "tsa-signer"},
+		Profiles: endEntities(profiles),
 		CRL:      "http://127.0.0.1:8444/ehm.crl", OCSP: "http://127.0.0.1:8442/", CAIssuers: "http://127.0.0.1:8444/ehm.cer"}, "issuing", "Elektron Hökumət Mərkəzi")
 	c.config.Issuers = []ca.Issuer{root, policy, ehm, suite}
 	c.reopen(t)
@@ -136,8 +147,24 @@ func p256() crypto.Signer {
 	return key
 }
 
+func p224() crypto.Signer {
+	key, err := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	return key
+}
+
 func p384() crypto.Signer {
 	key, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	return key
+}
+
+func p521() crypto.Signer {
+	key, err := ecdsa.GenerateKey(elliptic.P521(), rand.Reader)
 	if err != nil {
 		panic(err)
 	}
@@ -155,6 +182,15 @@ func ed() crypto.Signer {
 // rsa3072 makes one RSA key for all tests, since making one takes long.
 var rsa3072 = sync.OnceValue(func() crypto.Signer {
 	key, err := rsa.GenerateKey(rand.Reader, 3072)
+	if err != nil {
+		panic(err)
+	}
+	return key
+})
+
+// rsa2048 makes one RSA key that is too weak to be certified.
+var rsa2048 = sync.OnceValue(func() crypto.Signer {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		panic(err)
 	}
@@ -182,17 +218,50 @@ func citizen() map[string]string {
 	return map[string]string{"givenName": "Gülşən İlkinə", "surname": "Məmmədzadə-Çıraqlı Öğuz", "fin": "1abc2d3"}
 }
 
+// with returns a copy of a subject with further values; an empty one removes.
+func with(subject map[string]string, pairs ...string) map[string]string {
+	subject = maps.Clone(subject)
+	for i := 0; i < len(pairs); i += 2 {
+		if subject[pairs[i]] = pairs[i+1]; pairs[i+1] == "" {
+			delete(subject, pairs[i])
+		}
+	}
+	return subject
+}
+
 // samples asks for one certificate of each end-entity profile.
 func samples(t testing.TB, newKey func() crypto.Signer) map[string]ca.Request {
 	server := map[string]string{"O": organisation, "CN": "Demonstration server"}
 	legal := map[string]string{"O": organisation, "CN": "Demonstration unit", "voen": "1400057421"}
-	return map[string]ca.Request{
-		"citizen-signature":      {Issuer: "ehm", Profile: "citizen-signature", CSR: newCSR(t, newKey()), Subject: citizen(), Set: "set-1", Actor: "ra"},
-		"citizen-authentication": {Issuer: "ehm", Profile: "citizen-authentication", CSR: newCSR(t, newKey()), Subject: citizen(), Set: "set-1", Actor: "ra"},
-		"ocsp-signer":            {Issuer: "ehm", Profile: "ocsp-signer", PublicKey: newKey().Public(), Subject: legal},
-		"tsa-signer":             {Issuer: "ehm", Profile: "tsa-signer", PublicKey: newKey().Public(), Subject: legal},
+	employed := with(citizen(), "O", organisation, "voen", "1400057421", "OU", "Mühasibatlıq")
+	requests := map[string]ca.Request{
 		"suite-server": {Issuer: "suite", Profile: "suite-server", PublicKey: newKey().Public(), Subject: server,
 			DNSNames: []string{"localhost"}, IPAddresses: []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("::1")}},
 		"suite-client": {Issuer: "suite", Profile: "suite-client", PublicKey: newKey().Public(), Subject: map[string]string{"O": organisation, "CN": "ra"}},
 	}
+	for profile, subject := range map[string]map[string]string{
+		"citizen":               citizen(),
+		"entrepreneur":          with(citizen(), "voen", "1400057422"),
+		"legal-person":          employed,
+		"government":            with(employed, "title", "Baş mütəxəssis"),
+		"non-resident":          with(citizen(), "fin", "", "passport", "u12345678", "passport_country", "TR"),
+		"virtual-pin":           with(citizen(), "fin", "", "virtual_pin", "a1b2c3d4"),
+		"mobile-authentication": citizen(),
+		"short-term-signature":  citizen(),
+		"seal-right":            with(employed, "title", "Direktor"),
+		"organisation-seal":     legal,
+		"ocsp-signer":           legal,
+		"tsa-signer":            legal,
+		"trust-list-signer":     legal,
+	} {
+		names := []string{profile}
+		switch profile {
+		case "citizen", "entrepreneur", "legal-person", "government", "non-resident", "virtual-pin":
+			names = []string{profile + "-signature", profile + "-authentication"}
+		}
+		for _, name := range names {
+			requests[name] = ca.Request{Issuer: "ehm", Profile: name, CSR: newCSR(t, newKey()), Subject: subject, Set: "set-1", Actor: "ra"}
+		}
+	}
+	return requests
 }

@@ -43,8 +43,11 @@ func all(t *testing.T, c *centre) map[string]*x509.Certificate {
 }
 
 func issuerOf(c *centre, profile string) *x509.Certificate {
-	return c.config.Issuers[map[string]int{"root": 0, "policy": 0, "issuing": 1, "suite-root": 3, "suite-server": 3, "suite-client": 3,
-		"citizen-signature": 2, "citizen-authentication": 2, "ocsp-signer": 2, "tsa-signer": 2}[profile]].Certificate
+	index, ok := map[string]int{"root": 0, "policy": 0, "issuing": 1, "suite-root": 3, "suite-server": 3, "suite-client": 3}[profile]
+	if !ok {
+		index = 2
+	}
+	return c.config.Issuers[index].Certificate
 }
 
 // each runs check for every certificate and names the profile in failures.
@@ -60,7 +63,7 @@ func each(t *testing.T, name string, certificates map[string]*x509.Certificate, 
 }
 
 func TestEveryCertificate(t *testing.T) {
-	for kind, newKey := range map[string]func() crypto.Signer{"P-256": p256, "P-384": p384, "Ed25519": ed} {
+	for kind, newKey := range map[string]func() crypto.Signer{"P-256": p256, "P-384": p384, "P-521": p521, "Ed25519": ed} {
 		t.Run("issuers with "+kind, func(t *testing.T) { testEveryCertificate(t, newCentre(t, newKey)) })
 	}
 }
@@ -151,11 +154,11 @@ func testEveryCertificate(t *testing.T, centre *centre) {
 	})
 	each(t, "CERT-19 basicConstraints", certificates, func(profile string, c *x509.Certificate) string {
 		e := extension(c, pki.OIDBasicConstraints)
-		want := map[string]string{"root": "30030101ff", "policy": "30060101ff020101", "issuing": "30060101ff020100", "suite-root": "30060101ff020100"}[profile]
+		want := map[string]string{"root": "30030101ff", "policy": "30060101ff020101", "issuing": "30060101ff020100", "suite-root": "30060101ff020100", "trust-list-signer": "3000"}[profile]
 		switch {
 		case want == "" && e != nil:
 			return "an end entity has them"
-		case want != "" && (!e.Critical || hexOf(e.Value) != want):
+		case want != "" && (e.Critical != c.IsCA || hexOf(e.Value) != want):
 			return "an authority has " + hexOf(e.Value)
 		}
 		return ""
@@ -241,7 +244,7 @@ func TestCitizen(t *testing.T) {
 			got[s.ID.String()] = hexOf(s.Info.FullBytes)
 		}
 		for id, want := range map[string]string{
-			"0.4.0.1862.1.1": "", "0.4.0.1862.1.6": "300906070400" + "8e46010601", "0.4.0.1862.1.7": "30041302415a",
+			"1.3.6.1.5.5.7.11.2": "3009060704008bec490101", "0.4.0.1862.1.1": "", "0.4.0.1862.1.6": "300906070400" + "8e46010601", "0.4.0.1862.1.7": "30041302415a",
 		} {
 			if info, ok := got[id]; !ok || info != want {
 				t.Errorf("%s is %q, want %q", id, info, want)
@@ -250,7 +253,7 @@ func TestCitizen(t *testing.T) {
 		if len(got) != len(statements) || e.Critical {
 			t.Error("a statement stands twice, or the extension is critical")
 		}
-		if extension(authentication, pki.OIDQCStatements) != nil {
+		if bytes.Contains(extension(authentication, pki.OIDQCStatements).Value, []byte("\x06\x06\x04\x00\x8e\x46\x01\x01")) {
 			t.Error("the authentication certificate claims to be qualified")
 		}
 	})

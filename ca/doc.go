@@ -12,11 +12,11 @@
 //
 //	http.go      authenticate the client, read the JSON, answer repeats
 //	request.go   check the certification request and its key (key.go)
-//	profile.go   find the profile; rules.go checked it when it was loaded
-//	subject.go   build the subject; san.go the alternative names
-//	tbs.go       build the to-be-signed bytes (extension.go, qc.go)
+//	profile.go   find the profile; rules.go and holder.go checked it when it was loaded
+//	subject.go   build the subject; san.go the alternative names; cross.go another authority's
+//	tbs.go       build the to-be-signed bytes (extension.go, qc.go, constraint.go)
 //	prepare.go   sign with a throw-away key, lint, make the intent durable
-//	issue.go     redeem the token: audit, sign, verify, compare, record
+//	issue.go     redeem the token: audit, sign, verify, compare, record; set.go for several at once
 //	change.go    hold, release, revoke: a journal entry each
 //
 // The standards are RFC 5280 and ETSI EN 319 412; each rule is cited above the

@@ -3,6 +3,7 @@ package ca
 import (
 	"encoding/asn1"
 	"slices"
+	"time"
 
 	"golang.org/x/crypto/cryptobyte"
 	cryptobyte_asn1 "golang.org/x/crypto/cryptobyte/asn1"
@@ -11,82 +12,95 @@ import (
 	"github.com/altamga/altamga/internal/pki"
 )
 
-// extensionName names an extension for people.
-func extensionName(id asn1.ObjectIdentifier) string {
-	for _, known := range []struct {
-		id   asn1.ObjectIdentifier
-		name string
-	}{
-		{pki.OIDSubjectKeyIdentifier, "subjectKeyIdentifier"},
-		{pki.OIDKeyUsage, "keyUsage"},
-		{pki.OIDSubjectAltName, "subjectAltName"},
-		{pki.OIDBasicConstraints, "basicConstraints"},
-		{pki.OIDCRLDistributionPoints, "cRLDistributionPoints"},
-		{pki.OIDCertificatePolicies, "certificatePolicies"},
-		{pki.OIDAuthorityKeyIdentifier, "authorityKeyIdentifier"},
-		{pki.OIDExtKeyUsage, "extKeyUsage"},
-		{pki.OIDAuthorityInfoAccess, "authorityInfoAccess"},
-		{pki.OIDQCStatements, "qcStatements"},
-		{pki.OIDOCSPNoCheck, "ocsp-nocheck"},
-	} {
+// extensionNames names extensions for people, with the clause that defines
+// each.
+var extensionNames = []struct {
+	id           asn1.ObjectIdentifier
+	name, clause string
+}{
+	{pki.OIDSubjectKeyIdentifier, "subjectKeyIdentifier", "RFC 5280, Section 4.2.1.2"},
+	{pki.OIDKeyUsage, "keyUsage", "RFC 5280, Section 4.2.1.3"},
+	{pki.OIDSubjectAltName, "subjectAltName", "RFC 5280, Section 4.2.1.6"},
+	{pki.OIDIssuerAltName, "issuerAltName", "RFC 5280, Section 4.2.1.7"},
+	{pki.OIDBasicConstraints, "basicConstraints", "RFC 5280, Section 4.2.1.9"},
+	{pki.OIDNameConstraints, "nameConstraints", "RFC 5280, Section 4.2.1.10"},
+	{pki.OIDCRLDistributionPoints, "cRLDistributionPoints", "RFC 5280, Section 4.2.1.13"},
+	{pki.OIDFreshestCRL, "freshestCRL", "RFC 5280, Section 4.2.1.15"},
+	{pki.OIDCertificatePolicies, "certificatePolicies", "RFC 5280, Section 4.2.1.4"},
+	{pki.OIDPolicyMappings, "policyMappings", "RFC 5280, Section 4.2.1.5"},
+	{pki.OIDPolicyConstraints, "policyConstraints", "RFC 5280, Section 4.2.1.11"},
+	{pki.OIDInhibitAnyPolicy, "inhibitAnyPolicy", "RFC 5280, Section 4.2.1.14"},
+	{pki.OIDAuthorityKeyIdentifier, "authorityKeyIdentifier", "RFC 5280, Section 4.2.1.1"},
+	{pki.OIDExtKeyUsage, "extKeyUsage", "RFC 5280, Section 4.2.1.12"},
+	{pki.OIDPrivateKeyUsagePeriod, "privateKeyUsagePeriod", "RFC 3280, Section 4.2.1.4"},
+	{pki.OIDAuthorityInfoAccess, "authorityInfoAccess", "RFC 5280, Section 4.2.2.1"},
+	{pki.OIDQCStatements, "qcStatements", "ETSI EN 319 412-5, Section 4.1"},
+	{pki.OIDOCSPNoCheck, "ocsp-nocheck", "RFC 6960, Section 4.2.2.2.1"},
+	{pki.OIDNoRevAvail, "noRevAvail", "RFC 9608, Section 2"},
+	{pki.OIDTLSFeature, "tlsFeature", "RFC 7633, Section 4.2"},
+	{pki.OIDValidityAssured, "validityAssured", "ETSI EN 319 412-1, Section 5.2"},
+}
+
+// extensionName names an extension for people, with the clause that defines it.
+func extensionName(id asn1.ObjectIdentifier) (name, clause string) {
+	for _, known := range extensionNames {
 		if known.id.Equal(id) {
-			return known.name
+			return known.name, known.clause
 		}
 	}
-	return id.String()
+	return id.String(), "RFC 5280, Section 4.2"
+}
+
+// extended is what the extensions of one certificate depend on besides its
+// profile.
+type extended struct {
+	by                  *issuer
+	keyID               []byte
+	names               []generalName
+	emptySubject        bool
+	notBefore, notAfter time.Time
 }
 
 // addExtensions writes the extensions of a certificate of the profile.
-func (p *Profile) addExtensions(b *cryptobyte.Builder, by *issuer, keyID []byte, names []generalName, emptySubject bool) {
+func (p *Profile) addExtensions(b *cryptobyte.Builder, of extended) {
 	b.AddASN1(cryptobyte_asn1.SEQUENCE, func(b *cryptobyte.Builder) {
 		// RFC 5280, Section 4.2.1.1: by key identifier, not critical.
 		der.AddExtension(b, pki.OIDAuthorityKeyIdentifier, false, func(b *cryptobyte.Builder) {
 			b.AddASN1(cryptobyte_asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-				b.AddASN1(cryptobyte_asn1.Tag(0).ContextSpecific(), func(b *cryptobyte.Builder) { b.AddBytes(by.keyID) })
+				b.AddASN1(cryptobyte_asn1.Tag(0).ContextSpecific(), func(b *cryptobyte.Builder) { b.AddBytes(of.by.keyID) })
 			})
 		})
 		// RFC 5280, Section 4.2.1.2: not critical.
-		der.AddExtension(b, pki.OIDSubjectKeyIdentifier, false, func(b *cryptobyte.Builder) { b.AddASN1OctetString(keyID) })
+		der.AddExtension(b, pki.OIDSubjectKeyIdentifier, false, func(b *cryptobyte.Builder) { b.AddASN1OctetString(of.keyID) })
 		// RFC 5280, Section 4.2.1.3: should be critical.
 		der.AddExtension(b, pki.OIDKeyUsage, true, p.addKeyUsage)
+		if p.PrivateKeyUsage != (Validity{}) {
+			der.AddExtension(b, pki.OIDPrivateKeyUsagePeriod, false, func(b *cryptobyte.Builder) { p.addPrivateKeyUsage(b, of) })
+		}
 		if len(p.policies) > 0 {
-			// RFC 5280, Section 4.2.1.4; RFC 9618, Section 4.2 advises against
-			// qualifiers, so there are none.
-			der.AddExtension(b, pki.OIDCertificatePolicies, false, func(b *cryptobyte.Builder) {
-				b.AddASN1(cryptobyte_asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-					for _, policy := range p.policies {
-						b.AddASN1(cryptobyte_asn1.SEQUENCE, func(b *cryptobyte.Builder) { b.AddASN1ObjectIdentifier(policy) })
-					}
-				})
-			})
+			der.AddExtension(b, pki.OIDCertificatePolicies, false, p.addPolicies)
 		}
-		if len(names) > 0 {
+		if len(of.names) > 0 {
 			// RFC 5280, Section 4.2.1.6: critical when the subject is empty.
-			der.AddExtension(b, pki.OIDSubjectAltName, emptySubject, func(b *cryptobyte.Builder) { addSAN(b, names) })
+			der.AddExtension(b, pki.OIDSubjectAltName, of.emptySubject, func(b *cryptobyte.Builder) { addSAN(b, of.names) })
 		}
-		if p.CA {
+		if p.CA || p.BasicConstraints {
 			// RFC 5280, Section 4.2.1.9: critical in certificates of
-			// authorities; the others have no such extension.
-			der.AddExtension(b, pki.OIDBasicConstraints, true, p.addBasicConstraints)
+			// authorities; the others need no such extension.
+			der.AddExtension(b, pki.OIDBasicConstraints, p.CA, p.addBasicConstraints)
 		}
+		p.Constraints.add(b)
 		if len(p.ExtKeyUsage) > 0 {
 			der.AddExtension(b, pki.OIDExtKeyUsage, p.ExtKeyUsageCritical, p.addExtKeyUsage)
 		}
-		if by.CRL != "" && slices.Contains(p.Carries, "crl") {
-			// RFC 5280, Section 4.2.1.13: one point for all reasons, not
-			// critical.
-			der.AddExtension(b, pki.OIDCRLDistributionPoints, false, func(b *cryptobyte.Builder) {
-				b.AddASN1(cryptobyte_asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-					b.AddASN1(cryptobyte_asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-						point := cryptobyte_asn1.Tag(0).Constructed().ContextSpecific()
-						b.AddASN1(point, func(b *cryptobyte.Builder) {
-							b.AddASN1(point, func(b *cryptobyte.Builder) { addURI(b, by.CRL) })
-						})
-					})
-				})
-			})
+		if of.by.CRL != "" && slices.Contains(p.Carries, "crl") {
+			der.AddExtension(b, pki.OIDCRLDistributionPoints, false, func(b *cryptobyte.Builder) { addDistributionPoint(b, of.by.CRL) })
 		}
-		p.addAuthorityInfoAccess(b, by)
+		if of.by.FreshestCRL != "" && slices.Contains(p.Carries, "freshest_crl") {
+			// RFC 5280, Section 4.2.1.15: not critical, the same syntax.
+			der.AddExtension(b, pki.OIDFreshestCRL, false, func(b *cryptobyte.Builder) { addDistributionPoint(b, of.by.FreshestCRL) })
+		}
+		p.addAuthorityInfoAccess(b, of.by)
 		if p.QC != nil {
 			// ETSI EN 319 412-5, Section 4.1: not critical.
 			der.AddExtension(b, pki.OIDQCStatements, false, p.QC.add)
@@ -95,6 +109,56 @@ func (p *Profile) addExtensions(b *cryptobyte.Builder, by *issuer, keyID []byte,
 			// RFC 6960, Section 4.2.2.2.1: NULL, should not be critical.
 			der.AddExtension(b, pki.OIDOCSPNoCheck, false, der.AddNull)
 		}
+		if p.NoRevAvail {
+			// RFC 9608, Section 2: NULL, not critical.
+			der.AddExtension(b, pki.OIDNoRevAvail, false, der.AddNull)
+		}
+		if p.ValidityAssured {
+			// ETSI EN 319 412-1, Section 5.2: NULL, not critical.
+			der.AddExtension(b, pki.OIDValidityAssured, false, der.AddNull)
+		}
+	})
+}
+
+// addPolicies writes the value of certificatePolicies.
+//
+// RFC 5280, Section 4.2.1.4; RFC 9618, Section 4.2 advises against qualifiers,
+// so there are none.
+func (p *Profile) addPolicies(b *cryptobyte.Builder) {
+	b.AddASN1(cryptobyte_asn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		for _, policy := range p.policies {
+			b.AddASN1(cryptobyte_asn1.SEQUENCE, func(b *cryptobyte.Builder) { b.AddASN1ObjectIdentifier(policy) })
+		}
+	})
+}
+
+// addPrivateKeyUsage writes the value of privateKeyUsagePeriod: both ends, the
+// later one not after the certificate's (RFC 3280, Section 4.2.1.4).
+func (p *Profile) addPrivateKeyUsage(b *cryptobyte.Builder, of extended) {
+	end := p.PrivateKeyUsage.end(of.notBefore)
+	if end.After(of.notAfter) {
+		end = of.notAfter
+	}
+	b.AddASN1(cryptobyte_asn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		for tag, at := range []time.Time{of.notBefore, end} {
+			b.AddASN1(cryptobyte_asn1.Tag(tag).ContextSpecific(), func(b *cryptobyte.Builder) {
+				b.AddBytes([]byte(at.UTC().Format("20060102150405Z")))
+			})
+		}
+	})
+}
+
+// addDistributionPoint writes one point for all reasons with one address.
+//
+// RFC 5280, Section 4.2.1.13.
+func addDistributionPoint(b *cryptobyte.Builder, uri string) {
+	point := cryptobyte_asn1.Tag(0).Constructed().ContextSpecific()
+	b.AddASN1(cryptobyte_asn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		b.AddASN1(cryptobyte_asn1.SEQUENCE, func(b *cryptobyte.Builder) {
+			b.AddASN1(point, func(b *cryptobyte.Builder) {
+				b.AddASN1(point, func(b *cryptobyte.Builder) { addURI(b, uri) })
+			})
+		})
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/altamga/altamga/internal/journal"
+	"github.com/altamga/altamga/internal/pki"
 )
 
 // keyUse is a key that is about to be certified.
@@ -17,8 +18,10 @@ type keyUse struct {
 	hash    [32]byte
 	profile *Profile
 	by      *issuer
-	// subject is the encoded Name that it is certified for.
-	subject []byte
+	// attributes make the Name that it is certified for, subject is that encoded;
+	// empty for a cross-certificate.
+	attributes []pki.Attribute
+	subject    []byte
 	// reserved is the serial once that is reserved, "" before.
 	reserved journal.Serial
 }
@@ -36,9 +39,11 @@ const reservationLife = time.Minute
 // reserved: of two requests for one key that run at the same time, each then
 // sees the other's reservation, and the later one is refused.
 func (a *Authority) checkKeyHistory(ctx context.Context, use keyUse, r *refusal) error {
-	inUse := a.chainKeys[use.hash]
+	// Two authorities of one centre may certify each other, as when a root is
+	// followed by the next.
+	inUse := a.chainKeys[use.hash] && !use.profile.Cross
 	for _, other := range a.issuers {
-		if other.keyHash != use.hash {
+		if other.keyHash != use.hash || use.profile.Cross {
 			continue
 		}
 		// An issuer without a certificate is waiting for exactly this one.
@@ -80,6 +85,9 @@ func (use *keyUse) conflict(profiles *Profiles, record journal.Record, later boo
 		return CodeKeyInUse, "issuer", "has its self-signed certificate already"
 	}
 	other, known := profiles.Lookup(record.Profile)
+	if use.profile.Cross {
+		return "", "", ""
+	}
 	if record.Profile != use.profile.Name && (use.profile.ExclusiveKey || known && other.ExclusiveKey) {
 		return CodeKeyInUse, "csr", "holds a key that was certified for another purpose"
 	}

@@ -1,6 +1,7 @@
 package ca
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -41,6 +42,7 @@ func clientName(r *http.Request) string {
 func (a *Authority) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/v1/certificates", a.route(routes{http.MethodPost: a.postCertificate}))
+	mux.Handle("/v1/sets", a.route(routes{http.MethodPost: a.postSet}))
 	mux.Handle("/v1/certificates/{serial}", a.route(routes{http.MethodGet: a.getCertificate}))
 	mux.Handle("/v1/certificates/{serial}/hold", a.route(routes{http.MethodPost: a.postChange(ActionHold, journal.Held)}))
 	mux.Handle("/v1/certificates/{serial}/release", a.route(routes{http.MethodPost: a.postChange(ActionRelease, journal.Released)}))
@@ -209,16 +211,9 @@ func (a *Authority) postCertificate(w http.ResponseWriter, r *http.Request, acto
 		return nil
 	}
 	replay := func(entry journal.Entry) error {
-		record, err := a.config.Register.Record(r.Context(), entry.Serial)
+		again, err := a.recorded(r.Context(), entry)
 		if err != nil {
 			return err
-		}
-		again := IssueAnswer{
-			Serial: record.Serial, Issuer: record.Issuer, Profile: record.Profile, Set: record.Set,
-			Certificate: encodePEM(record.Certificate), Position: entry.Position,
-		}
-		if by, ok := a.issuers[record.Issuer]; ok {
-			again.Chain = chainPEM(by.above())
 		}
 		return answer(again)
 	}
@@ -236,11 +231,32 @@ func (a *Authority) postCertificate(w http.ResponseWriter, r *http.Request, acto
 		if err != nil {
 			return err
 		}
-		return answer(IssueAnswer{
-			Serial: issued.Serial, Issuer: issued.Issuer, Profile: issued.Profile, Set: issued.Set,
-			Certificate: encodePEM(issued.Certificate.Raw), Chain: chainPEM(issued.Chain), Position: issued.Entry.Position,
-		})
+		return answer(issued.answer())
 	})
+}
+
+// answer is what the HTTP interface says of an issued certificate.
+func (i *Issued) answer() IssueAnswer {
+	return IssueAnswer{
+		Serial: i.Serial, Issuer: i.Issuer, Profile: i.Profile, Set: i.Set,
+		Certificate: encodePEM(i.Certificate.Raw), Chain: chainPEM(i.Chain), Position: i.Entry.Position,
+	}
+}
+
+// recorded says the same of the certificate of an Issued entry in the journal.
+func (a *Authority) recorded(ctx context.Context, entry journal.Entry) (IssueAnswer, error) {
+	record, err := a.config.Register.Record(ctx, entry.Serial)
+	if err != nil {
+		return IssueAnswer{}, err
+	}
+	answer := IssueAnswer{
+		Serial: record.Serial, Issuer: record.Issuer, Profile: record.Profile, Set: record.Set,
+		Certificate: encodePEM(record.Certificate), Position: entry.Position,
+	}
+	if by, ok := a.issuers[record.Issuer]; ok {
+		answer.Chain = chainPEM(by.above())
+	}
+	return answer, nil
 }
 
 // requestOf reads what only the HTTP form of a request can get wrong.
@@ -251,7 +267,7 @@ func (a *Authority) requestOf(body *IssueRequest) (*Request, error) {
 	}
 	request := &Request{
 		Issuer: body.Issuer, Profile: body.Profile, Subject: body.Subject,
-		DNSNames: body.DNSNames, Emails: body.Emails, Set: body.Set,
+		DNSNames: body.DNSNames, Emails: body.Emails, URIs: body.URIs, Set: body.Set,
 	}
 	for i, text := range body.IPAddresses {
 		address, err := netip.ParseAddr(text)

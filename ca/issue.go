@@ -64,6 +64,34 @@ func (a *Authority) issue(ctx context.Context, prepared *Prepared) (*Issued, err
 	if prepared.authority != a {
 		return nil, errors.New("ca: the prepared certificate is of another authority")
 	}
+	certificate, err := a.signPrepared(ctx, prepared)
+	if err != nil {
+		return nil, err
+	}
+	// The signature exists: it is recorded even if the client has gone.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), completeWithin)
+	defer cancel()
+	issued := prepared.issued(certificate)
+	if issued.Entry, err = a.config.Register.Complete(ctx, issued.Serial, certificate.Raw, prepared.ticket); err != nil {
+		return nil, recordingError(err)
+	}
+	return issued, nil
+}
+
+// recordingError is the error of a register that did not take a signed
+// certificate.
+func recordingError(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		// The intent is gone: a fault of the register, not the client's
+		// unknown certificate, so the sentinel ends here.
+		return fmt.Errorf("recording certificate: %v", err)
+	}
+	return fmt.Errorf("recording certificate: %w", err)
+}
+
+// signPrepared spends the token, writes the audit line, and signs and verifies
+// the certificate. It is not in the register yet.
+func (a *Authority) signPrepared(ctx context.Context, prepared *Prepared) (*x509.Certificate, error) {
 	if !prepared.spent.CompareAndSwap(false, true) {
 		return nil, ErrSpent
 	}
@@ -73,7 +101,7 @@ func (a *Authority) issue(ctx context.Context, prepared *Prepared) (*Issued, err
 		slog.String("serial", string(intent.Serial)), slog.String("key", hex.EncodeToString(intent.KeyHash[:]))); err != nil {
 		return nil, &AuditError{err}
 	}
-	certificate, err := sign(intent.ToBeSigned, by.Key, by.algorithm)
+	certificate, err := sign(intent.ToBeSigned, by.Key, by)
 	if err != nil {
 		return nil, &SigningError{err}
 	}
@@ -93,20 +121,13 @@ func (a *Authority) issue(ctx context.Context, prepared *Prepared) (*Issued, err
 			return nil, &SigningError{fmt.Errorf("linting self-signed certificate: %w", err)}
 		}
 	}
-	// The signature exists: it is recorded even if the client has gone.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), completeWithin)
-	defer cancel()
-	entry, err := a.config.Register.Complete(ctx, intent.Serial, certificate.Raw, prepared.ticket)
-	if errors.Is(err, fs.ErrNotExist) {
-		// The intent is gone: a fault of the register, not the client's
-		// unknown certificate, so the sentinel ends here.
-		return nil, fmt.Errorf("recording certificate: %v", err)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("recording certificate: %w", err)
-	}
+	return certificate, nil
+}
+
+// issued is what becomes of the token, but for the journal's entry.
+func (p *Prepared) issued(certificate *x509.Certificate) *Issued {
 	return &Issued{
-		Serial: intent.Serial, Certificate: certificate, Chain: by.above(), Entry: entry,
-		Issuer: intent.Issuer, Profile: intent.Profile, Set: intent.Set,
-	}, nil
+		Serial: p.intent.Serial, Certificate: certificate, Chain: p.issuer.above(),
+		Issuer: p.intent.Issuer, Profile: p.intent.Profile, Set: p.intent.Set,
+	}
 }

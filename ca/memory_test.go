@@ -68,26 +68,49 @@ func (m *memory) Reserve(_ context.Context, intent journal.Intent) error {
 	return nil
 }
 
-func (m *memory) Complete(_ context.Context, serial journal.Serial, der []byte, ticket *journal.Ticket) (journal.Entry, error) {
-	unlock, err := m.lock("Complete")
+func (m *memory) Complete(ctx context.Context, serial journal.Serial, der []byte, ticket *journal.Ticket) (journal.Entry, error) {
+	entries, err := m.CompleteSet(ctx, []journal.Signed{{Serial: serial, Certificate: der}}, ticket)
 	if err != nil {
 		return journal.Entry{}, err
 	}
+	return entries[0], nil
+}
+
+func (m *memory) CompleteSet(_ context.Context, set []journal.Signed, ticket *journal.Ticket) ([]journal.Entry, error) {
+	unlock, err := m.lock("Complete")
+	if err != nil {
+		return nil, err
+	}
 	defer unlock()
-	record, ok := m.records[serial]
-	if !ok {
-		return journal.Entry{}, fs.ErrNotExist
+	if ticket != nil {
+		if _, ok := m.tickets[[2]string{ticket.Actor, ticket.Key}]; ok {
+			return nil, fs.ErrExist
+		}
 	}
-	if record.Certificate != nil {
-		return journal.Entry{}, fs.ErrExist
+	for _, signed := range set {
+		record, ok := m.records[signed.Serial]
+		if !ok {
+			return nil, fs.ErrNotExist
+		}
+		if record.Certificate != nil {
+			return nil, fs.ErrExist
+		}
+		certificate, err := x509.ParseCertificate(signed.Certificate)
+		if err != nil || !bytes.Equal(certificate.RawTBSCertificate, record.ToBeSigned) {
+			return nil, errors.New("the certificate is not the intended one")
+		}
 	}
-	certificate, err := x509.ParseCertificate(der)
-	if err != nil || !bytes.Equal(certificate.RawTBSCertificate, record.ToBeSigned) {
-		return journal.Entry{}, errors.New("the certificate is not the intended one")
+	var entries []journal.Entry
+	for _, signed := range set {
+		record := m.records[signed.Serial]
+		record.Certificate = signed.Certificate
+		entry, _, err := m.append(record, journal.Entry{Kind: journal.Issued, Serial: signed.Serial, Actor: record.Actor}, ticket)
+		if err != nil {
+			return nil, err
+		}
+		entries, ticket = append(entries, entry), nil
 	}
-	record.Certificate = der
-	entry, _, err := m.append(record, journal.Entry{Kind: journal.Issued, Serial: serial, Actor: record.Actor}, ticket)
-	return entry, err
+	return entries, nil
 }
 
 func (m *memory) Change(_ context.Context, entry journal.Entry, ticket *journal.Ticket) (journal.Entry, journal.Status, error) {

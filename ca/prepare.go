@@ -18,6 +18,7 @@ import (
 
 	"github.com/altamga/altamga/internal/journal"
 	"github.com/altamga/altamga/internal/pki"
+	"github.com/altamga/altamga/internal/pki/lint"
 )
 
 // Prepared is a certificate that passed every check and whose intent is
@@ -43,62 +44,74 @@ var setName = regexp.MustCompile(`^[A-Za-z0-9._-]{0,64}$`)
 // comes back as a [*RefusedError] and leaves nothing behind but an audit line.
 func (a *Authority) Prepare(ctx context.Context, request Request) (*Prepared, error) {
 	began := time.Now()
-	prepared, err := a.prepare(ctx, &request)
-	if refused, ok := errors.AsType[*RefusedError](err); ok {
-		a.config.Observe("refused", time.Since(began))
-		// Names and numbers of persons stay out: the code and the field names
-		// say enough.
-		fields := make([]string, 0, len(refused.Fields))
-		for _, f := range refused.Fields {
-			fields = append(fields, f.Field)
-		}
-		if err := a.config.Audit(ctx, "ca.refuse", slog.String("actor", request.Actor), slog.String("code", refused.Code), slog.Any("fields", fields)); err != nil {
-			return nil, &AuditError{err}
-		}
+	prepared, err := a.decide(ctx, &request)
+	if err != nil {
+		return nil, a.refused(ctx, request.Actor, began, err)
 	}
-	return prepared, err
+	if err := a.reserve(ctx, prepared); err != nil {
+		return nil, a.refused(ctx, request.Actor, began, err)
+	}
+	return prepared, nil
 }
 
-func (a *Authority) prepare(ctx context.Context, request *Request) (*Prepared, error) {
-	var r refusal
-	by, ok := a.issuers[request.Issuer]
+// refused writes the audit line of a refusal and passes every error on.
+func (a *Authority) refused(ctx context.Context, actor string, began time.Time, err error) error {
+	refused, ok := errors.AsType[*RefusedError](err)
 	if !ok {
-		r.add(CodeUnknownIssuer, "issuer", "is not an issuer of this authority", "")
-		return nil, r.error()
+		return err
 	}
-	profile, ok := a.config.Profiles.Lookup(request.Profile)
-	if !ok || !by.issues(request.Profile) {
-		// There is no profile to fall back to.
-		r.add(CodeUnknownProfile, "profile", "is not a profile of this issuer", "")
-		return nil, r.error()
+	a.config.Observe("refused", time.Since(began))
+	// Names and numbers of persons stay out: the code and the field names
+	// say enough.
+	fields := make([]string, 0, len(refused.Fields))
+	for _, f := range refused.Fields {
+		fields = append(fields, f.Field)
 	}
-	if profile.SelfSigned != (by.Certificate == nil) {
-		if profile.SelfSigned {
-			r.add(CodeKeyInUse, "issuer", "has its self-signed certificate already", "")
-		} else {
-			r.add(CodeIssuerExpired, "issuer", "has no certificate of its own yet", "")
-		}
-		return nil, r.error()
+	if err := a.config.Audit(ctx, "ca.refuse", slog.String("actor", actor), slog.String("code", refused.Code), slog.Any("fields", fields)); err != nil {
+		return &AuditError{err}
+	}
+	return err
+}
+
+// reserve makes the intent of a decided certificate durable.
+func (a *Authority) reserve(ctx context.Context, p *Prepared) error {
+	if p.profile.SelfSigned && !p.issuer.began.CompareAndSwap(false, true) {
+		var r refusal
+		r.add(CodeKeyInUse, "issuer", "has its self-signed certificate already", "")
+		return r.error()
+	}
+	if err := a.config.Register.Reserve(ctx, p.intent); err != nil {
+		p.issuer.began.Store(false)
+		return fmt.Errorf("reserving serial: %w", err)
+	}
+	// Another request for the same key may have been under way: of the two, the
+	// register has put one first.
+	var r refusal
+	use := keyUse{hash: p.intent.KeyHash, profile: p.profile, by: p.issuer, subject: p.linted.RawSubject, reserved: p.intent.Serial}
+	if err := a.checkKeyHistory(ctx, use, &r); err != nil {
+		return err
+	}
+	return r.error()
+}
+
+// decide does all of Prepare but the reservation: it writes nothing.
+func (a *Authority) decide(ctx context.Context, request *Request) (*Prepared, error) {
+	var r refusal
+	by, profile := a.chosen(request, &r)
+	if err := r.error(); err != nil {
+		return nil, err
 	}
 	if !setName.MatchString(request.Set) {
 		r.add(CodeInvalid, "set", "is not 0 to 64 letters, digits, dots, hyphens and underscores", "")
 	}
 	public, requested := a.subjectKey(request, profile, by, &r)
-	attributes := profile.subject(request.Subject, &r)
-	var spki, keyID []byte
-	if public != nil {
-		var err error
-		if spki, err = x509.MarshalPKIXPublicKey(public); err != nil {
-			return nil, fmt.Errorf("encoding subject key: %w", err)
-		}
-		if keyID, err = pki.KeyIdentifier(spki); err != nil {
-			return nil, err
-		}
-		// An error of the name has been refused already.
-		subject, _ := pki.MarshalName(attributes)
-		if err := a.checkKeyHistory(ctx, keyUse{hash: sha256.Sum256(spki), profile: profile, by: by, subject: subject}, &r); err != nil {
-			return nil, err
-		}
+	var attributes []pki.Attribute
+	if !profile.Cross {
+		attributes = profile.subject(request.Subject, &r)
+	}
+	spki, keyID, err := a.encodeKey(ctx, public, keyUse{profile: profile, by: by, attributes: attributes}, &r)
+	if err != nil {
+		return nil, err
 	}
 	var wanted []generalName
 	if requested != nil {
@@ -106,20 +119,11 @@ func (a *Authority) prepare(ctx context.Context, request *Request) (*Prepared, e
 	}
 	names := profile.names(request, wanted, &r)
 	// RFC 5280, Section 4.1.2.6: without a subject there is an alternative name.
-	if len(attributes) == 0 && len(names) == 0 {
+	if len(attributes) == 0 && len(names) == 0 && !profile.Cross {
 		r.add(CodeInvalid, "subject", "is empty and there is no alternative name", "RFC 5280, Section 4.1.2.6")
 	}
 	now := time.Now()
-	notBefore := now.UTC().Truncate(time.Second)
-	notAfter := profile.Validity.end(notBefore)
-	if c := by.Certificate; c != nil {
-		if now.Before(c.NotBefore) || !now.Before(c.NotAfter) {
-			r.add(CodeIssuerExpired, "issuer", "is outside the validity of its own certificate", "")
-		}
-		if notAfter.After(c.NotAfter) {
-			notAfter = c.NotAfter
-		}
-	}
+	notBefore, notAfter := profile.period(now, by, request, &r)
 	if err := a.checkStanding(ctx, by, &r); err != nil {
 		return nil, err
 	}
@@ -131,6 +135,9 @@ func (a *Authority) prepare(ctx context.Context, request *Request) (*Prepared, e
 	if err != nil {
 		return nil, fmt.Errorf("encoding subject: %w", err)
 	}
+	if profile.Cross {
+		subject, keyID = request.Authority.RawSubject, request.Authority.SubjectKeyId
+	}
 	// RFC 5280, Section 4.1.2.4: the issuer is byte for byte the subject of
 	// the issuer's certificate.
 	name := by.name
@@ -140,38 +147,86 @@ func (a *Authority) prepare(ctx context.Context, request *Request) (*Prepared, e
 	serial := newSerial()
 	tbs := toBeSigned{
 		serial: serial, algorithm: by.algorithm, issuer: name, notBefore: notBefore, notAfter: notAfter, subject: subject, spki: spki,
-		extensions: func(b *cryptobyte.Builder) { profile.addExtensions(b, by, keyID, names, len(attributes) == 0) },
+		extensions: func(b *cryptobyte.Builder) {
+			profile.addExtensions(b, extended{by: by, keyID: keyID, names: names, emptySubject: len(subject) == emptyName, notBefore: notBefore, notAfter: notAfter})
+		},
 	}
 	raw, err := tbs.marshal()
 	if err != nil {
 		return nil, fmt.Errorf("encoding certificate: %w", err)
 	}
-	linted, err := a.lint(raw, by, profile)
+	linted, err := a.lint(raw, by, profile, keyID)
 	if err != nil {
 		return nil, err
-	}
-	if profile.SelfSigned && !by.began.CompareAndSwap(false, true) {
-		r.add(CodeKeyInUse, "issuer", "has its self-signed certificate already", "")
-		return nil, r.error()
 	}
 	intent := journal.Intent{
 		Serial: journal.SerialOf(serial), Issuer: by.ID, Profile: profile.Name, Set: request.Set, KeyHash: sha256.Sum256(spki),
 		NotAfter: notAfter, ToBeSigned: raw, Actor: request.Actor, At: now.UTC(),
 	}
-	if err := a.config.Register.Reserve(ctx, intent); err != nil {
-		by.began.Store(false)
-		return nil, fmt.Errorf("reserving serial: %w", err)
-	}
-	// Another request for the same key may have been under way: of the two, the
-	// register has put one first.
-	use := keyUse{hash: intent.KeyHash, profile: profile, by: by, subject: subject, reserved: intent.Serial}
-	if err := a.checkKeyHistory(ctx, use, &r); err != nil {
-		return nil, err
-	}
-	if err := r.error(); err != nil {
-		return nil, err
-	}
 	return &Prepared{authority: a, issuer: by, profile: profile, intent: intent, linted: linted, ticket: request.Ticket}, nil
+}
+
+// encodeKey encodes the key that a certificate is for, derives its identifier
+// and looks at its past. All is nil for a key that was refused before.
+func (a *Authority) encodeKey(ctx context.Context, public crypto.PublicKey, use keyUse, r *refusal) (spki, keyID []byte, err error) {
+	if public == nil {
+		return nil, nil, nil
+	}
+	if spki, err = x509.MarshalPKIXPublicKey(public); err != nil {
+		return nil, nil, fmt.Errorf("encoding subject key: %w", err)
+	}
+	if keyID, err = pki.KeyIdentifier(spki); err != nil {
+		return nil, nil, err
+	}
+	use.hash = sha256.Sum256(spki)
+	// An error of the name has been refused already.
+	use.subject, _ = pki.MarshalName(use.attributes)
+	return spki, keyID, a.checkKeyHistory(ctx, use, r)
+}
+
+// emptyName is the length of the encoding of a Name without attributes.
+const emptyName = 2
+
+// chosen finds the issuer and the profile of a request, which fit each other.
+func (a *Authority) chosen(request *Request, r *refusal) (*issuer, *Profile) {
+	by, ok := a.issuers[request.Issuer]
+	if !ok {
+		r.add(CodeUnknownIssuer, "issuer", "is not an issuer of this authority", "")
+		return nil, nil
+	}
+	profile, ok := a.config.Profiles.Lookup(request.Profile)
+	if !ok || !by.issues(request.Profile) {
+		// There is no profile to fall back to.
+		r.add(CodeUnknownProfile, "profile", "is not a profile of this issuer", "")
+		return nil, nil
+	}
+	if profile.SelfSigned != (by.Certificate == nil) {
+		if profile.SelfSigned {
+			r.add(CodeKeyInUse, "issuer", "has its self-signed certificate already", "")
+		} else {
+			r.add(CodeIssuerExpired, "issuer", "has no certificate of its own yet", "")
+		}
+	}
+	return by, profile
+}
+
+// period is the validity that begins now, cut to the ends of the issuer's
+// certificate and of the one that is cross-certified.
+func (p *Profile) period(now time.Time, by *issuer, request *Request, r *refusal) (notBefore, notAfter time.Time) {
+	notBefore = now.UTC().Truncate(time.Second)
+	notAfter = p.Validity.end(notBefore)
+	if c := by.Certificate; c != nil {
+		if now.Before(c.NotBefore) || !now.Before(c.NotAfter) {
+			r.add(CodeIssuerExpired, "issuer", "is outside the validity of its own certificate", "")
+		}
+		if notAfter.After(c.NotAfter) {
+			notAfter = c.NotAfter
+		}
+	}
+	if c := request.Authority; c != nil && p.Cross && notAfter.After(c.NotAfter) {
+		notAfter = c.NotAfter
+	}
+	return notBefore, notAfter
 }
 
 func (i *issuer) issues(profile string) bool {
@@ -189,7 +244,16 @@ func (a *Authority) subjectKey(request *Request, profile *Profile, by *issuer, r
 	public := request.PublicKey
 	var requested *certificationRequest
 	field := "public_key"
+	if request.Authority != nil && !profile.Cross {
+		r.add(CodeInvalid, "authority", "does not belong to a certificate of this profile", "RFC 5280, Section 3.2")
+		return nil, nil
+	}
 	switch {
+	case profile.Cross:
+		field = "authority"
+		if public = profile.otherAuthority(request, by, r); public == nil {
+			return nil, nil
+		}
 	case profile.SelfSigned:
 		if request.CSR != nil || request.PublicKey != nil {
 			r.add(CodeInvalid, "csr", "does not belong to a self-signed certificate, whose key is the issuer's", "")
@@ -207,7 +271,11 @@ func (a *Authority) subjectKey(request *Request, profile *Profile, by *issuer, r
 		field = "csr"
 		var err error
 		if requested, err = readCSR(request.CSR); err != nil {
-			r.add(CodeBadCSR, field, err.Error(), "RFC 2986, Section 4")
+			fault, ok := errors.AsType[*csrFault](err)
+			if !ok {
+				fault = &csrFault{field, err.Error(), "RFC 2986, Section 4"}
+			}
+			r.add(CodeBadCSR, fault.field, fault.detail, fault.clause)
 			return nil, nil
 		}
 		public = requested.public
@@ -220,35 +288,43 @@ func (a *Authority) subjectKey(request *Request, profile *Profile, by *issuer, r
 }
 
 // lint signs the to-be-signed bytes with a throw-away key of the issuer's
-// kind and judges what comes out.
-func (a *Authority) lint(tbs []byte, by *issuer, profile *Profile) (*x509.Certificate, error) {
+// kind and judges what comes out: by our own lints first, then by those of
+// Config.
+func (a *Authority) lint(tbs []byte, by *issuer, profile *Profile, keyID []byte) (*x509.Certificate, error) {
 	key, err := by.lintKey()
 	if err != nil {
 		return nil, fmt.Errorf("making throw-away key: %w", err)
 	}
-	certificate, err := sign(tbs, key, by.algorithm)
+	certificate, err := sign(tbs, key, by)
 	if err != nil {
 		return nil, fmt.Errorf("signing with throw-away key: %w", err)
 	}
-	if err := profile.inspect(certificate, by); err != nil {
+	if err := profile.inspect(certificate, by, keyID); err != nil {
 		return nil, fmt.Errorf("inspecting certificate: %w", err)
 	}
+	var r refusal
+	for _, finding := range lint.Certificate(certificate.Raw, by.Certificate) {
+		r.add(CodeLint, "certificate", finding.ID+": "+finding.Detail, finding.Clause)
+	}
+	if err := r.error(); err != nil {
+		return nil, err
+	}
 	if err := a.config.Lint(certificate); err != nil {
-		var r refusal
 		r.add(CodeLint, "certificate", err.Error(), "")
 		return nil, r.error()
 	}
 	return certificate, nil
 }
 
-// sign makes a certificate of the to-be-signed bytes and parses it.
-func sign(tbs []byte, key crypto.Signer, algorithm pki.Algorithm) (*x509.Certificate, error) {
-	signature, err := pki.Sign(rand.Reader, key, tbs)
+// sign makes a certificate of the to-be-signed bytes as the issuer signs, and
+// parses it.
+func sign(tbs []byte, key crypto.Signer, by *issuer) (*x509.Certificate, error) {
+	signature, err := pki.Sign(rand.Reader, key, tbs, by.scheme)
 	if err != nil {
 		return nil, err
 	}
 	b := cryptobyte.NewBuilder(make([]byte, 0, len(tbs)+len(signature)+64))
-	pki.AddSigned(b, tbs, algorithm, signature)
+	pki.AddSigned(b, tbs, by.algorithm, signature)
 	raw, err := b.Bytes()
 	if err != nil {
 		return nil, err
@@ -258,33 +334,33 @@ func sign(tbs []byte, key crypto.Signer, algorithm pki.Algorithm) (*x509.Certifi
 
 // inspect compares what another parser reads in the certificate with what the
 // profile says. An error is a fault of this package, not of the request.
-func (p *Profile) inspect(c *x509.Certificate, by *issuer) error {
+func (p *Profile) inspect(c *x509.Certificate, by *issuer, keyID []byte) error {
 	var use x509.KeyUsage
 	for _, name := range p.KeyUsage {
 		_, bit, _ := keyUsage(name)
 		use |= bit
 	}
-	keyID, err := pki.KeyIdentifier(c.RawSubjectPublicKeyInfo)
 	switch {
-	case err != nil:
-		return err
 	case c.Version != 3:
 		return errors.New("the version is not 3")
 	case c.SerialNumber.Sign() <= 0 || c.SerialNumber.BitLen() > 159:
 		return errors.New("the serial number is not positive within 20 octets")
-	case by.name != nil && !bytes.Equal(c.RawIssuer, by.name), p.SelfSigned && !selfIssued(c), !p.SelfSigned && selfIssued(c):
+	case by.name != nil && !bytes.Equal(c.RawIssuer, by.name), p.SelfSigned && !selfIssued(c), !p.SelfSigned && !p.Cross && selfIssued(c):
 		return errors.New("the issuer is not the subject of the issuer's certificate")
 	case !bytes.Equal(c.AuthorityKeyId, by.keyID) || !bytes.Equal(c.SubjectKeyId, keyID):
 		return errors.New("the key identifiers do not fit")
-	case c.KeyUsage != use || c.IsCA != p.CA || c.BasicConstraintsValid != p.CA:
+	case c.KeyUsage != use || c.IsCA != p.CA || c.BasicConstraintsValid != (p.CA || p.BasicConstraints):
 		return errors.New("the key usage or basic constraints are not the profile's")
-	case len(c.ExtKeyUsage) != len(p.ExtKeyUsage) || len(c.UnknownExtKeyUsage) > 0:
+	case len(c.ExtKeyUsage)+len(c.UnknownExtKeyUsage) != len(p.ExtKeyUsage):
 		return errors.New("the extended key usage is not the profile's")
 	case by.Certificate != nil && c.NotAfter.After(by.Certificate.NotAfter), !c.NotAfter.After(c.NotBefore):
 		return errors.New("the validity is empty or ends after the issuer's")
 	}
 	for _, id := range c.UnhandledCriticalExtensions {
-		return fmt.Errorf("critical extension %s is not understood", id)
+		// The standard library handles no constraints on directory names.
+		if !id.Equal(pki.OIDNameConstraints) || p.Names == nil {
+			return fmt.Errorf("critical extension %s is not understood", id)
+		}
 	}
 	return nil
 }

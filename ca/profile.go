@@ -34,26 +34,45 @@ type Profile struct {
 	// Subject lists the attributes in the order in which they are written.
 	Subject []SubjectRule `toml:"subject"`
 	// SAN lists the kinds of subjectAltName that a request may ask for: dns,
-	// ip, email.
+	// ip, email, uri.
 	SAN []string `toml:"san"`
 	// SelfSigned makes the certificate of the issuer itself.
 	SelfSigned bool `toml:"self_signed"`
 	// CA makes the certificate one of a certification authority. Such profiles
 	// are issued in process only, never through the HTTP interface.
 	CA bool `toml:"ca"`
+	// Cross makes a certificate for an authority that another centre founded:
+	// name, key and key identifier are those of the certificate that the
+	// request brings, so the profile has no subject.
+	Cross bool `toml:"cross"`
 	// PathLength is the pathLenConstraint; nil leaves it out.
 	PathLength *int `toml:"path_length"`
+	// BasicConstraints writes the extension into the certificate of an end
+	// entity, too, saying that it is no authority.
+	BasicConstraints bool `toml:"basic_constraints"`
 	// KeyUsage names bits as RFC 5280, Section 4.2.1.3 does. Always critical.
 	KeyUsage []string `toml:"key_usage"`
 	// ExtKeyUsage names purposes: serverAuth, clientAuth, timeStamping,
-	// OCSPSigning.
+	// OCSPSigning, tslSigning.
 	ExtKeyUsage         []string `toml:"ext_key_usage"`
 	ExtKeyUsageCritical bool     `toml:"ext_key_usage_critical"`
+	// PrivateKeyUsage is how long the private key is used, from the beginning
+	// of the certificate on: a time-stamping unit changes its key long before
+	// the certificate that its tokens are verified with ends.
+	PrivateKeyUsage Validity `toml:"private_key_usage"`
 	// Policies are certificate policy identifiers in dotted form.
 	Policies []string `toml:"policies"`
+	// Constraints bind what the authority below may issue.
+	Constraints
 	// Carries lists which of the issuer's addresses go into the certificate:
-	// ocsp, crl, ca_issuers.
+	// ocsp, crl, freshest_crl, ca_issuers.
 	Carries []string `toml:"carries"`
+	// NoRevAvail says that nothing tells whether the certificate was revoked,
+	// because it ends sooner than that would matter (RFC 9608).
+	NoRevAvail bool `toml:"no_rev_avail"`
+	// ValidityAssured adds the statement of ETSI EN 319 412-1, Section 5.2: the
+	// certificate is short-lived and never revoked.
+	ValidityAssured bool `toml:"validity_assured"`
 	// OCSPNoCheck adds id-pkix-ocsp-nocheck.
 	OCSPNoCheck bool `toml:"ocsp_no_check"`
 	// QC holds the statements of a qualified certificate; nil for none.
@@ -74,20 +93,12 @@ type SubjectRule struct {
 	// Default is used when the request has none; {key} stands for the value of
 	// another attribute of this profile.
 	Default string `toml:"default"`
-	// Identifier derives the value from a national number instead of taking it
-	// as it comes: PNO from the field fin, NTR from the field voen.
+	// Identifier derives the value from a number of the holder instead of taking
+	// it as it comes, in the form of ETSI EN 319 412-1, Section 5.1. For
+	// serialNumber: PNO from the field fin, PAS from passport and
+	// passport_country, VP from virtual_pin, TIN from voen. For
+	// organizationIdentifier: NTR or VAT from voen.
 	Identifier string `toml:"identifier"`
-}
-
-// field is the request's name of the attribute.
-func (r SubjectRule) field() string {
-	switch r.Identifier {
-	case "PNO":
-		return "fin"
-	case "NTR":
-		return "voen"
-	}
-	return r.Attribute
 }
 
 // Validity is a length of time in calendar years or in days, hours or minutes.
@@ -120,6 +131,17 @@ func (v *Validity) UnmarshalText(text []byte) error {
 		return fmt.Errorf("validity %q is longer than 100 years or has no unit of y, d, h, m", s)
 	}
 	return nil
+}
+
+// exceeds reports whether v may be longer than limit, counting years as short
+// and as long as they come.
+func (v Validity) exceeds(limit Validity) bool {
+	longest := v.duration + time.Duration(v.years)*366*24*time.Hour
+	shortest := limit.duration + time.Duration(limit.years)*365*24*time.Hour
+	if v.years > 0 && limit.years > 0 && v.duration == 0 && limit.duration == 0 {
+		return v.years > limit.years
+	}
+	return longest > shortest
 }
 
 // end is the last second of the validity that begins at t.

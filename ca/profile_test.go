@@ -62,7 +62,21 @@ required = true
 		})
 	}
 	t.Run("all statements", func(t *testing.T) {
-		text := good + `[qc]
+		text := `carries = ["crl", "ca_issuers"]
+policies = ["2.999.1"]
+` + strings.Replace(good, `"digitalSignature"`, `"nonRepudiation"`, 1) + `[[subject]]
+attribute = "C"
+value = "AZ"
+[[subject]]
+attribute = "O"
+required = true
+[[subject]]
+attribute = "organizationIdentifier"
+identifier = "VAT"
+required = true
+[qc]
+semantics = "legal"
+name_registration_authorities = ["https://a.example/numbers"]
 compliance = true
 sscd = true
 type = "eseal"
@@ -92,9 +106,10 @@ language = "en"
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := issue(t, authority, ca.Request{Issuer: "ehm", Profile: "p", PublicKey: p256().Public(), Subject: map[string]string{"CN": "x"}}).Certificate
+		c := issue(t, authority, ca.Request{Issuer: "ehm", Profile: "p", PublicKey: p256().Public(), Subject: map[string]string{"CN": "x", "O": "o", "voen": "1400057421"}}).Certificate
 		got := hexOf(extension(c, pki.OIDQCStatements).Value)
-		for name, want := range map[string]string{"SSCD": "300806060400" + "8e460104", "limit": "300b" + "1303415a4e" + "020105" + "020103", "retention": "060604008e46010302010a"} {
+		for name, want := range map[string]string{"SSCD": "300806060400" + "8e460104", "limit": "300b" + "1303415a4e" + "020105" + "020103", "retention": "060604008e46010302010a",
+			"semantics": "06082b06010505070b02" + "3026060704008bec490102" + "301b8619" + hexOf([]byte("https://a.example/numbers"))} {
 			if !strings.Contains(got, want) {
 				t.Errorf("%s is not in %s", name, got)
 			}

@@ -8,6 +8,8 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 	cryptobyte_asn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"github.com/altamga/altamga/internal/pki"
 )
 
 // QCStatements are the statements of ETSI EN 319 412-5 in a certificate.
@@ -29,6 +31,13 @@ type QCStatements struct {
 	RetentionYears int `toml:"retention_years"`
 	// PDS are the places of the disclosure statement.
 	PDS []QCDisclosure `toml:"pds"`
+	// Semantics says by which rules the subject's identifier is read: natural
+	// (serialNumber) or legal (organizationIdentifier), of ETSI EN 319 412-1,
+	// Section 5.1. Empty leaves it out.
+	Semantics string `toml:"semantics"`
+	// NameRegistrationAuthorities are addresses that explain an identifier of a
+	// national type, such as VP:.
+	NameRegistrationAuthorities []string `toml:"name_registration_authorities"`
 }
 
 // QCLimit is Amount x 10^Exponent in an ISO 4217 currency.
@@ -44,22 +53,17 @@ type QCDisclosure struct {
 	Language string `toml:"language"`
 }
 
-// ETSI EN 319 412-5, Annex B: object identifiers of the statements.
-var (
-	oidQCCompliance  = asn1.ObjectIdentifier{0, 4, 0, 1862, 1, 1}
-	oidQCLimit       = asn1.ObjectIdentifier{0, 4, 0, 1862, 1, 2}
-	oidQCRetention   = asn1.ObjectIdentifier{0, 4, 0, 1862, 1, 3}
-	oidQCSSCD        = asn1.ObjectIdentifier{0, 4, 0, 1862, 1, 4}
-	oidQCPDS         = asn1.ObjectIdentifier{0, 4, 0, 1862, 1, 5}
-	oidQCType        = asn1.ObjectIdentifier{0, 4, 0, 1862, 1, 6}
-	oidQCLegislation = asn1.ObjectIdentifier{0, 4, 0, 1862, 1, 7}
-)
-
 // qcTypes are the purposes of ETSI EN 319 412-5, Section 4.2.3.
 var qcTypes = map[string]asn1.ObjectIdentifier{
-	"esign": {0, 4, 0, 1862, 1, 6, 1},
-	"eseal": {0, 4, 0, 1862, 1, 6, 2},
-	"web":   {0, 4, 0, 1862, 1, 6, 3},
+	"esign": pki.OIDQCTypeESign,
+	"eseal": pki.OIDQCTypeESeal,
+	"web":   pki.OIDQCTypeWeb,
+}
+
+// qcSemantics are the identifiers of ETSI EN 319 412-1, Section 5.1.
+var qcSemantics = map[string]asn1.ObjectIdentifier{
+	"natural": pki.OIDSemanticsNatural,
+	"legal":   pki.OIDSemanticsLegal,
 }
 
 func (q *QCStatements) check() (faults []fault) {
@@ -84,22 +88,46 @@ func (q *QCStatements) check() (faults []fault) {
 			add("qc.pds", "a qualified certificate points to a disclosure statement (ETSI EN 319 412-5, Section 5)")
 		}
 	}
-	for _, country := range q.Legislation {
-		if len(country) != 2 || !isUpper(country) {
-			add("qc.legislation", "%q is not an ISO 3166-1 alpha-2 code", country)
+	for i, country := range q.Legislation {
+		switch {
+		case !pki.IsCountry(country):
+			add("qc.legislation", "%q is not an ISO 3166-1 alpha-2 code (ETSI EN 319 412-5, Section 4.2.4)", country)
+		case pki.IsEUMember(country):
+			add("qc.legislation", "%q: qualification in the European Union is stated by leaving the statement out (ETSI EN 319 412-5, Section 4.2.4)", country)
+		case slices.Contains(q.Legislation[:i], country):
+			add("qc.legislation", "%q stands twice", country)
 		}
+	}
+	if _, ok := qcSemantics[q.Semantics]; q.Semantics != "" && !ok {
+		add("qc.semantics", "is none of natural, legal (ETSI EN 319 412-1, Section 5.1)")
+	}
+	if len(q.NameRegistrationAuthorities) > 0 && q.Semantics == "" {
+		add("qc.name_registration_authorities", "explains identifiers whose semantics are not stated (RFC 3739, Section 3.2.6.1)")
+	}
+	for _, authority := range q.NameRegistrationAuthorities {
+		if !validURI(authority) {
+			add("qc.name_registration_authorities", "%q is not an absolute URI (RFC 5280, Section 4.2.1.6)", authority)
+		}
+	}
+	return append(faults, q.checkTerms()...)
+}
+
+// checkTerms checks limit, retention and disclosure.
+func (q *QCStatements) checkTerms() (faults []fault) {
+	add := func(key, format string, args ...any) {
+		faults = append(faults, fault{key: key, detail: fmt.Sprintf(format, args...)})
 	}
 	if l := q.Limit; l != nil {
 		// ETSI EN 319 412-5, Section 4.3.2.
-		if len(l.Currency) != 3 || !isUpper(l.Currency) {
-			add("qc.limit", "currency %q is not an alphabetic ISO 4217 code", l.Currency)
+		if !pki.IsCurrency(l.Currency) {
+			add("qc.limit", "currency %q is not an alphabetic ISO 4217 code (ETSI EN 319 412-5, Section 4.3.2)", l.Currency)
 		}
 		if l.Amount <= 0 || l.Exponent < 0 {
-			add("qc.limit", "the amount is positive and the exponent not negative")
+			add("qc.limit", "the amount is positive and the exponent not negative (ETSI EN 319 412-5, Section 4.3.2)")
 		}
 	}
 	if q.RetentionYears < 0 {
-		add("qc.retention_years", "is negative")
+		add("qc.retention_years", "is negative (ETSI EN 319 412-5, Section 4.3.3)")
 	}
 	// ETSI EN 319 412-5, Section 4.3.4: one statement is in English.
 	if len(q.PDS) > 0 && !slices.ContainsFunc(q.PDS, func(d QCDisclosure) bool { return d.Language == "en" }) {
@@ -109,10 +137,10 @@ func (q *QCStatements) check() (faults []fault) {
 		// ETSI EN 319 412-5, Section 4.3.4.
 		u, err := url.Parse(pds.URL)
 		if err != nil || u.Scheme != "https" || u.Host == "" || !isASCII(pds.URL) {
-			faults = append(faults, fault{"qc.pds.url", i, "is not an https URL"})
+			faults = append(faults, fault{"qc.pds.url", i, "is not an https URL (ETSI EN 319 412-5, Section 4.3.4)"})
 		}
-		if len(pds.Language) != 2 || !isLower(pds.Language) {
-			faults = append(faults, fault{"qc.pds.language", i, "is not a lower-case ISO 639-1 code"})
+		if !pki.IsLanguage(pds.Language) {
+			faults = append(faults, fault{"qc.pds.language", i, "is not a lower-case ISO 639-1 code (ETSI EN 319 412-5, Section 4.3.4)"})
 		}
 	}
 	return faults
@@ -120,59 +148,43 @@ func (q *QCStatements) check() (faults []fault) {
 
 // add writes the QCStatements of the extension (RFC 3739, Section 3.2.6).
 func (q *QCStatements) add(b *cryptobyte.Builder) {
-	sequence := cryptobyte_asn1.SEQUENCE
 	statement := func(b *cryptobyte.Builder, id asn1.ObjectIdentifier, info func(*cryptobyte.Builder)) {
-		b.AddASN1(sequence, func(b *cryptobyte.Builder) {
+		b.AddASN1(cryptobyte_asn1.SEQUENCE, func(b *cryptobyte.Builder) {
 			b.AddASN1ObjectIdentifier(id)
 			if info != nil {
 				info(b)
 			}
 		})
 	}
-	text := func(b *cryptobyte.Builder, tag cryptobyte_asn1.Tag, s string) {
-		b.AddASN1(tag, func(b *cryptobyte.Builder) { b.AddBytes([]byte(s)) })
-	}
-	b.AddASN1(sequence, func(b *cryptobyte.Builder) {
-		if q.Compliance {
-			statement(b, oidQCCompliance, nil)
+	b.AddASN1(cryptobyte_asn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		if q.Semantics != "" {
+			statement(b, pki.OIDQCSyntaxV2, q.addSemantics)
 		}
-		if l := q.Limit; l != nil {
-			statement(b, oidQCLimit, func(b *cryptobyte.Builder) {
-				b.AddASN1(sequence, func(b *cryptobyte.Builder) {
-					text(b, cryptobyte_asn1.PrintableString, l.Currency)
-					b.AddASN1Int64(l.Amount)
-					b.AddASN1Int64(l.Exponent)
-				})
-			})
+		if q.Compliance {
+			statement(b, pki.OIDQCCompliance, nil)
+		}
+		if q.Limit != nil {
+			statement(b, pki.OIDQCLimitValue, q.Limit.add)
 		}
 		if q.RetentionYears > 0 {
-			statement(b, oidQCRetention, func(b *cryptobyte.Builder) { b.AddASN1Int64(int64(q.RetentionYears)) })
+			statement(b, pki.OIDQCRetention, func(b *cryptobyte.Builder) { b.AddASN1Int64(int64(q.RetentionYears)) })
 		}
 		if q.SSCD {
-			statement(b, oidQCSSCD, nil)
+			statement(b, pki.OIDQCSSCD, nil)
 		}
 		if len(q.PDS) > 0 {
-			statement(b, oidQCPDS, func(b *cryptobyte.Builder) {
-				b.AddASN1(sequence, func(b *cryptobyte.Builder) {
-					for _, pds := range q.PDS {
-						b.AddASN1(sequence, func(b *cryptobyte.Builder) {
-							text(b, cryptobyte_asn1.IA5String, pds.URL)
-							text(b, cryptobyte_asn1.PrintableString, pds.Language)
-						})
-					}
-				})
-			})
+			statement(b, pki.OIDQCPDS, q.addDisclosures)
 		}
 		if q.Type != "" {
-			statement(b, oidQCType, func(b *cryptobyte.Builder) {
-				b.AddASN1(sequence, func(b *cryptobyte.Builder) { b.AddASN1ObjectIdentifier(qcTypes[q.Type]) })
+			statement(b, pki.OIDQCType, func(b *cryptobyte.Builder) {
+				b.AddASN1(cryptobyte_asn1.SEQUENCE, func(b *cryptobyte.Builder) { b.AddASN1ObjectIdentifier(qcTypes[q.Type]) })
 			})
 		}
 		if len(q.Legislation) > 0 {
-			statement(b, oidQCLegislation, func(b *cryptobyte.Builder) {
-				b.AddASN1(sequence, func(b *cryptobyte.Builder) {
+			statement(b, pki.OIDQCCLegislation, func(b *cryptobyte.Builder) {
+				b.AddASN1(cryptobyte_asn1.SEQUENCE, func(b *cryptobyte.Builder) {
 					for _, country := range q.Legislation {
-						text(b, cryptobyte_asn1.PrintableString, country)
+						addText(b, cryptobyte_asn1.PrintableString, country)
 					}
 				})
 			})
@@ -180,8 +192,46 @@ func (q *QCStatements) add(b *cryptobyte.Builder) {
 	})
 }
 
-func isUpper(s string) bool { return all(s, 'A', 'Z') }
-func isLower(s string) bool { return all(s, 'a', 'z') }
+// addSemantics writes SemanticsInformation (RFC 3739, Section 3.2.6.1).
+func (q *QCStatements) addSemantics(b *cryptobyte.Builder) {
+	b.AddASN1(cryptobyte_asn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		b.AddASN1ObjectIdentifier(qcSemantics[q.Semantics])
+		if len(q.NameRegistrationAuthorities) == 0 {
+			return
+		}
+		b.AddASN1(cryptobyte_asn1.SEQUENCE, func(b *cryptobyte.Builder) {
+			for _, authority := range q.NameRegistrationAuthorities {
+				addURI(b, authority)
+			}
+		})
+	})
+}
+
+// add writes a MonetaryValue (ETSI EN 319 412-5, Section 4.3.2).
+func (l *QCLimit) add(b *cryptobyte.Builder) {
+	b.AddASN1(cryptobyte_asn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		addText(b, cryptobyte_asn1.PrintableString, l.Currency)
+		b.AddASN1Int64(l.Amount)
+		b.AddASN1Int64(l.Exponent)
+	})
+}
+
+// addDisclosures writes PdsLocations (ETSI EN 319 412-5, Section 4.3.4).
+func (q *QCStatements) addDisclosures(b *cryptobyte.Builder) {
+	b.AddASN1(cryptobyte_asn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		for _, pds := range q.PDS {
+			b.AddASN1(cryptobyte_asn1.SEQUENCE, func(b *cryptobyte.Builder) {
+				addText(b, cryptobyte_asn1.IA5String, pds.URL)
+				addText(b, cryptobyte_asn1.PrintableString, pds.Language)
+			})
+		}
+	})
+}
+
+func addText(b *cryptobyte.Builder, tag cryptobyte_asn1.Tag, s string) {
+	b.AddASN1(tag, func(b *cryptobyte.Builder) { b.AddBytes([]byte(s)) })
+}
+
 func isASCII(s string) bool { return all(s, '!', '~') }
 
 func all(s string, low, high rune) bool {

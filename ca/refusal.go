@@ -56,6 +56,13 @@ func (r *refusal) add(code, field, detail, clause string) {
 	r.err.Fields = append(r.err.Fields, problem.Field{Field: field, Detail: detail, Clause: clause})
 }
 
+// take adds another refusal, whose fields belong to a part of the request.
+func (r *refusal) take(prefix string, other *RefusedError) {
+	for _, f := range other.Fields {
+		r.add(other.Code, prefix+f.Field, f.Detail, f.Clause)
+	}
+}
+
 func (r *refusal) error() error {
 	if len(r.err.Fields) == 0 {
 		return nil

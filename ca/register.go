@@ -11,6 +11,7 @@ import (
 // durable when it returns nil.
 type Register interface {
 	Writer
+	SetWriter
 	Reader
 	Follower
 }
@@ -32,6 +33,14 @@ type Writer interface {
 	// Expire appends Expired entries for certificates past notAfter, a bounded
 	// number at a time, and says how many.
 	Expire(ctx context.Context, now time.Time) (int, error)
+}
+
+// SetWriter completes certificates that belong together.
+type SetWriter interface {
+	// CompleteSet is Complete for several certificates, all or none in one
+	// commit. Their entries stand one behind the other in the journal; the
+	// ticket leads to the first.
+	CompleteSet(ctx context.Context, set []journal.Signed, ticket *journal.Ticket) ([]journal.Entry, error)
 }
 
 // Reader reads the register. Unknown things are fs.ErrNotExist, except that

@@ -31,14 +31,21 @@ type Request struct {
 	// need no proof. Exactly one of the two is set, or neither for a
 	// self-signed certificate, whose key is the issuer's.
 	PublicKey crypto.PublicKey
-	// Subject gives values by attribute key ("CN", "surname", ...), "fin" or
-	// "voen".
+	// Authority is the certificate of the authority that a cross-certificate is
+	// for, which takes over its name, key and key identifier. A self-signed one
+	// proves that its founder holds the key; any other needs a CSR of that key
+	// beside it.
+	Authority *x509.Certificate
+	// Subject gives values by attribute key ("CN", "surname", ...), or by the
+	// fields that the profile makes an identifier from: "fin", "voen",
+	// "passport" and "passport_country", "virtual_pin".
 	Subject map[string]string
-	// DNSNames, IPAddresses and Emails are alternative names, as far as the
-	// profile allows them.
+	// DNSNames, IPAddresses, Emails and URIs are alternative names, as far as
+	// the profile allows them.
 	DNSNames    []string
 	IPAddresses []netip.Addr
 	Emails      []string
+	URIs        []string
 	// Set names certificates that belong together; at most 64 characters.
 	Set string
 	// Actor is the authenticated client.
@@ -80,6 +87,12 @@ var (
 	errNotDER           = errors.New("is not a certification request in DER")
 )
 
+// csrFault is what is wrong with a certification request, when a clause other
+// than that of its form says so.
+type csrFault struct{ field, detail, clause string }
+
+func (f *csrFault) Error() string { return f.detail }
+
 // csrSignatures are the algorithms accepted on a CSR: SHA-1 and older are not
 // (ETSI TS 119 312, Section 8.4).
 var csrSignatures = []x509.SignatureAlgorithm{
@@ -94,7 +107,10 @@ func readCSR(raw []byte) (*certificationRequest, error) {
 		return nil, fmt.Errorf("is larger than %d octets", maxCSR)
 	}
 	parsed, err := x509.ParseCertificateRequest(raw)
-	if err != nil || !bytes.Equal(parsed.Raw, raw) || parsed.Version != 0 {
+	if err != nil {
+		return nil, diagnose(raw)
+	}
+	if !bytes.Equal(parsed.Raw, raw) || parsed.Version != 0 {
 		return nil, errNotDER
 	}
 	if !slices.Contains(csrSignatures, parsed.SignatureAlgorithm) {
@@ -116,9 +132,38 @@ func readCSR(raw []byte) (*certificationRequest, error) {
 	}
 	extensions, ok := readRequestedExtensions(parsed.RawTBSCertificateRequest)
 	if !ok {
-		return nil, errors.New("holds malformed or repeated attributes")
+		return nil, diagnose(raw)
 	}
 	return &certificationRequest{public: parsed.PublicKey, extensions: extensions}, nil
+}
+
+// diagnose says what is wrong with a request that did not parse: the parser
+// refuses whole what has one bad extension in it.
+func diagnose(raw []byte) error {
+	request, ok := der.Whole(raw, cryptobyte_asn1.SEQUENCE)
+	var info cryptobyte.String
+	if !ok || !request.ReadASN1Element(&info, cryptobyte_asn1.SEQUENCE) {
+		return errNotDER
+	}
+	extensions, ok := readRequestedExtensions(info)
+	if !ok {
+		return &csrFault{"csr", "asks for extensions that are malformed, or for one of them twice", "RFC 5280, Section 4.2"}
+	}
+	for _, e := range extensions {
+		if !e.ID.Equal(pki.OIDSubjectAltName) {
+			continue
+		}
+		names, ok := readSAN(e.Value)
+		if !ok {
+			return &csrFault{"csr.subjectAltName", "is malformed or empty", "RFC 5280, Section 4.2.1.6"}
+		}
+		for _, name := range names {
+			if detail, clause := checkName(name.kind, name.value); detail != "" {
+				return &csrFault{"csr.subjectAltName", detail, clause}
+			}
+		}
+	}
+	return errNotDER
 }
 
 // readRequestedExtensions returns the extensions in the attributes of a
@@ -162,7 +207,8 @@ func readRequestedExtensions(info []byte) ([]der.Extension, bool) {
 // of allowed kinds; anything else is refused by name, never dropped silently.
 func (p *Profile) allow(extensions []der.Extension, keyID []byte, r *refusal) (names []generalName) {
 	for _, e := range extensions {
-		field := "csr." + extensionName(e.ID)
+		name, clause := extensionName(e.ID)
+		field := "csr." + name
 		same := func(build func(*cryptobyte.Builder)) bool {
 			b := cryptobyte.NewBuilder(nil)
 			build(b)
@@ -174,7 +220,7 @@ func (p *Profile) allow(extensions []der.Extension, keyID []byte, r *refusal) (n
 		case e.ID.Equal(pki.OIDSubjectAltName):
 			requested, good := readSAN(e.Value)
 			if !good {
-				r.add(CodeExtension, field, "is malformed or empty", "RFC 5280, Section 4.2.1.6")
+				r.add(CodeExtension, field, "is malformed or empty", clause)
 				continue
 			}
 			names, ok = requested, true
@@ -188,7 +234,7 @@ func (p *Profile) allow(extensions []der.Extension, keyID []byte, r *refusal) (n
 			ok = same(func(b *cryptobyte.Builder) { b.AddASN1OctetString(keyID) })
 		}
 		if !ok {
-			r.add(CodeExtension, field, "asks for what the profile does not allow", "")
+			r.add(CodeExtension, field, "asks for what the profile does not allow", clause)
 		}
 	}
 	return names

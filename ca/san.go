@@ -1,7 +1,9 @@
 package ca
 
 import (
+	"fmt"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -21,6 +23,7 @@ type generalName struct {
 var sanTags = map[string]cryptobyte_asn1.Tag{
 	"email": cryptobyte_asn1.Tag(1).ContextSpecific(),
 	"dns":   cryptobyte_asn1.Tag(2).ContextSpecific(),
+	"uri":   cryptobyte_asn1.Tag(6).ContextSpecific(),
 	"ip":    cryptobyte_asn1.Tag(7).ContextSpecific(),
 }
 
@@ -32,18 +35,12 @@ const maxNames = 100
 func (p *Profile) names(request *Request, requested []generalName, r *refusal) []generalName {
 	var names []generalName
 	add := func(field, kind, value string) {
-		switch {
-		case !slices.Contains(p.SAN, kind):
-			r.add(CodeExtension, field, "the profile allows no alternative name of this kind", "")
+		if !slices.Contains(p.SAN, kind) {
+			r.add(CodeExtension, field, "the profile allows no alternative name of this kind", "RFC 5280, Section 4.2.1.6")
 			return
-		case kind == "dns" && !validHost(value):
-			r.add(CodeInvalid, field, "is not a host name of letters, digits and hyphens; write international names as A-labels", "RFC 5280, Section 4.2.1.6")
-			return
-		case kind == "email" && !validMailbox(value):
-			r.add(CodeInvalid, field, "is not an ASCII mailbox at a host", "RFC 5280, Section 4.2.1.6")
-			return
-		case kind == "ip" && len(value) != 4 && len(value) != 16:
-			r.add(CodeInvalid, field, "is not an IPv4 or IPv6 address", "RFC 5280, Section 4.2.1.6")
+		}
+		if detail, clause := checkName(kind, value); detail != "" {
+			r.add(CodeInvalid, field, detail, clause)
 			return
 		}
 		if name := (generalName{kind, value}); !slices.Contains(names, name) {
@@ -63,13 +60,39 @@ func (p *Profile) names(request *Request, requested []generalName, r *refusal) [
 	for _, mailbox := range request.Emails {
 		add("emails", "email", mailbox)
 	}
+	for _, uri := range request.URIs {
+		add("uris", "uri", uri)
+	}
 	for _, name := range requested {
 		add("csr.subjectAltName", name.kind, name.value)
 	}
 	if len(names) > maxNames {
-		r.add(CodeInvalid, "csr.subjectAltName", "holds too many names", "")
+		r.add(CodeInvalid, "csr.subjectAltName", fmt.Sprintf("holds more than %d names", maxNames), "RFC 5280, Section 4.2.1.6")
 	}
 	return names
+}
+
+// checkName says what is wrong with a name of a kind, and which clause says so.
+func checkName(kind, value string) (detail, clause string) {
+	clause = "RFC 5280, Section 4.2.1.6"
+	switch {
+	case kind == "other":
+		return "", ""
+	case kind != "ip" && strings.TrimSpace(value) == "":
+		return "is empty", clause
+	case kind != "ip" && strings.IndexFunc(value, func(r rune) bool { return r > '~' }) >= 0:
+		// RFC 9549, Section 2.3: international names are carried as A-labels.
+		return "holds letters outside ASCII; write international host names as A-labels (xn--)", "RFC 9549, Section 2.3"
+	case kind == "dns" && !validHost(value):
+		return "is not a host name of letters, digits and hyphens", clause
+	case kind == "email" && !validMailbox(value):
+		return "is not a mailbox at a host", clause
+	case kind == "uri" && !validURI(value):
+		return "is not an absolute URI with a scheme and a host", clause
+	case kind == "ip" && len(value) != 4 && len(value) != 16:
+		return "is not an IPv4 or IPv6 address", clause
+	}
+	return "", ""
 }
 
 // readSAN reads the subjectAltName that a CSR asks for. Kinds that no profile
@@ -152,4 +175,17 @@ func validMailbox(s string) bool {
 		}
 	}
 	return true
+}
+
+// validURI reports whether s is an absolute URI with a host, in ASCII.
+//
+// RFC 5280, Section 4.2.1.6: not relative, with a scheme and a scheme-specific
+// part; with an authority, the host is a domain name or an address.
+func validURI(s string) bool {
+	u, err := url.Parse(s)
+	if err != nil || !isASCII(s) || !u.IsAbs() || u.Host == "" {
+		return false
+	}
+	_, err = netip.ParseAddr(u.Hostname())
+	return err == nil || validHost(u.Hostname())
 }

@@ -8,48 +8,102 @@ import (
 	"github.com/altamga/altamga/internal/pki"
 )
 
+// identifier is a form of serialNumber or organizationIdentifier that is made
+// from what a request gives.
+type identifier struct {
+	attribute string
+	// fields are the request's names of what it is made from.
+	fields []string
+	// national needs the profile's country, which gave the number.
+	national bool
+	clause   string
+	make     func(country string, given map[string]string) (string, error)
+}
+
+const (
+	clauseNatural = "ETSI EN 319 412-1, Section 5.1.3"
+	clauseLegal   = "ETSI EN 319 412-1, Section 5.1.4"
+)
+
+// identifiers are the forms by the word that profiles use.
+var identifiers = map[string]identifier{
+	"PNO": {"serialNumber", []string{"fin"}, true, clauseNatural, func(country string, given map[string]string) (string, error) {
+		return pki.NaturalPersonIdentifier(country, given["fin"])
+	}},
+	"PAS": {"serialNumber", []string{"passport", "passport_country"}, false, clauseNatural, func(_ string, given map[string]string) (string, error) {
+		return pki.PassportIdentifier(given["passport_country"], given["passport"])
+	}},
+	"VP": {"serialNumber", []string{"virtual_pin"}, true, clauseNatural, func(country string, given map[string]string) (string, error) {
+		return pki.VirtualPINIdentifier(country, given["virtual_pin"])
+	}},
+	"TIN": {"serialNumber", []string{"voen"}, true, clauseNatural, func(country string, given map[string]string) (string, error) {
+		return pki.PersonalTaxIdentifier(country, given["voen"])
+	}},
+	"NTR": {"organizationIdentifier", []string{"voen"}, true, clauseLegal, func(country string, given map[string]string) (string, error) {
+		return pki.LegalPersonIdentifier(country, given["voen"])
+	}},
+	"VAT": {"organizationIdentifier", []string{"voen"}, true, clauseLegal, func(country string, given map[string]string) (string, error) {
+		return pki.TaxpayerIdentifier(country, given["voen"])
+	}},
+}
+
+// fields are the request's names of what the attribute is made from.
+func (r SubjectRule) fields() []string {
+	if form, ok := identifiers[r.Identifier]; ok {
+		return form.fields
+	}
+	return []string{r.Attribute}
+}
+
+// value is the attribute's value for a request, "" when the request gives none.
+// What is wrong goes into the refusal; then ok is false.
+func (r SubjectRule) value(country string, given map[string]string, bad func(field, detail, clause string)) (value string, ok bool) {
+	field := r.fields()[0]
+	value = given[field]
+	switch form, derived := identifiers[r.Identifier]; {
+	case r.Value != "":
+		if value != "" && value != r.Value {
+			bad(field, "is fixed by the profile to another value", clauseOf(r.Attribute))
+			return "", false
+		}
+		return r.Value, true
+	case value == "" && r.Required:
+		bad(field, "is missing", clauseOf(r.Attribute))
+		return "", false
+	case derived && value != "":
+		made, err := form.make(country, given)
+		if err != nil {
+			bad(field, err.Error(), form.clause)
+			return "", false
+		}
+		return made, true
+	}
+	return value, true
+}
+
 // subject builds the attributes of a request's subject in the profile's order.
-// The given values are keyed by attribute, or by "fin" and "voen" where the
-// profile derives an identifier from a national number.
+// The given values are keyed by attribute, or by the fields of the identifier
+// where the profile derives one.
 func (p *Profile) subject(given map[string]string, r *refusal) []pki.Attribute {
 	values := map[string]string{}
 	known := map[string]bool{}
 	bad := func(field, detail, clause string) { r.add(CodeInvalid, "subject."+field, detail, clause) }
 	for _, rule := range p.Subject {
-		field := rule.field()
-		known[field] = true
-		value := given[field]
-		switch {
-		case rule.Value != "":
-			if value != "" && value != rule.Value {
-				bad(field, "is fixed by the profile to another value", "")
-			}
-			value = rule.Value
-		case value == "" && rule.Required:
-			bad(field, "is missing", clauseOf(rule.Attribute))
-			continue
-		case value == "":
-			continue
-		case rule.Identifier == "PNO":
-			identifier, err := pki.NaturalPersonIdentifier(p.country(), value)
-			if err != nil {
-				bad(field, err.Error(), "ETSI EN 319 412-1, Section 5.1.3")
-				continue
-			}
-			value = identifier
-		case rule.Identifier == "NTR":
-			identifier, err := pki.LegalPersonIdentifier(p.country(), value)
-			if err != nil {
-				bad(field, err.Error(), "ETSI EN 319 412-1, Section 5.1.4")
-				continue
-			}
-			value = identifier
+		for _, field := range rule.fields() {
+			known[field] = true
 		}
-		values[rule.Attribute] = value
+		if value, ok := rule.value(p.country(), given, bad); ok && value != "" {
+			values[rule.Attribute] = value
+		}
 	}
 	for _, field := range slices.Sorted(maps.Keys(given)) {
 		if !known[field] {
-			bad(field, "is not an attribute of the profile", "")
+			detail, clause := "is not an attribute of the profile", ""
+			if field == "pseudonym" {
+				// ETSI EN 319 412-2, Section 4.2.4: never beside a name.
+				detail, clause = "does not stand beside a name: the profile names its holder", clauseOf(field)
+			}
+			bad(field, detail, clause)
 		}
 	}
 	// ETSI EN 319 412-3, Section 4.2.1: the identifier of an organisation
@@ -68,7 +122,7 @@ func (p *Profile) subject(given map[string]string, r *refusal) []pki.Attribute {
 		oid, _ := pki.AttributeType(rule.Attribute) // check saw to it that it is known
 		attribute := pki.Attribute{Type: oid, Value: value}
 		if _, err := pki.MarshalName([]pki.Attribute{attribute}); err != nil {
-			bad(rule.field(), strings.TrimPrefix(err.Error(), rule.Attribute+" "), "RFC 5280, Section 4.1.2.4")
+			bad(rule.fields()[0], strings.TrimPrefix(err.Error(), rule.Attribute+" "), "RFC 5280, Section 4.1.2.4")
 			continue
 		}
 		attributes = append(attributes, attribute)
@@ -95,9 +149,9 @@ func expand(template string, values map[string]string) (string, bool) {
 // clauseOf names the clause that wants the attribute.
 func clauseOf(attribute string) string {
 	switch attribute {
-	case "surname", "givenName", "serialNumber":
+	case "surname", "givenName", "serialNumber", "pseudonym", "C", "CN":
 		return "ETSI EN 319 412-2, Section 4.2.4"
-	case "organizationIdentifier":
+	case "organizationIdentifier", "O":
 		return "ETSI EN 319 412-3, Section 4.2.1"
 	}
 	return ""

@@ -14,11 +14,13 @@ type IssueRequest struct {
 	Profile string `json:"profile"`
 	// CSR is a certification request in PEM.
 	CSR string `json:"csr"`
-	// Subject gives the subject by attribute key, "fin" or "voen".
+	// Subject gives the subject by attribute key, or by the fields of
+	// identifiers: fin, voen, passport, passport_country, virtual_pin.
 	Subject     map[string]string `json:"subject,omitempty"`
 	DNSNames    []string          `json:"dns_names,omitempty"`
 	IPAddresses []string          `json:"ip_addresses,omitempty"`
 	Emails      []string          `json:"emails,omitempty"`
+	URIs        []string          `json:"uris,omitempty"`
 	Set         string            `json:"set,omitempty"`
 }
 

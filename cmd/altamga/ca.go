@@ -15,7 +15,8 @@ import (
 )
 
 type caCommands struct {
-	Serve caServe `cmd:"" help:"Serve the API: JSON over mutual TLS."`
+	Serve  caServe  `cmd:"" help:"Serve the API: JSON over mutual TLS."`
+	Relint caRelint `cmd:"" help:"Hold every certificate of the register to the lints of today."`
 }
 
 type caServe struct {
@@ -102,7 +103,7 @@ func (p *process) caIssuers(configured []caIssuerConfig) ([]ca.Issuer, error) {
 		certificates[i] = certificate
 		issuers[i] = ca.Issuer{
 			ID: c.ID, Certificate: certificate, Key: key, Profiles: c.Profiles,
-			OCSP: string(c.OCSP), CRL: string(c.CRL), CAIssuers: string(c.CAIssuers),
+			OCSP: string(c.OCSP), CRL: string(c.CRL), FreshestCRL: string(c.FreshestCRL), CAIssuers: string(c.CAIssuers), PSS: c.PSS,
 		}
 	}
 	for i := range issuers {

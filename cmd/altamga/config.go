@@ -123,10 +123,15 @@ type caIssuerConfig struct {
 	Key         string      `toml:"key"`
 	// Profiles that this issuer may issue by.
 	Profiles []string `toml:"profiles"`
-	// OCSP, CRL and CAIssuers are the addresses put into what it issues.
-	OCSP      config.URL `toml:"ocsp"`
-	CRL       config.URL `toml:"crl"`
-	CAIssuers config.URL `toml:"ca_issuers"`
+	// PSS makes an RSA key sign certificates with RSASSA-PSS. Default: PKCS #1
+	// v1.5.
+	PSS bool `toml:"rsa_pss"`
+	// OCSP, CRL, FreshestCRL (the delta list) and CAIssuers are the addresses put
+	// into what it issues; percent-encode what a URL must not hold.
+	OCSP        config.URL `toml:"ocsp"`
+	CRL         config.URL `toml:"crl"`
+	FreshestCRL config.URL `toml:"freshest_crl"`
+	CAIssuers   config.URL `toml:"ca_issuers"`
 }
 
 type ocspConfig struct {

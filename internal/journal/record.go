@@ -33,6 +33,13 @@ type Record struct {
 	Status      Status
 }
 
+// Signed is a certificate whose serial was reserved, ready for the register.
+type Signed struct {
+	Serial Serial
+	// Certificate is DER.
+	Certificate []byte
+}
+
 // Ticket makes a request repeatable: the register keeps it, in the same commit
 // as the entry that the request led to, and a second request with the same
 // actor and key is answered from that entry instead of being carried out.

@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/rsa"
 	_ "crypto/sha1"   // crypto.SHA1.New, for CertIDs and key identifiers only
 	_ "crypto/sha256" // crypto.SHA256.New
@@ -13,6 +14,7 @@ import (
 	"encoding/asn1"
 	"fmt"
 	"io"
+	"slices"
 
 	"golang.org/x/crypto/cryptobyte"
 	cryptobyte_asn1 "golang.org/x/crypto/cryptobyte/asn1"
@@ -93,14 +95,23 @@ func HashAlgorithm(h crypto.Hash) Algorithm {
 	panic("pki: no identifier for " + h.String())
 }
 
+// Scheme is a choice of how RSA keys sign. Other keys have no choice.
+type Scheme int
+
+// The schemes of RSA keys.
+const (
+	PKCS1 Scheme = iota // RSASSA-PKCS1-v1_5 with SHA-256, what every reader knows
+	PSS                 // RSASSA-PSS with SHA-256, MGF1 with SHA-256 and 32 octets of salt
+)
+
 // SignatureAlgorithm chooses how a key signs: the identifier that goes into
 // the signed object and the hash it is made over (0 for Ed25519, which takes
-// the message itself). ECDSA keys use the hash of their curve's strength, RSA
-// keys PKCS #1 v1.5 with SHA-256.
+// the message itself). ECDSA keys use the hash of their curve's strength; RSA
+// keys SHA-256 in the scheme given, PKCS1 when none is.
 //
 // It refuses keys that ETSI TS 119 312, Section 6.2.2.1 no longer allows: RSA
 // below 2048 bits and curves other than P-256, P-384 and P-521.
-func SignatureAlgorithm(public crypto.PublicKey) (Algorithm, crypto.Hash, error) {
+func SignatureAlgorithm(public crypto.PublicKey, scheme ...Scheme) (Algorithm, crypto.Hash, error) {
 	switch key := public.(type) {
 	case *ecdsa.PublicKey:
 		// RFC 5758, Section 3.2: parameters are absent.
@@ -117,6 +128,9 @@ func SignatureAlgorithm(public crypto.PublicKey) (Algorithm, crypto.Hash, error)
 		if key.N.BitLen() < 2048 {
 			return Algorithm{}, 0, fmt.Errorf("pki: an RSA key of %d bits is too weak to sign with", key.N.BitLen())
 		}
+		if slices.Contains(scheme, PSS) {
+			return Algorithm{ID: OIDRSASSAPSS, Parameters: pssParameters()}, crypto.SHA256, nil
+		}
 		// RFC 4055, Section 5: parameters are NULL.
 		return Algorithm{ID: OIDSHA256WithRSA, Parameters: null}, crypto.SHA256, nil
 	case ed25519.PublicKey:
@@ -126,11 +140,34 @@ func SignatureAlgorithm(public crypto.PublicKey) (Algorithm, crypto.Hash, error)
 	return Algorithm{}, 0, fmt.Errorf("pki: signing with a %T is not supported", public)
 }
 
+// pssParameters is RSASSA-PSS-params for SHA-256.
+//
+// RFC 4055, Section 3.1: hash, mask generation over the same hash, and salt of
+// the hash's length; the trailer field is left out, being the default. The hash
+// identifiers carry NULL, the form that RFC 4055, Section 2.1 writes out.
+func pssParameters() []byte {
+	sha256 := Algorithm{ID: OIDSHA256, Parameters: null}
+	mask := cryptobyte.NewBuilder(nil)
+	AddAlgorithm(mask, sha256)
+	b := cryptobyte.NewBuilder(nil)
+	b.AddASN1(cryptobyte_asn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		b.AddASN1(cryptobyte_asn1.Tag(0).Constructed().ContextSpecific(), func(b *cryptobyte.Builder) { AddAlgorithm(b, sha256) })
+		b.AddASN1(cryptobyte_asn1.Tag(1).Constructed().ContextSpecific(), func(b *cryptobyte.Builder) {
+			AddAlgorithm(b, Algorithm{ID: OIDMGF1, Parameters: mask.BytesOrPanic()})
+		})
+		b.AddASN1(cryptobyte_asn1.Tag(2).Constructed().ContextSpecific(), func(b *cryptobyte.Builder) {
+			b.AddASN1Int64(int64(crypto.SHA256.Size()))
+		})
+	})
+	return b.BytesOrPanic()
+}
+
 // Sign signs message with the algorithm that [SignatureAlgorithm] names for
-// the key. A nil random makes ECDSA deterministic (RFC 6979), which is what
-// OCSP answers, CRLs and time-stamp tokens use; issuing passes crypto/rand.
-func Sign(random io.Reader, key crypto.Signer, message []byte) ([]byte, error) {
-	_, hash, err := SignatureAlgorithm(key.Public())
+// the key and scheme. A nil random makes ECDSA deterministic (RFC 6979), which
+// is what OCSP answers, CRLs and time-stamp tokens use; issuing passes
+// crypto/rand, which RSASSA-PSS needs for its salt.
+func Sign(random io.Reader, key crypto.Signer, message []byte, scheme ...Scheme) ([]byte, error) {
+	algorithm, hash, err := SignatureAlgorithm(key.Public(), scheme...)
 	if err != nil {
 		return nil, err
 	}
@@ -139,6 +176,12 @@ func Sign(random io.Reader, key crypto.Signer, message []byte) ([]byte, error) {
 	}
 	h := hash.New()
 	h.Write(message)
+	if algorithm.ID.Equal(OIDRSASSAPSS) {
+		if random == nil {
+			random = rand.Reader
+		}
+		return key.Sign(random, h.Sum(nil), &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: hash})
+	}
 	return key.Sign(random, h.Sum(nil), hash)
 }
 

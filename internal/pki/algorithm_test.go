@@ -11,6 +11,7 @@ import (
 	"crypto/sha1"
 	"crypto/x509"
 	"encoding/hex"
+	"io"
 	"math/big"
 	"testing"
 	"time"
@@ -221,6 +222,47 @@ func FuzzAlgorithm(f *testing.F) {
 		pki.AddAlgorithm(b, a)
 		if again, err := b.Bytes(); err != nil || !bytes.Equal(again, raw[:len(raw)-len(s)]) {
 			t.Errorf("read %x, wrote %x, %v", raw, again, err)
+		}
+	})
+}
+
+func TestPSS(t *testing.T) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	message := []byte("to be signed")
+	t.Run("CERT-29 hash, mask and salt of SHA-256 are written out", func(t *testing.T) {
+		algorithm, hash, err := pki.SignatureAlgorithm(key.Public(), pki.PSS)
+		if err != nil || hash != crypto.SHA256 {
+			t.Fatal(hash, err)
+		}
+		b := cryptobyte.NewBuilder(nil)
+		pki.AddAlgorithm(b, algorithm)
+		const want = "304106092a864886f70d01010a3034a00f300d06096086480165030402010500a11c301a06092a864886f70d010108300d06096086480165030402010500a203020120"
+		if got := hex.EncodeToString(b.BytesOrPanic()); got != want {
+			t.Errorf("got %s", got)
+		}
+	})
+	for name, random := range map[string]io.Reader{"with random": rand.Reader, "without random the salt is random all the same": nil} {
+		t.Run(name, func(t *testing.T) {
+			first, err := pki.Sign(random, key, message, pki.PSS)
+			if err != nil {
+				t.Fatal(err)
+			}
+			second, err := pki.Sign(random, key, message, pki.PSS)
+			if err != nil || bytes.Equal(first, second) {
+				t.Errorf("two signatures are equal, or %v", err)
+			}
+			if err := (&x509.Certificate{PublicKey: key.Public()}).CheckSignature(x509.SHA256WithRSAPSS, message, first); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	t.Run("other keys have no choice", func(t *testing.T) {
+		algorithm, _, err := pki.SignatureAlgorithm(ecdsaKey(t, elliptic.P256()).Public(), pki.PSS)
+		if err != nil || !algorithm.ID.Equal(pki.OIDECDSAWithSHA256) {
+			t.Errorf("got %v, %v", algorithm, err)
 		}
 	})
 }

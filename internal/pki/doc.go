@@ -2,7 +2,8 @@
 // standard library lacks and that more than one protocol needs: object
 // identifiers, algorithm identifiers with signing and verifying over raw
 // to-be-signed bytes, key identifiers, distinguished names in chosen string
-// types, and the national identifiers of Azerbaijan.
+// types, the national identifiers of Azerbaijan, and the code lists that
+// certificates refer to. The folder lint beside it judges whole certificates.
 //
 // It does no input or output and knows no policy.
 package pki

@@ -70,13 +70,85 @@ func NaturalPersonIdentifier(country, fin string) (string, error) {
 	return fmt.Sprintf("PNO%s-%s", country, fin), nil
 }
 
+// PassportIdentifier returns the serialNumber of somebody who shows a passport
+// of the given country (ISO 3166-1 alpha-2), as in PASTR-U12345678 (EN 319
+// 412-1, Section 5.1.3). Lower-case letters become capitals; spaces and hyphens
+// are no part of a number.
+func PassportIdentifier(country, number string) (string, error) {
+	if !IsCountry(country) {
+		return "", errors.New("the country of the passport is not an ISO 3166-1 alpha-2 code")
+	}
+	number, ok := capitals(number)
+	if !ok || len(number) < 5 || len(number) > 20 {
+		return "", errors.New("a passport number has 5 to 20 letters A-Z and digits")
+	}
+	return fmt.Sprintf("PAS%s-%s", country, number), nil
+}
+
+// VirtualPINIdentifier returns the serialNumber of a non-resident who was given
+// a virtual PIN. It is no personal number of the state until the centre says so,
+// hence the national type VP: of EN 319 412-1, Section 5.1.3. The form of the
+// number is not published; letters A-Z and digits are known.
+func VirtualPINIdentifier(country, pin string) (string, error) {
+	pin, ok := capitals(pin)
+	if !ok || len(pin) < 4 || len(pin) > 20 {
+		return "", errors.New("a virtual PIN has 4 to 20 letters A-Z and digits")
+	}
+	return fmt.Sprintf("VP:%s-%s", country, pin), nil
+}
+
+// capitals returns s with the letters a-z in upper case, and whether it holds
+// letters A-Z and digits alone.
+func capitals(s string) (string, bool) {
+	upper := []byte(s)
+	for i, c := range upper {
+		if 'a' <= c && c <= 'z' {
+			c -= 'a' - 'A'
+			upper[i] = c
+		}
+		if !('A' <= c && c <= 'Z' || '0' <= c && c <= '9') {
+			return s, false
+		}
+	}
+	return string(upper), true
+}
+
 // LegalPersonIdentifier returns the organizationIdentifier of an organisation:
 // type, country and value by EN 319 412-1, Section 5.1.4, as in
-// NTRAZ-1400057421.
+// NTRAZ-1400057421. The number is that of the state register of legal persons,
+// so a natural person's VÖEN is refused.
 func LegalPersonIdentifier(country, voen string) (string, error) {
-	voen, err := ParseVOEN(voen)
+	voen, err := parseVOENOf(voen, '1', "the VÖEN is that of a natural person, not of a legal one")
 	if err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("NTR%s-%s", country, voen), nil
+}
+
+// TaxpayerIdentifier returns the organizationIdentifier of a taxpayer, legal
+// person or entrepreneur, as in VATAZ-1400057421 (EN 319 412-1, Section 5.1.4).
+func TaxpayerIdentifier(country, voen string) (string, error) {
+	voen, err := ParseVOEN(voen)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("VAT%s-%s", country, voen), nil
+}
+
+// PersonalTaxIdentifier returns the serialNumber of a natural person known by
+// the VÖEN, as in TINAZ-1400057422 (EN 319 412-1, Section 5.1.3).
+func PersonalTaxIdentifier(country, voen string) (string, error) {
+	voen, err := parseVOENOf(voen, '2', "the VÖEN is that of a legal person, not of a natural one")
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("TIN%s-%s", country, voen), nil
+}
+
+func parseVOENOf(s string, kind byte, otherwise string) (string, error) {
+	voen, err := ParseVOEN(s)
+	if err == nil && voen[9] != kind {
+		err = errors.New(otherwise)
+	}
+	return voen, err
 }

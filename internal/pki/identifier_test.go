@@ -106,3 +106,58 @@ func FuzzIdentifiers(f *testing.F) {
 		}
 	})
 }
+
+func TestOtherIdentifiers(t *testing.T) {
+	in := func(make func(country, value string) (string, error), country string) func(string) (string, error) {
+		return func(value string) (string, error) { return make(country, value) }
+	}
+	for _, row := range []struct {
+		name            string
+		make            func(string) (string, error)
+		in, want, fault string
+	}{
+		{"CERT-34 passport", in(pki.PassportIdentifier, "TR"), "u12345678", "PASTR-U12345678", ""},
+		{"CERT-34 passport of no country", in(pki.PassportIdentifier, "XX"), "U12345678", "", "ISO 3166"},
+		{"CERT-34 passport country in small letters", in(pki.PassportIdentifier, "tr"), "U12345678", "", "ISO 3166"},
+		{"CERT-34 passport too short", in(pki.PassportIdentifier, "TR"), "U123", "", "5 to 20"},
+		{"CERT-34 passport too long", in(pki.PassportIdentifier, "TR"), "U12345678901234567890", "", "5 to 20"},
+		{"CERT-34 passport with a hyphen", in(pki.PassportIdentifier, "TR"), "U-12345678", "", "5 to 20"},
+		{"CERT-34 virtual PIN", in(pki.VirtualPINIdentifier, "AZ"), "a1b2", "VP:AZ-A1B2", ""},
+		{"CERT-34 virtual PIN with another letter", in(pki.VirtualPINIdentifier, "AZ"), "ABCÇ", "", "4 to 20"},
+		{"CERT-34 legal person", in(pki.LegalPersonIdentifier, "AZ"), "1400057421", "NTRAZ-1400057421", ""},
+		{"CERT-34 legal person with a natural one's number", in(pki.LegalPersonIdentifier, "AZ"), "1400057422", "", "natural person"},
+		{"CERT-34 taxpayer, legal", in(pki.TaxpayerIdentifier, "AZ"), "1400057421", "VATAZ-1400057421", ""},
+		{"CERT-34 taxpayer, natural", in(pki.TaxpayerIdentifier, "AZ"), "1400057422", "VATAZ-1400057422", ""},
+		{"CERT-34 taxpayer with a wrong check digit", in(pki.TaxpayerIdentifier, "AZ"), "1400057432", "", "check digit"},
+		{"CERT-34 natural person by VÖEN", in(pki.PersonalTaxIdentifier, "AZ"), "1400057422", "TINAZ-1400057422", ""},
+		{"CERT-34 natural person with a legal one's number", in(pki.PersonalTaxIdentifier, "AZ"), "1400057421", "", "legal person"},
+	} {
+		t.Run(row.name, func(t *testing.T) { parsed(t, row.make, row.in, row.want, row.fault) })
+	}
+}
+
+func TestCodes(t *testing.T) {
+	for _, row := range []struct {
+		name      string
+		is        func(string) bool
+		good, bad []string
+	}{
+		{"ISO 3166 countries", pki.IsCountry, []string{"AZ", "AD", "ZW", "TR", "KZ", "KG", "UZ", "TM"}, []string{"", "A", "AZE", "az", "XX", "EL", "UK", "D ", " D", "ZD", "Z W"}},
+		{"CERT-43 members of the European Union", pki.IsEUMember, []string{"AT", "SK", "GR", "EE"}, []string{"AZ", "GB", "NO", "TR", "EL", ""}},
+		{"CERT-44 ISO 4217 currencies", pki.IsCurrency, []string{"AZN", "AED", "ZMW", "TRY", "EUR", "KZT"}, []string{"", "944", "AZM", "azn", "999", "AZ", "AZN "}},
+		{"CERT-44 ISO 639-1 languages", pki.IsLanguage, []string{"az", "aa", "zu", "tr", "en", "ru", "kk"}, []string{"", "AZ", "aze", "xx", "a ", "z"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			for _, code := range row.good {
+				if !row.is(code) {
+					t.Errorf("%q is none", code)
+				}
+			}
+			for _, code := range row.bad {
+				if row.is(code) {
+					t.Errorf("%q is one", code)
+				}
+			}
+		})
+	}
+}

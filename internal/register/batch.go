@@ -51,10 +51,10 @@ func (b *batch) begin(writes []*write) error {
 		{query: "SELECT coalesce(max(id), 0) FROM certificate", scan: func(row scanner) error { return row.Scan(&b.id) }},
 	}
 	for _, w := range writes {
-		if key := string(w.serial); key != "" {
-			if _, asked := b.rows[key]; !asked {
-				b.rows[key] = nil
-				reads = append(reads, b.readCertificate(w.serial))
+		for _, serial := range w.serials {
+			if _, asked := b.rows[string(serial)]; !asked {
+				b.rows[string(serial)] = nil
+				reads = append(reads, b.readCertificate(serial))
 			}
 		}
 		if w.ticket != nil {

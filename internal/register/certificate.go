@@ -35,7 +35,7 @@ func (r *Register) Reserve(ctx context.Context, intent journal.Intent) error {
 	}
 	// What the certificate will say.
 	intent.NotAfter = intent.NotAfter.Truncate(time.Second)
-	return r.write(ctx, &write{serial: serial, run: func(b *batch) error {
+	return r.write(ctx, &write{serials: [][]byte{serial}, run: func(b *batch) error {
 		if b.certificate(serial) != nil {
 			return fmt.Errorf("reserving serial %s: %w", intent.Serial, fs.ErrExist)
 		}
@@ -51,38 +51,73 @@ func (r *Register) Reserve(ctx context.Context, intent journal.Intent) error {
 // when its certificate is there already or the ticket was used, and another
 // error when the certificate's to-be-signed part is not that of the intent.
 func (r *Register) Complete(ctx context.Context, serial journal.Serial, certificate []byte, ticket *journal.Ticket) (journal.Entry, error) {
-	tbs, err := toBeSigned(certificate)
-	key, malformed := octets(serial)
-	if err = errors.Join(err, malformed, checkTicket(ticket)); err != nil {
-		return journal.Entry{}, fmt.Errorf("completing serial %s: %w", serial, err)
+	entries, err := r.CompleteSet(ctx, []journal.Signed{{Serial: serial, Certificate: certificate}}, ticket)
+	if err != nil {
+		return journal.Entry{}, err
 	}
-	var entry journal.Entry
-	err = r.write(ctx, &write{serial: key, ticket: ticket, run: func(b *batch) error {
+	return entries[0], nil
+}
+
+// CompleteSet stores certificates that belong together, all or none, with
+// their Issued entries, which stand one behind the other in the journal. The
+// ticket, which may be nil, leads to the first of them. Errors are those of
+// [Register.Complete].
+func (r *Register) CompleteSet(ctx context.Context, set []journal.Signed, ticket *journal.Ticket) ([]journal.Entry, error) {
+	if len(set) == 0 {
+		return nil, errors.New("completing serials: there is none")
+	}
+	if err := checkTicket(ticket); err != nil {
+		return nil, fmt.Errorf("completing serials: %w", err)
+	}
+	w := &write{ticket: ticket}
+	parts := make([][]byte, len(set))
+	for i, signed := range set {
+		tbs, err := toBeSigned(signed.Certificate)
+		key, malformed := octets(signed.Serial)
+		if err = errors.Join(err, malformed); err != nil {
+			return nil, fmt.Errorf("completing serial %s: %w", signed.Serial, err)
+		}
+		parts[i], w.serials = tbs, append(w.serials, key)
+	}
+	var entries []journal.Entry
+	w.run = func(b *batch) error {
+		entries = nil
 		if err := b.redeem(ticket); err != nil {
 			return err
 		}
-		row := b.certificate(key)
-		switch {
-		case row == nil:
-			return fs.ErrNotExist
-		case row.status.State != journal.NonIssued:
-			return fmt.Errorf("its certificate is there already: %w", fs.ErrExist)
-		case !bytes.Equal(row.toBeSigned, tbs):
-			return errors.New("the certificate is not the one that the serial was reserved for")
+		for i, signed := range set {
+			e, err := b.complete(signed, w.serials[i], parts[i])
+			if err != nil {
+				return fmt.Errorf("serial %s: %w", signed.Serial, err)
+			}
+			entries = append(entries, e)
 		}
-		e := journal.Entry{Kind: journal.Issued, Issuer: row.issuer, Serial: serial, Actor: row.actor}
-		b.append(&e, row.id)
-		status, err := row.status.Apply(e)
-		if err != nil {
-			return err
-		}
-		entry = e
-		return b.setStatus(key, row, status, certificate)
-	}})
-	if err != nil {
-		return journal.Entry{}, fmt.Errorf("completing serial %s: %w", serial, err)
+		return nil
 	}
-	return entry, nil
+	if err := r.write(ctx, w); err != nil {
+		return nil, fmt.Errorf("completing certificates: %w", err)
+	}
+	return entries, nil
+}
+
+// complete stores one signed certificate, whose to-be-signed part is tbs.
+func (b *batch) complete(signed journal.Signed, key, tbs []byte) (journal.Entry, error) {
+	row := b.certificate(key)
+	switch {
+	case row == nil:
+		return journal.Entry{}, fs.ErrNotExist
+	case row.status.State != journal.NonIssued:
+		return journal.Entry{}, fmt.Errorf("its certificate is there already: %w", fs.ErrExist)
+	case !bytes.Equal(row.toBeSigned, tbs):
+		return journal.Entry{}, errors.New("the certificate is not the one that the serial was reserved for")
+	}
+	e := journal.Entry{Kind: journal.Issued, Issuer: row.issuer, Serial: signed.Serial, Actor: row.actor}
+	b.append(&e, row.id)
+	status, err := row.status.Apply(e)
+	if err != nil {
+		return journal.Entry{}, err
+	}
+	return e, b.setStatus(key, row, status, signed.Certificate)
 }
 
 // toBeSigned returns the TBSCertificate of a certificate as it stands there,

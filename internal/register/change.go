@@ -29,7 +29,7 @@ func (r *Register) Change(ctx context.Context, entry journal.Entry, ticket *jour
 	}
 	var changed journal.Entry
 	var status journal.Status
-	err = r.write(ctx, &write{serial: key, ticket: ticket, run: func(b *batch) error {
+	err = r.write(ctx, &write{serials: [][]byte{key}, ticket: ticket, run: func(b *batch) error {
 		if err := b.redeem(ticket); err != nil {
 			return err
 		}

@@ -15,10 +15,11 @@ const maxBatch = 256
 
 // write is one caller's change, on its way through the writer.
 type write struct {
-	// serial and ticket are what the change must know of the register: the row of
-	// a certificate, as octets, and whether a ticket was used. nil for none.
-	serial []byte
-	ticket *journal.Ticket
+	// serials and ticket are what the change must know of the register: the rows
+	// of certificates, by their serials as octets, and whether a ticket was used.
+	// nil for none.
+	serials [][]byte
+	ticket  *journal.Ticket
 	// run makes the change or refuses it. It may run more than once.
 	run func(*batch) error
 

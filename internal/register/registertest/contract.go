@@ -23,6 +23,7 @@ func Contract(t *testing.T, open func(testing.TB) Store) {
 		{"serials of 1 to 20 octets", testSerials},
 		{"certificate completes its intent", testComplete},
 		{"certificate that was not reserved is refused", testCompleteRefused},
+		{"set is completed whole or not at all", testCompleteSet},
 		{"status is the fold of the entries", testChange},
 		{"illegal change is refused and leaves nothing", testChangeRefused},
 		{"ticket is used once", testTicket},

@@ -19,6 +19,7 @@ import (
 type Store interface {
 	Reserve(context.Context, journal.Intent) error
 	Complete(ctx context.Context, serial journal.Serial, certificate []byte, ticket *journal.Ticket) (journal.Entry, error)
+	CompleteSet(ctx context.Context, set []journal.Signed, ticket *journal.Ticket) ([]journal.Entry, error)
 	Unfinished(context.Context) ([]journal.Intent, error)
 	Record(context.Context, journal.Serial) (journal.Record, error)
 	RecordsByKey(ctx context.Context, keyHash [32]byte) ([]journal.Record, error)

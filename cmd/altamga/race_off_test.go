@@ -1,0 +1,6 @@
+//go:build !race
+
+package main
+
+// raced says that the race detector watches, which makes signing slow.
+const raced = false
