@@ -35,6 +35,10 @@ type Prepared struct {
 // Serial is the serial number that the certificate will have.
 func (p *Prepared) Serial() journal.Serial { return p.intent.Serial }
 
+// Linted is the certificate as the lints saw it: its to-be-signed bytes are
+// those that will be signed, its signature is that of a throw-away key.
+func (p *Prepared) Linted() *x509.Certificate { return p.linted }
+
 var setName = regexp.MustCompile(`^[A-Za-z0-9._-]{0,64}$`)
 
 // Prepare decides whether the request may be granted. It builds the
@@ -84,7 +88,14 @@ func (a *Authority) prepare(ctx context.Context, request *Request) (*Prepared, e
 		r.add(CodeInvalid, "set", "is not 0 to 64 letters, digits, dots, hyphens and underscores", "")
 	}
 	public, requested := a.subjectKey(request, profile, by, &r)
-	attributes := profile.subject(request.Subject, &r)
+	var attributes []pki.Attribute
+	if profile.recertifies() {
+		if len(request.Subject) > 0 {
+			r.add(CodeInvalid, "subject", "does not belong here: the name is that of the authority's certificate", "RFC 5280, Section 4.1.2.6")
+		}
+	} else {
+		attributes = profile.subject(request.Subject, &r)
+	}
 	var spki, keyID []byte
 	if public != nil {
 		var err error
@@ -93,6 +104,11 @@ func (a *Authority) prepare(ctx context.Context, request *Request) (*Prepared, e
 		}
 		if keyID, err = pki.KeyIdentifier(spki); err != nil {
 			return nil, err
+		}
+		if profile.recertifies() && len(request.Authority.SubjectKeyId) > 0 {
+			// RFC 5280, Section 4.2.1.2: what the authority issued names its key
+			// by the identifier in its own certificate, however that was made.
+			keyID = request.Authority.SubjectKeyId
 		}
 		if err := a.checkKeyHistory(ctx, sha256.Sum256(spki), profile, by, &r); err != nil {
 			return nil, err
@@ -104,20 +120,11 @@ func (a *Authority) prepare(ctx context.Context, request *Request) (*Prepared, e
 	}
 	names := profile.names(request, wanted, &r)
 	// RFC 5280, Section 4.1.2.6: without a subject there is an alternative name.
-	if len(attributes) == 0 && len(names) == 0 {
+	if len(attributes) == 0 && len(names) == 0 && !profile.recertifies() {
 		r.add(CodeInvalid, "subject", "is empty and there is no alternative name", "RFC 5280, Section 4.1.2.6")
 	}
 	now := time.Now()
-	notBefore := now.UTC().Truncate(time.Second)
-	notAfter := profile.Validity.end(notBefore)
-	if c := by.Certificate; c != nil {
-		if now.Before(c.NotBefore) || !now.Before(c.NotAfter) {
-			r.add(CodeIssuerExpired, "issuer", "is outside the validity of its own certificate", "")
-		}
-		if notAfter.After(c.NotAfter) {
-			notAfter = c.NotAfter
-		}
-	}
+	notBefore, notAfter := by.validity(request, profile, now, &r)
 	if err := r.error(); err != nil {
 		return nil, err
 	}
@@ -125,6 +132,9 @@ func (a *Authority) prepare(ctx context.Context, request *Request) (*Prepared, e
 	subject, err := pki.MarshalName(attributes)
 	if err != nil {
 		return nil, fmt.Errorf("encoding subject: %w", err)
+	}
+	if profile.recertifies() {
+		subject = request.Authority.RawSubject
 	}
 	// RFC 5280, Section 4.1.2.4: the issuer is byte for byte the subject of
 	// the issuer's certificate.
@@ -135,7 +145,9 @@ func (a *Authority) prepare(ctx context.Context, request *Request) (*Prepared, e
 	serial := newSerial()
 	tbs := toBeSigned{
 		serial: serial, algorithm: by.algorithm, issuer: name, notBefore: notBefore, notAfter: notAfter, subject: subject, spki: spki,
-		extensions: func(b *cryptobyte.Builder) { profile.addExtensions(b, by, keyID, names, len(attributes) == 0) },
+		extensions: func(b *cryptobyte.Builder) {
+			profile.addExtensions(b, by, keyID, names, len(attributes) == 0 && !profile.recertifies())
+		},
 	}
 	raw, err := tbs.marshal()
 	if err != nil {
@@ -175,7 +187,19 @@ func (a *Authority) subjectKey(request *Request, profile *Profile, by *issuer, r
 	public := request.PublicKey
 	var requested *certificationRequest
 	field := "public_key"
+	if profile.recertifies() != (request.Authority != nil) {
+		r.add(CodeInvalid, "authority", "is there for cross and link certificates, and only for them", "")
+		return nil, nil
+	}
 	switch {
+	case profile.recertifies():
+		if request.CSR != nil || request.PublicKey != nil {
+			r.add(CodeInvalid, "csr", "does not belong here: the key is that of the authority's certificate", "")
+			return nil, nil
+		}
+		if public, field = by.recertify(request.Authority, profile, r), "authority"; public == nil {
+			return nil, nil
+		}
 	case profile.SelfSigned:
 		if request.CSR != nil || request.PublicKey != nil {
 			r.add(CodeInvalid, "csr", "does not belong to a self-signed certificate, whose key is the issuer's", "")
@@ -207,13 +231,15 @@ func (a *Authority) subjectKey(request *Request, profile *Profile, by *issuer, r
 
 // checkKeyHistory refuses keys that must not be certified again.
 func (a *Authority) checkKeyHistory(ctx context.Context, hash [32]byte, profile *Profile, by *issuer, r *refusal) error {
-	inUse := a.chainKeys[hash]
+	// A link is for a key of the issuer's own, and refuses the very one that
+	// signs it (recertify.go).
+	inUse := a.chainKeys[hash] && !profile.Link
 	for _, other := range a.issuers {
 		if other.keyHash != hash {
 			continue
 		}
 		// An issuer without a certificate is waiting for exactly this one.
-		inUse = inUse || other.Certificate != nil || !profile.CA || profile.SelfSigned && other != by
+		inUse = inUse || other.Certificate != nil && !profile.Link || !profile.CA || profile.SelfSigned && other != by
 	}
 	if inUse {
 		r.add(CodeKeyInUse, "csr", "holds the key of an issuer", "")
@@ -296,9 +322,9 @@ func (p *Profile) inspect(c *x509.Certificate, by *issuer) error {
 		return errors.New("the version is not 3")
 	case c.SerialNumber.Sign() <= 0 || c.SerialNumber.BitLen() > 159:
 		return errors.New("the serial number is not positive within 20 octets")
-	case by.name != nil && !bytes.Equal(c.RawIssuer, by.name), p.SelfSigned && !selfIssued(c), !p.SelfSigned && selfIssued(c):
+	case by.name != nil && !bytes.Equal(c.RawIssuer, by.name), p.SelfSigned && !selfIssued(c), !p.SelfSigned && p.Link != selfIssued(c):
 		return errors.New("the issuer is not the subject of the issuer's certificate")
-	case !bytes.Equal(c.AuthorityKeyId, by.keyID) || !bytes.Equal(c.SubjectKeyId, keyID):
+	case !bytes.Equal(c.AuthorityKeyId, by.keyID) || len(c.SubjectKeyId) == 0 || !p.recertifies() && !bytes.Equal(c.SubjectKeyId, keyID):
 		return errors.New("the key identifiers do not fit")
 	case c.KeyUsage != use || c.IsCA != p.CA || c.BasicConstraintsValid != p.CA:
 		return errors.New("the key usage or basic constraints are not the profile's")

@@ -140,6 +140,12 @@ func (p *Profile) checkUsage() (faults []fault) {
 		if p.SelfSigned {
 			add("self_signed", "belongs to authorities alone")
 		}
+		if p.Cross || p.Link {
+			add("ca", "cross and link certificates are those of authorities (RFC 5280, Section 3.2)")
+		}
+	}
+	if p.Cross && p.Link || p.SelfSigned && (p.Cross || p.Link) {
+		add("link", "a certificate is one of self-signed, cross and link (RFC 5280, Section 3.2)")
 	}
 	// RFC 8813, Section 3: encipherment bits do not fit elliptic-curve keys.
 	if (has("keyEncipherment") || has("dataEncipherment")) && slices.ContainsFunc(p.Keys, func(k string) bool { return k != "rsa" }) {
@@ -226,6 +232,12 @@ func (p *Profile) checkSubject() (faults []fault) {
 	// ETSI EN 319 412-2, Section 4.2.4: a pseudonym never stands beside a name.
 	if seen["pseudonym"] && (seen["givenName"] || seen["surname"]) {
 		faults = append(faults, fault{key: "subject", detail: "pseudonym stands beside givenName or surname (ETSI EN 319 412-2, Section 4.2.4)"})
+	}
+	if p.Cross || p.Link {
+		if len(p.Subject) > 0 {
+			faults = append(faults, fault{key: "subject", detail: "the name is that of the certificate that is certified again (RFC 5280, Section 4.1.2.6)"})
+		}
+		return faults
 	}
 	// RFC 5280, Section 4.1.2.6: the subject of an authority is never empty.
 	if p.CA && !slices.ContainsFunc(p.Subject, func(r SubjectRule) bool { return r.Required || r.Value != "" }) {
