@@ -14,7 +14,8 @@ import (
 )
 
 type caCommands struct {
-	Serve caServe `cmd:"" help:"Serve the API: JSON over mutual TLS."`
+	Serve    caServe          `cmd:"" help:"Serve the API: JSON over mutual TLS."`
+	Ceremony ceremonyCommands `cmd:"" help:"Carry out a key ceremony from one reviewed plan, on a machine without a network."`
 }
 
 type caServe struct {
