@@ -284,7 +284,8 @@ func (c *checker) outputs(at string, s *Step, made map[string]bool) {
 	if made["file "+out] {
 		c.add(at+"output", "%q is written by an earlier step", out)
 	}
-	if t := c.Timestamp; out == c.Register || t != nil && (out == t.Request || out == t.Response) {
+	notes := c.Minutes + "/" + c.Ceremony
+	if t := c.Timestamp; out == c.Register || out == notes+".jsonl" || out == notes+".txt" || t != nil && (out == t.Request || out == t.Response) {
 		c.add(at+"output", "%q is another file of the ceremony", out)
 	}
 	made["file "+out] = true

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -131,7 +132,7 @@ func (c *Ceremony) begin() error {
 		return err
 	}
 	if find(c.minutes.lines, eventBegun, "") != nil {
-		return nil
+		return c.stillConfirmed()
 	}
 	found, err := c.gate()
 	if err != nil {
@@ -148,6 +149,26 @@ func (c *Ceremony) begin() error {
 		c.say("confirmed by %s at %s", f.Officer, f.At.Format(time.RFC3339))
 	}
 	return c.line(Line{Event: eventBegun, Text: "enough officers have confirmed the plan, and no output or key is in the way"})
+}
+
+// stillConfirmed verifies the confirmations in the minutes again: whoever works
+// the machine can write a file, but not the officers' signatures.
+func (c *Ceremony) stillConfirmed() error {
+	var names []string
+	for _, l := range c.minutes.lines {
+		if l.Event != eventConfirmed {
+			continue
+		}
+		confirmation, err := decodeConfirmation(l.Data)
+		if err == nil {
+			err = confirmation.check(c.Plan.Ceremony, c.manifest.Hash(), c.officers)
+		}
+		if err != nil {
+			return refuse("keep the file as it is and compare it with its copies", "line %d of the minutes: %w", l.Seq, err)
+		}
+		names = append(names, confirmation.Officer)
+	}
+	return enough(c.Plan.Required, c.Plan.Operator, names)
 }
 
 func (c *Ceremony) confirmedBy(name string) bool {
@@ -238,6 +259,9 @@ func (c *Ceremony) restore(s *Step) error {
 	if c.dry {
 		return nil
 	}
+	if there, err := os.ReadFile(c.path(out)); err == nil && string(there) == string(data) {
+		return nil
+	}
 	if err := writeNew(c.path(out), data); err != nil {
 		return fmt.Errorf("step %s: %w", s.ID, err)
 	}
@@ -250,7 +274,17 @@ func (c *Ceremony) read(name string) ([]byte, error) {
 	if data, ok := c.outputs[name]; ok {
 		return data, nil
 	}
-	return readInput(c.Dir, name)
+	data, err := readInput(c.Dir, name)
+	if err != nil {
+		return nil, err
+	}
+	// What was hashed for the officers is what is used.
+	for _, f := range c.manifest.Files {
+		if f.Path == name && f.SHA256 != hash(data) {
+			return nil, fmt.Errorf("reading input: %s has changed since the ceremony began", name)
+		}
+	}
+	return data, nil
 }
 
 // step does one step and ends with its line in the minutes.
