@@ -15,8 +15,10 @@
 //	profile.go   find the profile; rules.go checked it when it was loaded
 //	subject.go   build the subject; san.go the alternative names
 //	tbs.go       build the to-be-signed bytes (extension.go, qc.go)
+//	recertify.go take name and key from an authority's certificate
 //	prepare.go   sign with a throw-away key, lint, make the intent durable
 //	issue.go     redeem the token: audit, sign, verify, compare, record
+//	resume.go    go on with an intent whose process ended
 //	change.go    hold, release, revoke: a journal entry each
 //
 // The standards are RFC 5280 and ETSI EN 319 412; each rule is cited above the

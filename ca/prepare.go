@@ -89,7 +89,7 @@ func (a *Authority) prepare(ctx context.Context, request *Request) (*Prepared, e
 	}
 	public, requested := a.subjectKey(request, profile, by, &r)
 	var attributes []pki.Attribute
-	if profile.recertifies() {
+	if profile.Cross {
 		if len(request.Subject) > 0 {
 			r.add(CodeInvalid, "subject", "does not belong here: the name is that of the authority's certificate", "RFC 5280, Section 4.1.2.6")
 		}
@@ -105,7 +105,7 @@ func (a *Authority) prepare(ctx context.Context, request *Request) (*Prepared, e
 		if keyID, err = pki.KeyIdentifier(spki); err != nil {
 			return nil, err
 		}
-		if profile.recertifies() && len(request.Authority.SubjectKeyId) > 0 {
+		if profile.Cross && len(request.Authority.SubjectKeyId) > 0 {
 			// RFC 5280, Section 4.2.1.2: what the authority issued names its key
 			// by the identifier in its own certificate, however that was made.
 			keyID = request.Authority.SubjectKeyId
@@ -120,7 +120,7 @@ func (a *Authority) prepare(ctx context.Context, request *Request) (*Prepared, e
 	}
 	names := profile.names(request, wanted, &r)
 	// RFC 5280, Section 4.1.2.6: without a subject there is an alternative name.
-	if len(attributes) == 0 && len(names) == 0 && !profile.recertifies() {
+	if len(attributes) == 0 && len(names) == 0 && !profile.Cross {
 		r.add(CodeInvalid, "subject", "is empty and there is no alternative name", "RFC 5280, Section 4.1.2.6")
 	}
 	now := time.Now()
@@ -133,7 +133,7 @@ func (a *Authority) prepare(ctx context.Context, request *Request) (*Prepared, e
 	if err != nil {
 		return nil, fmt.Errorf("encoding subject: %w", err)
 	}
-	if profile.recertifies() {
+	if profile.Cross {
 		subject = request.Authority.RawSubject
 	}
 	// RFC 5280, Section 4.1.2.4: the issuer is byte for byte the subject of
@@ -146,7 +146,7 @@ func (a *Authority) prepare(ctx context.Context, request *Request) (*Prepared, e
 	tbs := toBeSigned{
 		serial: serial, algorithm: by.algorithm, issuer: name, notBefore: notBefore, notAfter: notAfter, subject: subject, spki: spki,
 		extensions: func(b *cryptobyte.Builder) {
-			profile.addExtensions(b, by, keyID, names, len(attributes) == 0 && !profile.recertifies())
+			profile.addExtensions(b, by, keyID, names, len(attributes) == 0 && !profile.Cross)
 		},
 	}
 	raw, err := tbs.marshal()
@@ -187,17 +187,17 @@ func (a *Authority) subjectKey(request *Request, profile *Profile, by *issuer, r
 	public := request.PublicKey
 	var requested *certificationRequest
 	field := "public_key"
-	if profile.recertifies() != (request.Authority != nil) {
-		r.add(CodeInvalid, "authority", "is there for cross and link certificates, and only for them", "")
+	if profile.Cross != (request.Authority != nil) {
+		r.add(CodeInvalid, "authority", "is there for cross-certificates, and only for them", "")
 		return nil, nil
 	}
 	switch {
-	case profile.recertifies():
+	case profile.Cross:
 		if request.CSR != nil || request.PublicKey != nil {
 			r.add(CodeInvalid, "csr", "does not belong here: the key is that of the authority's certificate", "")
 			return nil, nil
 		}
-		if public, field = by.recertify(request.Authority, profile, r), "authority"; public == nil {
+		if public, field = by.recertify(request.Authority, r), "authority"; public == nil {
 			return nil, nil
 		}
 	case profile.SelfSigned:
@@ -231,15 +231,14 @@ func (a *Authority) subjectKey(request *Request, profile *Profile, by *issuer, r
 
 // checkKeyHistory refuses keys that must not be certified again.
 func (a *Authority) checkKeyHistory(ctx context.Context, hash [32]byte, profile *Profile, by *issuer, r *refusal) error {
-	// A link is for a key of the issuer's own, and refuses the very one that
-	// signs it (recertify.go).
-	inUse := a.chainKeys[hash] && !profile.Link
+	// A link is for a key of the issuer's own (recertify.go).
+	inUse := a.chainKeys[hash] && !profile.Cross
 	for _, other := range a.issuers {
 		if other.keyHash != hash {
 			continue
 		}
 		// An issuer without a certificate is waiting for exactly this one.
-		inUse = inUse || other.Certificate != nil && !profile.Link || !profile.CA || profile.SelfSigned && other != by
+		inUse = inUse || other.Certificate != nil && !profile.Cross || !profile.CA || profile.SelfSigned && other != by
 	}
 	if inUse {
 		r.add(CodeKeyInUse, "csr", "holds the key of an issuer", "")
@@ -322,9 +321,9 @@ func (p *Profile) inspect(c *x509.Certificate, by *issuer) error {
 		return errors.New("the version is not 3")
 	case c.SerialNumber.Sign() <= 0 || c.SerialNumber.BitLen() > 159:
 		return errors.New("the serial number is not positive within 20 octets")
-	case by.name != nil && !bytes.Equal(c.RawIssuer, by.name), p.SelfSigned && !selfIssued(c), !p.SelfSigned && p.Link != selfIssued(c):
+	case by.name != nil && !bytes.Equal(c.RawIssuer, by.name), p.SelfSigned && !selfIssued(c), !p.SelfSigned && !p.Cross && selfIssued(c):
 		return errors.New("the issuer is not the subject of the issuer's certificate")
-	case !bytes.Equal(c.AuthorityKeyId, by.keyID) || len(c.SubjectKeyId) == 0 || !p.recertifies() && !bytes.Equal(c.SubjectKeyId, keyID):
+	case !bytes.Equal(c.AuthorityKeyId, by.keyID) || len(c.SubjectKeyId) == 0 || !p.Cross && !bytes.Equal(c.SubjectKeyId, keyID):
 		return errors.New("the key identifiers do not fit")
 	case c.KeyUsage != use || c.IsCA != p.CA || c.BasicConstraintsValid != p.CA:
 		return errors.New("the key usage or basic constraints are not the profile's")

@@ -41,11 +41,10 @@ type Profile struct {
 	// CA makes the certificate one of a certification authority. Such profiles
 	// are issued in process only, never through the HTTP interface.
 	CA bool `toml:"ca"`
-	// Cross certifies the name and key of another centre's authority, as its own
-	// certificate has them; Link those of the issuer's own older or newer key
+	// Cross certifies the name and key of an authority as its own certificate
+	// has them: another centre's, or the issuer's under its older or newer key
 	// (recertify.go). Such profiles have no subject.
 	Cross bool `toml:"cross"`
-	Link  bool `toml:"link"`
 	// PathLength is the pathLenConstraint; nil leaves it out.
 	PathLength *int `toml:"path_length"`
 	// KeyUsage names bits as RFC 5280, Section 4.2.1.3 does. Always critical.

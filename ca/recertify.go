@@ -17,13 +17,9 @@ import (
 // "old with new" for those who start with the new one. They are self-issued and
 // not self-signed (RFC 5280, Section 3.2).
 
-// recertifies reports whether the profile takes name and key from a
-// certificate.
-func (p *Profile) recertifies() bool { return p.Cross || p.Link }
-
 // recertify returns the key of an authority that may be certified again, nil
 // when it may not.
-func (i *issuer) recertify(authority *x509.Certificate, profile *Profile, r *refusal) crypto.PublicKey {
+func (i *issuer) recertify(authority *x509.Certificate, r *refusal) crypto.PublicKey {
 	bad := func(detail, clause string) crypto.PublicKey {
 		r.add(CodeInvalid, "authority", detail, clause)
 		return nil
@@ -39,13 +35,7 @@ func (i *issuer) recertify(authority *x509.Certificate, profile *Profile, r *ref
 	if spki, err := x509.MarshalPKIXPublicKey(authority.PublicKey); err != nil || !bytes.Equal(spki, authority.RawSubjectPublicKeyInfo) {
 		return bad("holds a key in an unusual encoding", "")
 	}
-	sameName := bytes.Equal(authority.RawSubject, i.name)
-	switch {
-	case profile.Link && !sameName:
-		return bad("has another name than the issuer: that makes a cross-certificate", "RFC 5280, Section 3.2")
-	case profile.Cross && sameName:
-		return bad("has the issuer's own name: that makes a link certificate", "RFC 5280, Section 3.2")
-	case profile.Link && bytes.Equal(authority.RawSubjectPublicKeyInfo, i.Certificate.RawSubjectPublicKeyInfo):
+	if bytes.Equal(authority.RawSubjectPublicKeyInfo, i.Certificate.RawSubjectPublicKeyInfo) {
 		return bad("has the key that would sign: a link is between two keys", "RFC 4210, Section 4.4")
 	}
 	return authority.PublicKey
@@ -81,9 +71,9 @@ func (i *issuer) validity(request *Request, profile *Profile, now time.Time, r *
 		}
 		limit(c)
 	}
-	if c := request.Authority; c != nil && profile.recertifies() {
+	if c := request.Authority; c != nil && profile.Cross {
 		limit(c)
-		if profile.Link {
+		if bytes.Equal(c.RawSubject, i.name) {
 			// RFC 4210, Section 4.4: a link is valid from the making of the key
 			// that it certifies.
 			notBefore = c.NotBefore

@@ -19,14 +19,14 @@ import (
 func (c *centre) successor(t *testing.T, key crypto.Signer) ca.Issuer {
 	t.Helper()
 	next := c.selfSigned(t, ca.Issuer{ID: "root-2", Key: key, Profiles: []string{"root"}}, "root", "Kök sertifikat (nümayiş)")
-	next.Profiles = []string{"policy", "link", "cross"}
+	next.Profiles = []string{"policy", "link"}
 	return next
 }
 
 func TestLinkCertificates(t *testing.T) {
 	c := newCentre(t, p256)
 	old, next := c.config.Issuers[0], c.successor(t, p256())
-	old.Profiles = append(old.Profiles, "link", "cross")
+	old.Profiles = append(old.Profiles, "link")
 	c.config.Issuers = []ca.Issuer{old, next, c.config.Issuers[1]}
 	c.reopen(t)
 
@@ -62,7 +62,7 @@ func TestLinkCertificates(t *testing.T) {
 func TestRefusedRecertifications(t *testing.T) {
 	c := newCentre(t, p256)
 	old, next := c.config.Issuers[0], c.successor(t, p256())
-	old.Profiles = append(old.Profiles, "link", "cross")
+	old.Profiles = append(old.Profiles, "link")
 	foreign := newCentre(t, p384).config.Issuers
 	other := c.selfSigned(t, ca.Issuer{ID: "foreign", Key: p256(), Profiles: []string{"root"}}, "root", "Başqa kök (nümayiş)")
 	c.config.Issuers = []ca.Issuer{old, next}
@@ -77,24 +77,22 @@ func TestRefusedRecertifications(t *testing.T) {
 		"no certificate":          {ca.Request{Profile: "link"}, "authority is there"},
 		"not where it belongs":    {ca.Request{Profile: "policy", Authority: next.Certificate, PublicKey: p256().Public(), Subject: map[string]string{"O": "O", "CN": "CN"}}, "authority is there"},
 		"link to itself":          {ca.Request{Profile: "link", Authority: old.Certificate}, "has the key that would sign"},
-		"link of another name":    {ca.Request{Profile: "link", Authority: other.Certificate}, "has another name"},
-		"cross of the own name":   {ca.Request{Profile: "cross", Authority: next.Certificate}, "has the issuer's own name"},
 		"no proof of possession":  {ca.Request{Profile: "link", Authority: &forged}, "does not prove possession"},
-		"signed by another":       {ca.Request{Profile: "cross", Authority: foreign[1].Certificate}, "does not prove possession"},
-		"with a subject":          {ca.Request{Profile: "cross", Authority: other.Certificate, Subject: map[string]string{"CN": "x"}}, "subject does not belong"},
-		"with a key":              {ca.Request{Profile: "cross", Authority: other.Certificate, PublicKey: p256().Public()}, "csr does not belong"},
-		"back-dated":              {ca.Request{Profile: "cross", Authority: other.Certificate, NotBefore: time.Now().Add(-time.Hour)}, "not_before is in the past"},
-		"longer than the profile": {ca.Request{Profile: "cross", Authority: other.Certificate, NotAfter: time.Now().AddDate(6, 0, 0)}, "not_after is later"},
-		"empty validity":          {ca.Request{Profile: "cross", Authority: other.Certificate, NotBefore: time.Now().AddDate(0, 0, 2), NotAfter: time.Now().AddDate(0, 0, 1)}, "leaves no time"},
+		"signed by another":       {ca.Request{Profile: "link", Authority: foreign[1].Certificate}, "does not prove possession"},
+		"with a subject":          {ca.Request{Profile: "link", Authority: other.Certificate, Subject: map[string]string{"CN": "x"}}, "subject does not belong"},
+		"with a key":              {ca.Request{Profile: "link", Authority: other.Certificate, PublicKey: p256().Public()}, "csr does not belong"},
+		"back-dated":              {ca.Request{Profile: "link", Authority: other.Certificate, NotBefore: time.Now().Add(-time.Hour)}, "not_before is in the past"},
+		"longer than the profile": {ca.Request{Profile: "link", Authority: other.Certificate, NotAfter: time.Now().AddDate(26, 0, 0)}, "not_after is later"},
+		"empty validity":          {ca.Request{Profile: "link", Authority: other.Certificate, NotBefore: time.Now().AddDate(0, 0, 2), NotAfter: time.Now().AddDate(0, 0, 1)}, "leaves no time"},
 	} {
 		row.request.Issuer = "root"
 		if _, err := c.Prepare(t.Context(), row.request); err == nil || !strings.Contains(err.Error(), row.want) {
 			t.Errorf("%s: got %v, want %q", name, err, row.want)
 		}
 	}
-	issued := issue(t, c.Authority, ca.Request{Issuer: "root", Profile: "cross", Authority: other.Certificate, NotBefore: time.Now().Add(24 * time.Hour)}).Certificate
-	if !bytes.Equal(issued.RawSubject, other.Certificate.RawSubject) || issued.MaxPathLen != 1 || time.Until(issued.NotBefore) < 23*time.Hour {
-		t.Errorf("the cross-certificate is %q, path length %d, from %v", issued.Subject, issued.MaxPathLen, issued.NotBefore)
+	issued := issue(t, c.Authority, ca.Request{Issuer: "root", Profile: "link", Authority: other.Certificate, NotBefore: time.Now().Add(24 * time.Hour)}).Certificate
+	if !bytes.Equal(issued.RawSubject, other.Certificate.RawSubject) || issued.NotAfter.After(other.Certificate.NotAfter) || time.Until(issued.NotBefore) < 23*time.Hour {
+		t.Errorf("the cross-certificate is %q, from %v to %v", issued.Subject, issued.NotBefore, issued.NotAfter)
 	}
 }
 

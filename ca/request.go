@@ -41,8 +41,7 @@ type Request struct {
 	IPAddresses []netip.Addr
 	Emails      []string
 	// Authority is the self-signed certificate whose name and key a profile with
-	// cross or link certifies again; it takes the place of Subject, CSR and
-	// PublicKey.
+	// cross certifies again; it takes the place of Subject, CSR and PublicKey.
 	Authority *x509.Certificate
 	// NotBefore begins the validity in the future, for certificates that are
 	// made in advance; zero begins it now. NotAfter ends it earlier than the

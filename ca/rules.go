@@ -140,12 +140,12 @@ func (p *Profile) checkUsage() (faults []fault) {
 		if p.SelfSigned {
 			add("self_signed", "belongs to authorities alone")
 		}
-		if p.Cross || p.Link {
-			add("ca", "cross and link certificates are those of authorities (RFC 5280, Section 3.2)")
+		if p.Cross {
+			add("cross", "cross-certificates are those of authorities (RFC 5280, Section 3.2)")
 		}
 	}
-	if p.Cross && p.Link || p.SelfSigned && (p.Cross || p.Link) {
-		add("link", "a certificate is one of self-signed, cross and link (RFC 5280, Section 3.2)")
+	if p.SelfSigned && p.Cross {
+		add("cross", "a self-signed certificate is no cross-certificate (RFC 5280, Section 3.2)")
 	}
 	// RFC 8813, Section 3: encipherment bits do not fit elliptic-curve keys.
 	if (has("keyEncipherment") || has("dataEncipherment")) && slices.ContainsFunc(p.Keys, func(k string) bool { return k != "rsa" }) {
@@ -233,7 +233,7 @@ func (p *Profile) checkSubject() (faults []fault) {
 	if seen["pseudonym"] && (seen["givenName"] || seen["surname"]) {
 		faults = append(faults, fault{key: "subject", detail: "pseudonym stands beside givenName or surname (ETSI EN 319 412-2, Section 4.2.4)"})
 	}
-	if p.Cross || p.Link {
+	if p.Cross {
 		if len(p.Subject) > 0 {
 			faults = append(faults, fault{key: "subject", detail: "the name is that of the certificate that is certified again (RFC 5280, Section 4.1.2.6)"})
 		}

@@ -192,6 +192,9 @@ func (c *Ceremony) certify(ctx context.Context, s *Step) error {
 	if err != nil {
 		return err
 	}
+	if err := c.checkNames(s, signer.Certificate); err != nil {
+		return err
+	}
 	prepared, inputs, err := c.prepare(ctx, authority, by, s)
 	if err != nil {
 		return err
@@ -231,6 +234,31 @@ func (c *Ceremony) certify(ctx context.Context, s *Step) error {
 	return c.line(Line{Event: eventDone, Step: s.ID, Text: fmt.Sprintf("certificate %s for %s, by %s", prepared.Serial(), certificate.Subject, by.ID),
 		Facts:   []Fact{{"serial", string(prepared.Serial())}, {"issuer", by.ID}, {"profile", s.Profile}, {"certificate sha256", hash(encoded)}},
 		Outputs: []File{{out, hash(encodeOutput(out, s.Do, encoded))}}, Data: encoded})
+}
+
+// checkNames tells links from cross-certificates: between a name's own keys, and
+// between two names (RFC 5280, Section 3.2).
+func (c *Ceremony) checkNames(s *Step, by *x509.Certificate) error {
+	file := s.Certificate
+	switch s.Do {
+	default:
+		return nil
+	case DoLink:
+		file = c.Plan.authority(s.For).Certificate
+	case DoCross:
+	}
+	of, err := c.certificate(file)
+	if err != nil {
+		return err
+	}
+	same := string(of.RawSubject) == string(by.RawSubject)
+	switch {
+	case s.Do == DoLink && !same:
+		return refuse("a certificate for another name is a cross-certificate: do = \"cross\"", "%s is for %s, and %s would sign: a link is between two keys of one name", file, of.Subject, by.Subject)
+	case s.Do == DoCross && same:
+		return refuse("a certificate between two keys of one name is a link: do = \"link\"", "%s has the name of the authority that would sign", file)
+	}
+	return nil
 }
 
 // prepare returns the token for the step's certificate, of an earlier run's

@@ -107,7 +107,7 @@ func TestVerify(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for want, change := range map[string][]byte{"": text, "the plan given has": append(bytes.Clone(text), '\n')} {
+		for want, change := range map[string][]byte{"": text, "are of another plan": append(bytes.Clone(text), '\n')} {
 			expected, err := ceremony.Expect(p, b.dir, "plan.toml", change)
 			if err != nil {
 				t.Fatal(err)

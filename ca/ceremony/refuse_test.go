@@ -221,3 +221,21 @@ func TestForgedBeginning(t *testing.T) {
 		t.Error("the ceremony went on")
 	}
 }
+
+// A link is between two keys of one name, a cross-certificate between two names.
+func TestLinkAndCross(t *testing.T) {
+	for name, row := range map[string]struct{ step, want string }{
+		"link for another name":  {"do = \"link\"\nby = \"root\"\nfor = \"policy\"\nprofile = \"link\"\noutput = \"out/link.pem\"", "a link is between two keys of one name"},
+		"cross for the own name": {"do = \"cross\"\nby = \"root\"\ncertificate = \"out/root.pem\"\nprofile = \"link\"\noutput = \"out/link.pem\"", "has the name of the authority that would sign"},
+		"link to the same key":   {"do = \"link\"\nby = \"root\"\nfor = \"root\"\nprofile = \"link\"\noutput = \"out/link.pem\"", "has the key that would sign"},
+	} {
+		b := newTable(t, founding+"[[step]]\nid = \"link\"\n"+row.step+"\n")
+		b.confirm("first", "second")
+		if err := b.run(); err == nil || !strings.Contains(err.Error(), row.want) {
+			t.Errorf("%s: got %v, want %q", name, err, row.want)
+		}
+		if _, err := os.Stat(b.path("out/link.pem")); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: was signed", name)
+		}
+	}
+}

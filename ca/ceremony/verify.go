@@ -34,19 +34,32 @@ type Verification struct {
 
 // Expected is what a reviewed plan says about the minutes of its ceremony.
 type Expected struct {
-	PlanHash string
+	plan     File
+	inputs   []string
 	officers []officer
 }
 
-// Expect reads what the plan says; its officers' certificates may have expired
-// meanwhile.
+// Expect reads what the plan says. It needs the officers' keys from beside the
+// plan; other inputs may be gone, and their certificates may have expired.
 func Expect(plan *Plan, dir, name string, text []byte) (*Expected, error) {
-	manifest, err := NewManifest(plan, dir, name, text)
-	if err != nil {
-		return nil, err
-	}
 	officers, err := loadOfficers(plan, dir, time.Time{})
-	return &Expected{manifest.Hash(), officers}, err
+	return &Expected{File{name, hash(text)}, plan.Inputs(), officers}, err
+}
+
+// check compares the files that the minutes say were confirmed with the plan's.
+func (e *Expected) check(manifest []File) error {
+	if len(manifest) == 0 || manifest[0].SHA256 != e.plan.SHA256 {
+		return fmt.Errorf("the minutes are of another plan than %s, which has the hash %s", e.plan.Path, e.plan.SHA256)
+	}
+	var names []string
+	for _, f := range manifest[1:] {
+		names = append(names, f.Path)
+	}
+	// Profile files come last.
+	if len(names) < len(e.inputs) || !slices.Equal(names[:len(e.inputs)], e.inputs) {
+		return errors.New("the inputs of the minutes are not those that the plan names")
+	}
+	return nil
 }
 
 // Report is what a verification found.
@@ -135,8 +148,8 @@ func (r *Report) officers(opened *Line, expected *Expected) []officer {
 		}
 		return officers
 	}
-	if expected.PlanHash != r.PlanHash {
-		r.fault("the minutes are of a plan with the hash %s, and the plan given has %s", r.PlanHash, expected.PlanHash)
+	if err := expected.check(opened.Inputs); err != nil {
+		r.fault("%v", err)
 	}
 	same := func(a, b officer) bool { return a.name == b.name && string(a.spki) == string(b.spki) }
 	if !slices.EqualFunc(officers, expected.officers, same) {
