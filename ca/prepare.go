@@ -187,14 +187,18 @@ func (a *Authority) subjectKey(request *Request, profile *Profile, by *issuer, r
 	public := request.PublicKey
 	var requested *certificationRequest
 	field := "public_key"
-	if profile.Cross != (request.Authority != nil) {
-		r.add(CodeInvalid, "authority", "is there for cross-certificates, and only for them", "")
+	switch {
+	case profile.Cross && request.Authority == nil:
+		r.add(CodeInvalid, "authority", "is missing: a cross-certificate is for the authority of a certificate", "RFC 5280, Section 3.2")
+		return nil, nil
+	case !profile.Cross && request.Authority != nil:
+		r.add(CodeInvalid, "authority", "does not belong to a certificate of this profile", "RFC 5280, Section 3.2")
 		return nil, nil
 	}
 	switch {
 	case profile.Cross:
 		if request.CSR != nil || request.PublicKey != nil {
-			r.add(CodeInvalid, "csr", "does not belong here: the key is that of the authority's certificate", "")
+			r.add(CodeInvalid, "authority", "stands beside a public key or request", "")
 			return nil, nil
 		}
 		if public, field = by.recertify(request.Authority, r), "authority"; public == nil {

@@ -28,7 +28,7 @@ func (i *issuer) recertify(authority *x509.Certificate, r *refusal) crypto.Publi
 		return bad("is not the certificate of an authority", "RFC 5280, Section 4.2.1.9")
 	}
 	if !selfIssued(authority) || authority.CheckSignature(authority.SignatureAlgorithm, authority.RawTBSCertificate, authority.Signature) != nil {
-		return bad("does not prove possession of its key: it is not signed by it", "RFC 4210, Section 4.3")
+		return bad("is not self-signed, so nothing proves that its key is held", "RFC 4210, Section 4.3")
 	}
 	// The key is written as this program encodes it, and has to stay the same
 	// octets: relying parties find it by a hash of them.
@@ -36,7 +36,7 @@ func (i *issuer) recertify(authority *x509.Certificate, r *refusal) crypto.Publi
 		return bad("holds a key in an unusual encoding", "")
 	}
 	if bytes.Equal(authority.RawSubjectPublicKeyInfo, i.Certificate.RawSubjectPublicKeyInfo) {
-		return bad("has the key that would sign: a link is between two keys", "RFC 4210, Section 4.4")
+		return bad("has the issuer's own key", "RFC 5280, Section 3.2")
 	}
 	return authority.PublicKey
 }

@@ -74,13 +74,13 @@ func TestRefusedRecertifications(t *testing.T) {
 		request ca.Request
 		want    string
 	}{
-		"no certificate":          {ca.Request{Profile: "link"}, "authority is there"},
-		"not where it belongs":    {ca.Request{Profile: "policy", Authority: next.Certificate, PublicKey: p256().Public(), Subject: map[string]string{"O": "O", "CN": "CN"}}, "authority is there"},
-		"link to itself":          {ca.Request{Profile: "link", Authority: old.Certificate}, "has the key that would sign"},
-		"no proof of possession":  {ca.Request{Profile: "link", Authority: &forged}, "does not prove possession"},
-		"signed by another":       {ca.Request{Profile: "link", Authority: foreign[1].Certificate}, "does not prove possession"},
+		"no certificate":          {ca.Request{Profile: "link"}, "authority is missing"},
+		"not where it belongs":    {ca.Request{Profile: "policy", Authority: next.Certificate, PublicKey: p256().Public(), Subject: map[string]string{"O": "O", "CN": "CN"}}, "authority does not belong"},
+		"link to itself":          {ca.Request{Profile: "link", Authority: old.Certificate}, "has the issuer's own key"},
+		"no proof of possession":  {ca.Request{Profile: "link", Authority: &forged}, "is not self-signed"},
+		"signed by another":       {ca.Request{Profile: "link", Authority: foreign[1].Certificate}, "is not self-signed"},
 		"with a subject":          {ca.Request{Profile: "link", Authority: other.Certificate, Subject: map[string]string{"CN": "x"}}, "subject does not belong"},
-		"with a key":              {ca.Request{Profile: "link", Authority: other.Certificate, PublicKey: p256().Public()}, "csr does not belong"},
+		"with a key":              {ca.Request{Profile: "link", Authority: other.Certificate, PublicKey: p256().Public()}, "authority stands beside a public key"},
 		"back-dated":              {ca.Request{Profile: "link", Authority: other.Certificate, NotBefore: time.Now().Add(-time.Hour)}, "not_before is in the past"},
 		"longer than the profile": {ca.Request{Profile: "link", Authority: other.Certificate, NotAfter: time.Now().AddDate(26, 0, 0)}, "not_after is later"},
 		"empty validity":          {ca.Request{Profile: "link", Authority: other.Certificate, NotBefore: time.Now().AddDate(0, 0, 2), NotAfter: time.Now().AddDate(0, 0, 1)}, "leaves no time"},

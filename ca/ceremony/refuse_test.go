@@ -227,7 +227,7 @@ func TestLinkAndCross(t *testing.T) {
 	for name, row := range map[string]struct{ step, want string }{
 		"link for another name":  {"do = \"link\"\nby = \"root\"\nfor = \"policy\"\nprofile = \"link\"\noutput = \"out/link.pem\"", "a link is between two keys of one name"},
 		"cross for the own name": {"do = \"cross\"\nby = \"root\"\ncertificate = \"out/root.pem\"\nprofile = \"link\"\noutput = \"out/link.pem\"", "has the name of the authority that would sign"},
-		"link to the same key":   {"do = \"link\"\nby = \"root\"\nfor = \"root\"\nprofile = \"link\"\noutput = \"out/link.pem\"", "has the key that would sign"},
+		"link to the same key":   {"do = \"link\"\nby = \"root\"\nfor = \"root\"\nprofile = \"link\"\noutput = \"out/link.pem\"", "has the issuer's own key"},
 	} {
 		b := newTable(t, founding+"[[step]]\nid = \"link\"\n"+row.step+"\n")
 		b.confirm("first", "second")
