@@ -17,7 +17,7 @@
 //	confirm.go   the officers sign the hash; M of N are needed
 //	minutes.go   every step is a line of the minutes, linked to the one before
 //	run.go       each step: intent, signature, file; or where an earlier run ended
-//	certify.go, list.go: the steps that sign
+//	certify.go, request.go, list.go: the steps that sign
 //	seal.go      the minutes are signed, and time-stamped from files
 //	verify.go    anybody checks the minutes and outputs, offline
 //
