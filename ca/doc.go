@@ -17,6 +17,7 @@
 //	tbs.go       build the to-be-signed bytes (extension.go, qc.go, constraint.go)
 //	prepare.go   sign with a throw-away key, lint, make the intent durable
 //	issue.go     redeem the token: audit, sign, verify, compare, record; set.go for several at once
+//	resume.go    go on with an intent whose process ended
 //	change.go    hold, release, revoke: a journal entry each
 //
 // The standards are RFC 5280 and ETSI EN 319 412; each rule is cited above the

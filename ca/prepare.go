@@ -36,6 +36,10 @@ type Prepared struct {
 // Serial is the serial number that the certificate will have.
 func (p *Prepared) Serial() journal.Serial { return p.intent.Serial }
 
+// Linted is the certificate as the lints saw it: its to-be-signed bytes are
+// those that will be signed, its signature is that of a throw-away key.
+func (p *Prepared) Linted() *x509.Certificate { return p.linted }
+
 var setName = regexp.MustCompile(`^[A-Za-z0-9._-]{0,64}$`)
 
 // Prepare decides whether the request may be granted. It builds the
@@ -108,6 +112,8 @@ func (a *Authority) decide(ctx context.Context, request *Request) (*Prepared, er
 	var attributes []pki.Attribute
 	if !profile.Cross {
 		attributes = profile.subject(request.Subject, &r)
+	} else if len(request.Subject) > 0 {
+		r.add(CodeInvalid, "subject", "does not belong here: the name is that of the authority's certificate", "RFC 5280, Section 4.1.2.6")
 	}
 	spki, keyID, err := a.encodeKey(ctx, public, keyUse{profile: profile, by: by, attributes: attributes}, &r)
 	if err != nil {
@@ -208,25 +214,6 @@ func (a *Authority) chosen(request *Request, r *refusal) (*issuer, *Profile) {
 		}
 	}
 	return by, profile
-}
-
-// period is the validity that begins now, cut to the ends of the issuer's
-// certificate and of the one that is cross-certified.
-func (p *Profile) period(now time.Time, by *issuer, request *Request, r *refusal) (notBefore, notAfter time.Time) {
-	notBefore = now.UTC().Truncate(time.Second)
-	notAfter = p.Validity.end(notBefore)
-	if c := by.Certificate; c != nil {
-		if now.Before(c.NotBefore) || !now.Before(c.NotAfter) {
-			r.add(CodeIssuerExpired, "issuer", "is outside the validity of its own certificate", "")
-		}
-		if notAfter.After(c.NotAfter) {
-			notAfter = c.NotAfter
-		}
-	}
-	if c := request.Authority; c != nil && p.Cross && notAfter.After(c.NotAfter) {
-		notAfter = c.NotAfter
-	}
-	return notBefore, notAfter
 }
 
 func (i *issuer) issues(profile string) bool {

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"time"
 
 	"golang.org/x/crypto/cryptobyte"
 	cryptobyte_asn1 "golang.org/x/crypto/cryptobyte/asn1"
@@ -46,6 +47,10 @@ type Request struct {
 	IPAddresses []netip.Addr
 	Emails      []string
 	URIs        []string
+	// NotBefore begins the validity in the future, for certificates that are
+	// made in advance; zero begins it now. NotAfter ends it earlier than the
+	// profile would; zero leaves that to the profile. In process only.
+	NotBefore, NotAfter time.Time
 	// Set names certificates that belong together; at most 64 characters.
 	Set string
 	// Actor is the authenticated client.

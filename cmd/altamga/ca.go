@@ -15,8 +15,9 @@ import (
 )
 
 type caCommands struct {
-	Serve  caServe  `cmd:"" help:"Serve the API: JSON over mutual TLS."`
-	Relint caRelint `cmd:"" help:"Hold every certificate of the register to the lints of today."`
+	Serve    caServe          `cmd:"" help:"Serve the API: JSON over mutual TLS."`
+	Ceremony ceremonyCommands `cmd:"" help:"Carry out a key ceremony from one reviewed plan, on a machine without a network."`
+	Relint   caRelint         `cmd:"" help:"Hold every certificate of the register to the lints of today."`
 }
 
 type caServe struct {

@@ -230,11 +230,11 @@ func (f *founder) openAudit() error {
 
 // hierarchy makes root, policy and issuing centres.
 func (f *founder) hierarchy(ctx context.Context) error {
-	root, err := f.authority(ctx, nil, planAuthority{ID: "root", Name: f.plan.Root.Name, Key: f.plan.Root.Key, Profiles: []string{"root", "policy", "ocsp-signer"}}, "root")
+	root, err := f.authority(ctx, nil, planAuthority{ID: "root", Name: f.plan.Root.Name, Key: f.plan.Root.Key, Profiles: []string{"root", "policy", "cross", "ocsp-signer"}}, "root")
 	if err != nil {
 		return err
 	}
-	policy, err := f.authority(ctx, root, planAuthority{ID: "policy", Name: f.plan.Policy.Name, Key: f.plan.Policy.Key, Profiles: []string{"issuing", "ocsp-signer", "tsa-signer"}}, "policy")
+	policy, err := f.authority(ctx, root, planAuthority{ID: "policy", Name: f.plan.Policy.Name, Key: f.plan.Policy.Key, Profiles: []string{"issuing", "ocsp-signer", "tsa-signer", "trust-list-signer"}}, "policy")
 	if err != nil {
 		return err
 	}

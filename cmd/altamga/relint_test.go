@@ -86,7 +86,7 @@ func newPress(t *testing.T, dir string) *press {
 		issuer.Chain = append([]*x509.Certificate{parent.Certificate}, parent.Chain...)
 		return addressed(issuer, more...)
 	}
-	root := found("root", "root", "p384", "Kök", "policy", "cross")
+	root := found("root", "root", "p384", "Kök", "policy", "cross", "link")
 	policy := below(root, "policy", "policy", "rsa", "Siyasət", "issuing", "tsa-signer", "trust-list-signer")
 	var persons []string
 	for _, name := range profiles.Names() {
@@ -175,7 +175,7 @@ func (p *press) request(t testing.TB, profile string, n int) ca.Request {
 		"givenName": "Gülşən", "surname": fmt.Sprintf("Çıraqlı %d", n), "fin": fmt.Sprintf("A%06d", n)}}
 	organisation := func() { r.Subject["O"], r.Subject["voen"] = "Nümunə MMC", "1400057421" }
 	switch profile {
-	case "policy", "cross":
+	case "policy", "cross", "link":
 		r.Issuer = "root"
 	case "issuing":
 		r.Issuer = "policy"
@@ -206,7 +206,7 @@ func (p *press) request(t testing.TB, profile string, n int) ca.Request {
 		r.DNSNames, r.IPAddresses = []string{fmt.Sprintf("s%d.example", n)}, []netip.Addr{netip.MustParseAddr("127.0.0.1")}
 	case "suite-client":
 		r.Subject = map[string]string{"CN": fmt.Sprintf("client %d", n)}
-	case "cross":
+	case "cross", "link":
 		r.Subject, r.Authority = nil, p.other
 		return r
 	case "mobile-authentication":

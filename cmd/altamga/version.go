@@ -10,6 +10,12 @@ import (
 type versionCommand struct{}
 
 func (versionCommand) Run(std streams) error {
+	fmt.Fprintf(std.out, "altamga %s\n", version())
+	return nil
+}
+
+// version is what this binary is built from and by.
+func version() string {
 	version, revision := "(devel)", ""
 	if info, ok := debug.ReadBuildInfo(); ok {
 		if info.Main.Version != "" {
@@ -21,6 +27,5 @@ func (versionCommand) Run(std streams) error {
 			}
 		}
 	}
-	fmt.Fprintf(std.out, "altamga %s%s %s %s/%s\n", version, revision, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-	return nil
+	return fmt.Sprintf("%s%s %s %s/%s", version, revision, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }

@@ -1,0 +1,145 @@
+package ceremony
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/altamga/altamga/internal/pki"
+)
+
+// statement is the text that a person or key puts its signature under: what it
+// is a signature for, then one line for each word, none of which holds a line's
+// end. No two statements share a text.
+func statement(purpose string, words ...string) []byte {
+	text := "altamga ceremony " + purpose + "\n"
+	for _, word := range words {
+		text += word + "\n"
+	}
+	return []byte(text)
+}
+
+// signStatement signs with the algorithm that the key's kind has everywhere in
+// this module, so that openssl can check it, too.
+func signStatement(key crypto.Signer, text []byte) ([]byte, error) {
+	return pki.Sign(rand.Reader, key, text)
+}
+
+// checkStatement verifies a signature of signStatement.
+func checkStatement(public crypto.PublicKey, text, signature []byte) error {
+	var algorithm x509.SignatureAlgorithm
+	switch key := public.(type) {
+	case *ecdsa.PublicKey:
+		switch key.Curve {
+		case elliptic.P256():
+			algorithm = x509.ECDSAWithSHA256
+		case elliptic.P384():
+			algorithm = x509.ECDSAWithSHA384
+		case elliptic.P521():
+			algorithm = x509.ECDSAWithSHA512
+		}
+	case *rsa.PublicKey:
+		algorithm = x509.SHA256WithRSA
+	case ed25519.PublicKey:
+		algorithm = x509.PureEd25519
+	}
+	return (&x509.Certificate{PublicKey: public}).CheckSignature(algorithm, text, signature)
+}
+
+// spki encodes a public key.
+func spki(public crypto.PublicKey) ([]byte, error) {
+	encoded, err := x509.MarshalPKIXPublicKey(public)
+	if err != nil {
+		return nil, fmt.Errorf("encoding public key: %w", err)
+	}
+	return encoded, nil
+}
+
+// parsePublic reads a SubjectPublicKeyInfo whose key may sign here.
+func parsePublic(encoded []byte) (crypto.PublicKey, error) {
+	public, err := x509.ParsePKIXPublicKey(encoded)
+	if err != nil {
+		return nil, fmt.Errorf("parsing public key: %w", err)
+	}
+	if _, _, err := pki.SignatureAlgorithm(public); err != nil {
+		return nil, err
+	}
+	return public, nil
+}
+
+func sameKey(a, b crypto.PublicKey) bool {
+	comparable, ok := a.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && comparable.Equal(b)
+}
+
+// keyLike makes a throw-away key whose signatures look like those of public.
+func keyLike(public crypto.PublicKey) (crypto.Signer, error) {
+	switch key := public.(type) {
+	case *ecdsa.PublicKey:
+		return ecdsa.GenerateKey(key.Curve, rand.Reader)
+	case *rsa.PublicKey:
+		return rsa.GenerateKey(rand.Reader, key.N.BitLen())
+	case ed25519.PublicKey:
+		_, private, err := ed25519.GenerateKey(rand.Reader)
+		return private, err
+	}
+	return nil, fmt.Errorf("making a key like a %T is not supported", public)
+}
+
+// keyOf makes a throw-away key of an algorithm by the word of the plan.
+func keyOf(algorithm string) (crypto.Signer, error) {
+	switch algorithm {
+	case "p256":
+		return keyLike(&ecdsa.PublicKey{Curve: elliptic.P256()})
+	case "p384":
+		return keyLike(&ecdsa.PublicKey{Curve: elliptic.P384()})
+	case "p521":
+		return keyLike(&ecdsa.PublicKey{Curve: elliptic.P521()})
+	case "ed25519":
+		return keyLike(ed25519.PublicKey{})
+	case "rsa3072":
+		return rsa.GenerateKey(rand.Reader, 3072)
+	case "rsa4096":
+		return rsa.GenerateKey(rand.Reader, 4096)
+	}
+	return nil, refuse("choose one of p256, p384, p521, rsa3072, rsa4096, ed25519", "algorithm %q is not known", algorithm)
+}
+
+// publicHalf stands for a key in a dry run: it has the public half and never
+// signs.
+type publicHalf struct{ public crypto.PublicKey }
+
+func (k publicHalf) Public() crypto.PublicKey { return k.public }
+
+func (k publicHalf) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
+	return nil, errors.New("a dry run signs nothing with a real key")
+}
+
+// decodeOne returns the DER of a file that holds one object, in DER or as one
+// PEM block of a type.
+func decodeOne(data []byte, types ...string) ([]byte, error) {
+	if len(data) > 0 && data[0] == 0x30 {
+		return data, nil
+	}
+	block, rest := pem.Decode(data)
+	if block == nil {
+		return nil, errors.New("it is neither DER nor PEM")
+	}
+	if next, _ := pem.Decode(rest); next != nil {
+		return nil, errors.New("it holds more than one PEM block")
+	}
+	for _, t := range types {
+		if block.Type == t {
+			return block.Bytes, nil
+		}
+	}
+	return nil, fmt.Errorf("it holds a PEM block %q, not %q", block.Type, types[0])
+}
