@@ -76,7 +76,7 @@ type auditVerify struct {
 	Log string `arg:"" optional:"" help:"The audit log." type:"existingfile"`
 	publicKeys
 	Checkpoint []string `help:"A checkpoint that was kept elsewhere; may be repeated. The log must go on from it." type:"existingfile" placeholder:"FILE"`
-	Journal    string   `help:"The register, whose journal and certificates are held against the log." type:"existingfile" placeholder:"FILE"`
+	Journal    string   `help:"The register, a file or a postgres:// URL, whose journal and certificates are held against the log." placeholder:"REGISTER"`
 	Closed     bool     `help:"The log is not being written: every entry must be signed."`
 	Proof      string   `help:"Check this proof instead of a log." type:"existingfile" placeholder:"FILE"`
 }
@@ -164,12 +164,12 @@ func (c auditVerify) walk(key audit.Verifier, against []audit.Checkpoint) (repor
 
 // holdJournal holds a register against what the log says of its journal.
 func holdJournal(ctx context.Context, path string, seals *audit.Seals) (finding string, err error) {
-	opened, err := register.Open(ctx, path)
+	opened, err := register.OpenExisting(ctx, path)
 	if err != nil {
 		return "", err
 	}
 	defer func() { err = errors.Join(err, opened.Close()) }()
-	return holdRegister(ctx, path, opened, seals)
+	return holdRegister(ctx, register.Redacted(path), opened, seals)
 }
 
 func holdRegister(ctx context.Context, path string, opened *register.Register, seals *audit.Seals) (finding string, err error) {

@@ -255,6 +255,9 @@ func (d *demonstration) tour(p *process) (*tour, error) {
 	for _, server := range []string{"ca", "ocsp", "crl", "tsa", "ra"} {
 		t.at.Admin[server] = admin + "/" + server
 	}
+	if t.register, err = c.Register.address(); err != nil {
+		return nil, err
+	}
 	root, err := readCertificate(config.Path(t.at.Root))
 	if err != nil {
 		return nil, err

@@ -21,6 +21,7 @@ import (
 	"github.com/altamga/altamga/internal/journal"
 	"github.com/altamga/altamga/internal/pki"
 	"github.com/altamga/altamga/internal/problem"
+	"github.com/altamga/altamga/internal/register"
 )
 
 // tour walks one citizen's certificate pair through its life with real protocol
@@ -36,6 +37,8 @@ type tour struct {
 	operator, officer, revocation desk
 	authority                     *ca.Client
 
+	// register is the address of the register, which the audit log vouches for.
+	register string
 	citizens [3]person
 	// application and citizen are what the steps hand on.
 	application string
@@ -382,8 +385,8 @@ func (t *tour) journal(ctx context.Context, s *step) error {
 }
 
 func (t *tour) audit(ctx context.Context, s *step) error {
-	log, key, register := t.file("audit.log"), t.file("log.pub"), t.file("register.db")
-	findings, err := auditVerify{Log: log, publicKeys: publicKeys{Key: key}, Journal: register}.verify(ctx)
+	log, key := t.file("audit.log"), t.file("log.pub")
+	findings, err := auditVerify{Log: log, publicKeys: publicKeys{Key: key}, Journal: t.register}.verify(ctx)
 	if err != nil {
 		return err
 	}
@@ -400,7 +403,7 @@ func (t *tour) audit(ctx context.Context, s *step) error {
 		}
 	}
 	s.check("no FİN and no name in it")
-	s.again = append(s.again, fmt.Sprintf("altamga audit verify %s --key %s --journal %s", quote(log), quote(key), quote(register)))
+	s.again = append(s.again, fmt.Sprintf("altamga audit verify %s --key %s --journal %s", quote(log), quote(key), quote(register.Redacted(t.register))))
 	return nil
 }
 
