@@ -19,6 +19,7 @@ import (
 type memory struct {
 	mu      sync.Mutex
 	records map[journal.Serial]*journal.Record
+	order   []journal.Serial // of reservation
 	entries []journal.Entry
 	tickets map[[2]string]redeemed
 	grown   chan struct{}
@@ -63,6 +64,7 @@ func (m *memory) Reserve(_ context.Context, intent journal.Intent) error {
 		return fs.ErrExist
 	}
 	m.records[intent.Serial] = &journal.Record{Intent: intent}
+	m.order = append(m.order, intent.Serial)
 	return nil
 }
 
@@ -163,6 +165,27 @@ func (m *memory) RecordsByKey(_ context.Context, hash [32]byte) ([]journal.Recor
 	for _, record := range m.records {
 		if record.KeyHash == hash {
 			records = append(records, *record)
+		}
+	}
+	return records, nil
+}
+
+func (m *memory) Certificates(_ context.Context, selection journal.Selection) ([]journal.Record, error) {
+	unlock, err := m.lock("Certificates")
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	start := 0
+	if selection.After != "" {
+		if start = slices.Index(m.order, selection.After) + 1; start == 0 {
+			return nil, fs.ErrNotExist
+		}
+	}
+	var records []journal.Record
+	for _, serial := range m.order[start:] {
+		if record := *m.records[serial]; selection.Selects(record) && (selection.Limit <= 0 || len(records) < selection.Limit) {
+			records = append(records, record)
 		}
 	}
 	return records, nil

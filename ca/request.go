@@ -39,6 +39,9 @@ type Request struct {
 	DNSNames    []string
 	IPAddresses []netip.Addr
 	Emails      []string
+	// OnlyNames leaves out the alternative names that the CSR asks for: those
+	// of the fields above are all that there are.
+	OnlyNames bool
 	// Set names certificates that belong together; at most 64 characters.
 	Set string
 	// Actor is the authenticated client.
