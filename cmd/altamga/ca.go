@@ -14,7 +14,15 @@ import (
 )
 
 type caCommands struct {
-	Serve caServe `cmd:"" help:"Serve the API: JSON over mutual TLS."`
+	Serve   caServe   `cmd:"" help:"Serve the API: JSON over mutual TLS."`
+	Request caRequest `cmd:"" help:"Ask a running ca for a certificate."`
+	Show    caShow    `cmd:"" help:"Show a certificate, its status and its history."`
+	List    caList    `cmd:"" help:"List what was issued."`
+	Export  caExport  `cmd:"" help:"Write what was issued for auditors, as CSV or JSON."`
+	Hold    caHold    `cmd:"" help:"Put a hold on certificates."`
+	Release caRelease `cmd:"" help:"Lift a hold on certificates."`
+	Revoke  caRevoke  `cmd:"" help:"Revoke certificates for good."`
+	Secret  caSecret  `cmd:"" help:"Make a password for an EST account, and its hash for the configuration."`
 }
 
 type caServe struct {
@@ -58,7 +66,11 @@ func (p *process) addCA(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("configuring ca.tls: %w", err)
 	}
-	p.add("ca", c.Listen, mutual, authority.Handler(), func(s *serve.Server) {
+	mounted, err := p.addEnrolment(c, authority, peers)
+	if err != nil {
+		return err
+	}
+	p.add("ca", c.Listen, mutual, mount(authority.Handler(), mounted), func(s *serve.Server) {
 		s.LongPoll = func(r *http.Request) bool { return r.URL.Path == "/v1/journal" }
 	})
 	p.loops = append(p.loops, serve.Loop{Name: "ca expiry", Run: authority.Run})

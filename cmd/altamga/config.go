@@ -65,6 +65,10 @@ type caConfig struct {
 	// whose policies are examples.
 	Profiles config.Path      `toml:"profiles"`
 	Issuers  []caIssuerConfig `toml:"issuer"`
+	// CFSSL and EST are for clients that enrol by these protocols. Default:
+	// neither is spoken.
+	CFSSL *caCFSSLConfig `toml:"cfssl"`
+	EST   *caESTConfig   `toml:"est"`
 }
 
 type caIssuerConfig struct {
