@@ -32,8 +32,8 @@ type Terms struct {
 	// Emails lists the mailboxes that the client may choose: a mailbox, or "@"
 	// and a host for every mailbox at it.
 	Emails []string
-	// IgnoreOther passes over subject attributes of the request that are
-	// neither fixed nor to be chosen, instead of refusing the request.
+	// IgnoreOther passes over subject attributes of the request that are not
+	// to be chosen, or fixed to another value, instead of refusing the request.
 	// Alternative names are never passed over.
 	IgnoreOther bool
 }

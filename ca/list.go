@@ -96,7 +96,9 @@ func (a *Authority) listCertificates(w http.ResponseWriter, r *http.Request, act
 			w.Header().Set("X-Content-Type-Options", "nosniff")
 		}
 		// The server's timeouts are made for short answers. Not every
-		// ResponseWriter can move them; then they stand.
+		// ResponseWriter can move them; then they stand. The one for reading
+		// ends the request's context.
+		_ = control.SetReadDeadline(time.Now().Add(listWithin))
 		_ = control.SetWriteDeadline(time.Now().Add(listWithin))
 		for _, record := range records {
 			line, err := listed(record)

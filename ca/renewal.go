@@ -94,6 +94,28 @@ func (a *Authority) Valid(ctx context.Context, certificate *x509.Certificate) (j
 	return record, nil
 }
 
+// Vouch checks the TLS client certificate of a client that is known by its
+// common name. One that was issued here must be valid and of the given issuer
+// and profile, since other profiles give the same name to somebody else. Where
+// both are empty, the certificate must be that of another authority, which the
+// listener has judged. Anything else is a [*RefusedError].
+func (a *Authority) Vouch(ctx context.Context, certificate *x509.Certificate, issuer, profile string) error {
+	_, err := a.Record(ctx, journal.SerialOf(certificate.SerialNumber))
+	if errors.Is(err, fs.ErrNotExist) && issuer == "" && profile == "" {
+		return nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	record, err := a.Valid(ctx, certificate)
+	if err == nil && (record.Issuer != issuer || record.Profile != profile) {
+		var r refusal
+		r.add(CodeNotRenewable, "certificate", "is of another issuer or profile than the client's", "")
+		err = r.error()
+	}
+	return err
+}
+
 // wishOf reads the names of a certificate as a request for them.
 func wishOf(c *x509.Certificate) (*Wish, error) {
 	wish := new(Wish)

@@ -57,8 +57,9 @@ func newServer(t testing.TB, encrypted bool) *server {
 		Authority: s.Authority,
 		Profiles:  []cfssl.Profile{{Name: "web", Terms: serverTerms}, {Name: "device", Terms: deviceTerms}},
 		Clients: []cfssl.Client{
-			{Name: "certmgr", Key: key, CommonName: "certmgr", Profiles: []string{"web"}, Revoke: true},
-			{Name: "factory", CommonName: "factory", Profiles: []string{"device"}},
+			{Name: "certmgr", Key: key, CommonName: "certmgr", ClientIssuer: "devices", ClientProfile: "device", Profiles: []string{"web"}, Revoke: true},
+			{Name: "partner", CommonName: "partner", Profiles: []string{"web"}},
+			{Name: "factory", CommonName: "factory", ClientIssuer: "devices", ClientProfile: "device", Profiles: []string{"device"}},
 		},
 	}
 	api, err := cfssl.New(s.config)
@@ -225,6 +226,7 @@ func TestSign(t *testing.T) {
 		{"a profile that is another client's", s.client, request(t, "device", "device-1"), 403, 5200, "may not ask"},
 		{"no TLS certificate", s.as(t, ""), request(t, "web", "www.example"), 401, 7100, "authentication required"},
 		{"a TLS certificate of nobody known", s.as(t, "stranger"), request(t, "web", "www.example"), 403, 7100, "known client"},
+		{"a TLS certificate from here where a foreign one belongs", s.as(t, "partner"), request(t, "web", "www.example"), 403, 7100, "another issuer or profile"},
 		{"a common name beyond the terms", s.client, request(t, "web", "www.test"), 400, 5300, "subject.CN"},
 		{"a host beyond the terms", s.client, request(t, "web", "www.example", "www.test"), 400, 5300, "dns_names"},
 		{"the domain itself is not below the domain", s.client, request(t, "web", "www.example", "example"), 400, 5300, "dns_names"},
@@ -446,6 +448,9 @@ func TestConfiguration(t *testing.T) {
 		"has a key shorter than 16 octets": func(c *cfssl.Config) { c.Clients = []cfssl.Client{{Name: "a", Key: key[:8]}} },
 		"shares its key or common name":    func(c *cfssl.Config) { c.Clients = []cfssl.Client{{Name: "a", Key: key}, {Name: "b", Key: key}} },
 		`anybody with profile "device"`:    func(c *cfssl.Config) { c.Clients = []cfssl.Client{{Name: "a", CommonName: "device-7"}} },
+		"for its TLS certificate": func(c *cfssl.Config) {
+			c.Clients = []cfssl.Client{{Name: "a", CommonName: "a", ClientIssuer: "x", ClientProfile: "y"}}
+		},
 		"is not one that issuer": func(c *cfssl.Config) {
 			c.Profiles = []cfssl.Profile{{Name: "a", Terms: ca.Terms{Issuer: "root", Profile: "issuing"}}}
 		},

@@ -4,8 +4,11 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
+
+	"github.com/altamga/altamga/ca"
 )
 
 // authenticated is the wrapper of cfssl's standard authentication: Token is
@@ -44,17 +47,23 @@ func (a *API) byToken(wrapper *authenticated) (*Client, *failure) {
 }
 
 // byCertificate returns the client that the connection's TLS certificate
-// names.
-func (a *API) byCertificate(r *http.Request) (*Client, *failure) {
+// names. The error is a *failure unless the register did not answer.
+func (a *API) byCertificate(r *http.Request) (*Client, error) {
 	if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 || len(r.TLS.VerifiedChains[0]) == 0 {
 		return nil, fail(http.StatusUnauthorized, codeAuthentication,
 			"authentication required: use authsign with a key of this authority, or a TLS client certificate")
 	}
-	name := r.TLS.VerifiedChains[0][0].Subject.CommonName
+	certificate := r.TLS.VerifiedChains[0][0]
 	for i := range a.config.Clients {
-		if client := &a.config.Clients[i]; client.CommonName != "" && client.CommonName == name {
-			return client, nil
+		client := &a.config.Clients[i]
+		if client.CommonName == "" || client.CommonName != certificate.Subject.CommonName {
+			continue
 		}
+		err := a.config.Authority.Vouch(r.Context(), certificate, client.ClientIssuer, client.ClientProfile)
+		if refused, ok := errors.AsType[*ca.RefusedError](err); ok {
+			return nil, fail(http.StatusForbidden, codeAuthentication, "the TLS client certificate "+refused.Fields[0].Detail)
+		}
+		return client, err
 	}
 	return nil, fail(http.StatusForbidden, codeAuthentication, "the TLS client certificate is not that of a known client")
 }
@@ -72,17 +81,20 @@ func wrapped(body []byte) bool {
 
 // open returns what a body asks for and who asks: a wrapper names its client
 // by its token, without one the TLS certificate does.
-func (a *API) open(r *http.Request, body []byte, wrapped bool) ([]byte, *Client, *failure) {
+func (a *API) open(r *http.Request, body []byte, wrapped bool) ([]byte, *Client, error) {
 	if !wrapped {
-		client, refused := a.byCertificate(r)
-		return body, client, refused
+		client, err := a.byCertificate(r)
+		return body, client, err
 	}
 	var wrapper authenticated
 	if refused := decode(body, &wrapper); refused != nil {
 		return nil, nil, refused
 	}
 	client, refused := a.byToken(&wrapper)
-	return wrapper.Request, client, refused
+	if refused != nil {
+		return nil, nil, refused
+	}
+	return wrapper.Request, client, nil
 }
 
 // may reports whether the client may ask for a profile.

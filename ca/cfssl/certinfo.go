@@ -48,10 +48,10 @@ type nameResult struct {
 func (a *API) certinfo(r *http.Request, body []byte) (any, []message, error) {
 	raw := body
 	var client *Client
-	var refused *failure
 	if wrapped(body) {
-		if raw, client, refused = a.open(r, body, true); refused != nil {
-			return nil, nil, refused
+		var err error
+		if raw, client, err = a.open(r, body, true); err != nil {
+			return nil, nil, err
 		}
 	}
 	var request certinfoRequest
@@ -69,8 +69,9 @@ func (a *API) certinfo(r *http.Request, body []byte) (any, []message, error) {
 		return tell(certificate), nil, nil
 	case request.Serial != "":
 		if client == nil {
-			if client, refused = a.byCertificate(r); refused != nil {
-				return nil, nil, refused
+			var err error
+			if client, err = a.byCertificate(r); err != nil {
+				return nil, nil, err
 			}
 		}
 		record, certificate, err := a.find(r, request.Serial, request.AuthorityKeyID)

@@ -42,6 +42,9 @@ type Client struct {
 	// CommonName is that of the client's TLS certificate, which the listener
 	// has verified; empty when the client has none.
 	CommonName string
+	// ClientIssuer and ClientProfile are what that certificate was issued by;
+	// both empty when it comes from another authority.
+	ClientIssuer, ClientProfile string
 	// Profiles names what the client may ask for.
 	Profiles []string
 	// Revoke lets the client revoke certificates of its profiles.
@@ -107,6 +110,11 @@ func (a *API) checkClient(client Client, before []Client) error {
 		failed = append(failed, errors.New("has neither a key nor the common name of a TLS certificate"))
 	case client.Key != nil && len(client.Key) < minKey:
 		failed = append(failed, fmt.Errorf("has a key shorter than %d octets", minKey))
+	}
+	if client.ClientIssuer+client.ClientProfile != "" {
+		if _, ok := a.config.Authority.Profile(client.ClientIssuer, client.ClientProfile); !ok || client.CommonName == "" {
+			failed = append(failed, fmt.Errorf("names profile %q of issuer %q for its TLS certificate, which has no common name or is not one that is issued to others", client.ClientProfile, client.ClientIssuer))
+		}
 	}
 	for _, name := range client.Profiles {
 		if a.grants[name] == nil {

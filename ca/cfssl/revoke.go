@@ -27,9 +27,9 @@ type revokeRequest struct {
 // body may be wrapped as for authsign, which cfssl does not know: there,
 // whoever reaches the server revokes.
 func (a *API) revoke(r *http.Request, body []byte) (any, []message, error) {
-	raw, client, refused := a.open(r, body, wrapped(body))
-	if refused != nil {
-		return nil, nil, refused
+	raw, client, err := a.open(r, body, wrapped(body))
+	if err != nil {
+		return nil, nil, err
 	}
 	if !client.Revoke {
 		return nil, nil, fail(http.StatusForbidden, codePolicy, "client "+strconv.Quote(client.Name)+" may not revoke")

@@ -14,9 +14,9 @@ type signResult struct {
 
 // sign answers sign and authsign.
 func (a *API) sign(r *http.Request, body []byte, wrapped bool) (any, []message, error) {
-	raw, client, refused := a.open(r, body, wrapped)
-	if refused != nil {
-		return nil, nil, refused
+	raw, client, err := a.open(r, body, wrapped)
+	if err != nil {
+		return nil, nil, err
 	}
 	var request signRequest
 	if refused := decode(raw, &request); refused != nil {

@@ -8,7 +8,6 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/altamga/altamga/ca"
-	"github.com/altamga/altamga/internal/journal"
 )
 
 // clientCertificate is the one that the client has shown in the handshake and
@@ -59,7 +58,7 @@ func (a *API) authenticate(r *http.Request) (*account, error) {
 	if certificate == nil || certificate.Subject.CommonName != found.CommonName {
 		return nil, fail(http.StatusForbidden, "this account needs its TLS client certificate")
 	}
-	return found, a.standing(r.Context(), certificate)
+	return found, forbidden(a.config.Authority.Vouch(r.Context(), certificate, found.ClientIssuer, found.ClientProfile))
 }
 
 // compare reports whether the password is the account's.
@@ -76,22 +75,6 @@ func (a *API) compare(ctx context.Context, account *account, password string) (b
 		hash = account.Secret
 	}
 	return bcrypt.CompareHashAndPassword(hash, []byte(password)) == nil && known, nil
-}
-
-// standing refuses a certificate that was issued here and no longer stands.
-// That of another authority is the listener's to judge.
-func (a *API) standing(ctx context.Context, certificate *x509.Certificate) error {
-	_, err := a.config.Authority.Record(ctx, journal.SerialOf(certificate.SerialNumber))
-	if isNotExist(err) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if _, err := a.config.Authority.Valid(ctx, certificate); err != nil {
-		return forbidden(err)
-	}
-	return nil
 }
 
 // forbidden turns a refusal of the authority into one of the client.

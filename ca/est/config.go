@@ -61,6 +61,9 @@ type Account struct {
 	// has verified; empty when the account has none. An account with both
 	// needs both.
 	CommonName string
+	// ClientIssuer and ClientProfile are what that certificate was issued by;
+	// both empty when it comes from another authority.
+	ClientIssuer, ClientProfile string
 	// Terms say, by label, what the account may get a certificate for.
 	Terms map[string]ca.Terms
 }
@@ -180,6 +183,11 @@ func (a *API) newAccount(given Account) (*account, error) {
 		failed = append(failed, errors.New("stands twice"))
 	case given.Secret == nil && given.CommonName == "":
 		failed = append(failed, errors.New("has neither a secret nor the common name of a TLS certificate"))
+	}
+	if given.ClientIssuer+given.ClientProfile != "" {
+		if _, ok := a.config.Authority.Profile(given.ClientIssuer, given.ClientProfile); !ok || given.CommonName == "" {
+			failed = append(failed, fmt.Errorf("names profile %q of issuer %q for its TLS certificate, which has no common name or is not one that is issued to others", given.ClientProfile, given.ClientIssuer))
+		}
 	}
 	if given.Secret != nil {
 		if cost, err := bcrypt.Cost(given.Secret); err != nil || cost < minCost || cost > maxCost {

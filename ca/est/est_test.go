@@ -71,8 +71,10 @@ func newServer(t testing.TB, change ...func(*est.Config)) *server {
 		},
 		Accounts: []est.Account{
 			{Name: "factory", Secret: hash(), Terms: map[string]ca.Terms{"devices": deviceTerms, "linked": deviceTerms}},
-			{Name: "gateway", CommonName: "gateway", Terms: map[string]ca.Terms{"devices": deviceTerms}},
-			{Name: "both", Secret: hash(), CommonName: "both", Terms: map[string]ca.Terms{"people": identity}},
+			{Name: "gateway", CommonName: "gateway", ClientIssuer: "devices", ClientProfile: "device", Terms: map[string]ca.Terms{"devices": deviceTerms}},
+			{Name: "partner", CommonName: "partner", Terms: map[string]ca.Terms{"devices": deviceTerms}},
+			{Name: "person", CommonName: "Demonstration person", ClientIssuer: "devices", ClientProfile: "device", Terms: map[string]ca.Terms{"devices": deviceTerms}},
+			{Name: "both", Secret: hash(), CommonName: "both", ClientIssuer: "devices", ClientProfile: "device", Terms: map[string]ca.Terms{"people": identity}},
 		},
 	}
 	for _, c := range change {
@@ -447,6 +449,16 @@ func TestAuthentication(t *testing.T) {
 			}
 		})
 	}
+	t.Run("EST-07 the common name of an account in a certificate of another profile or authority", func(t *testing.T) {
+		key := catest.Key(t)
+		person := catest.Issue(t, s.Authority, ca.Request{Issuer: "devices", Profile: "identity", PublicKey: key.Public(),
+			Subject: map[string]string{"fin": "1ABC2D3", "CN": "Demonstration person"}})
+		for name, client := range map[string]*http.Client{"of another profile": s.as(person, key), "from here where a foreign one belongs": s.client(s.Client(t, "partner"))} {
+			if answer, text := s.ask(t, client, "POST", "simpleenroll", body(), nil); answer.StatusCode != 403 || !strings.Contains(text, "another issuer or profile") {
+				t.Errorf("%s: got %s: %s", name, answer.Status, text)
+			}
+		}
+	})
 	t.Run("EST-07 an account's certificate that was revoked", func(t *testing.T) {
 		if _, _, err := s.Change(t.Context(), journal.Entry{Kind: journal.Revoked, Serial: journal.SerialOf(gateway.Leaf.SerialNumber), Actor: "test"}, nil); err != nil {
 			t.Fatal(err)
@@ -508,6 +520,7 @@ func TestConfiguration(t *testing.T) {
 		"there is no profile":                   label(func(l *est.Label) { l.Profiles = nil }),
 		"has neither a secret":                  account(func(a *est.Account) { a.CommonName = "" }),
 		"not a bcrypt hash":                     account(func(a *est.Account) { a.Secret = []byte("plain") }),
+		"for its TLS certificate":               account(func(a *est.Account) { a.ClientIssuer, a.ClientProfile = "root", "issuing" }),
 		"has no terms":                          account(func(a *est.Account) { a.Terms = nil }),
 		`names the unknown label "x"`:           account(func(a *est.Account) { a.Terms = map[string]ca.Terms{"x": deviceTerms} }),
 		`shares its common name with "gateway"`: account(func(a *est.Account) { a.CommonName = "gateway" }),

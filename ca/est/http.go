@@ -3,7 +3,6 @@ package est
 import (
 	"encoding/base64"
 	"errors"
-	"io/fs"
 	"net/http"
 	"strings"
 	"time"
@@ -111,8 +110,6 @@ func (a *API) getCACerts(w http.ResponseWriter, _ *http.Request, label *Label) e
 	respond(w, "application/pkcs7-mime", body)
 	return nil
 }
-
-func isNotExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 
 func asRefused(err error) (*ca.RefusedError, bool) { return errors.AsType[*ca.RefusedError](err) }
 

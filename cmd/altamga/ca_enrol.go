@@ -72,8 +72,12 @@ type cfsslClientConfig struct {
 	// octets. Nobody else may read it. Default: none.
 	KeyFile config.Path `toml:"key_file"`
 	// CommonName of the client's TLS certificate. Default: none.
-	CommonName string   `toml:"common_name"`
-	Profiles   []string `toml:"profiles"`
+	CommonName string `toml:"common_name"`
+	// ClientIssuer and ClientProfile are what that certificate was issued by.
+	// Default: another authority issued it.
+	ClientIssuer  string   `toml:"client_issuer"`
+	ClientProfile string   `toml:"client_profile"`
+	Profiles      []string `toml:"profiles"`
 	// Revoke lets the client revoke certificates of its profiles.
 	Revoke bool `toml:"revoke"`
 }
@@ -112,8 +116,12 @@ type estAccountConfig struct {
 	Secret string `toml:"secret"`
 	// CommonName of the client's TLS certificate. Default: none. With both, a
 	// client needs both.
-	CommonName string           `toml:"common_name"`
-	Terms      []estTermsConfig `toml:"terms"`
+	CommonName string `toml:"common_name"`
+	// ClientIssuer and ClientProfile are what that certificate was issued by.
+	// Default: another authority issued it.
+	ClientIssuer  string           `toml:"client_issuer"`
+	ClientProfile string           `toml:"client_profile"`
+	Terms         []estTermsConfig `toml:"terms"`
 }
 
 type estTermsConfig struct {
@@ -217,7 +225,8 @@ func (p *process) cfssl(c *caCFSSLConfig, g *gate) (http.Handler, error) {
 		if err != nil {
 			return nil, fmt.Errorf("configuring ca.cfssl client %s: %w", client.Name, err)
 		}
-		made.Clients = append(made.Clients, cfssl.Client{Name: client.Name, Key: key, CommonName: client.CommonName, Profiles: client.Profiles, Revoke: client.Revoke})
+		made.Clients = append(made.Clients, cfssl.Client{Name: client.Name, Key: key, CommonName: client.CommonName,
+			ClientIssuer: client.ClientIssuer, ClientProfile: client.ClientProfile, Profiles: client.Profiles, Revoke: client.Revoke})
 		g.clients = append(g.clients, client.CommonName)
 	}
 	api, err := cfssl.New(made)
@@ -234,7 +243,7 @@ func (p *process) est(c *caESTConfig, g *gate) (http.Handler, error) {
 		made.Labels = append(made.Labels, est.Label(label))
 	}
 	for _, given := range c.Accounts {
-		account := est.Account{Name: given.Name, CommonName: given.CommonName, Terms: map[string]ca.Terms{}}
+		account := est.Account{Name: given.Name, CommonName: given.CommonName, ClientIssuer: given.ClientIssuer, ClientProfile: given.ClientProfile, Terms: map[string]ca.Terms{}}
 		if given.Secret != "" {
 			account.Secret = []byte(given.Secret)
 		}
