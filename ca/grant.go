@@ -19,7 +19,7 @@ type Terms struct {
 	// Issuer and Profile are what the certificate is issued by.
 	Issuer, Profile string
 	// Subject fixes values by attribute key ("O"), "fin" or "voen". A request
-	// may repeat the fixed attributes.
+	// may repeat the attributes that are fixed here or by the profile.
 	Subject map[string]string
 	// Choose lists the attributes that the client chooses, each with a regular
 	// expression (RE2) that the whole value must match.
@@ -40,7 +40,9 @@ type Terms struct {
 
 // Grant is checked Terms.
 type Grant struct {
-	terms  Terms
+	terms Terms
+	// fixed holds the values of attributes that the terms or the profile fix.
+	fixed  map[string]string
 	choose map[string]*regexp.Regexp
 }
 
@@ -59,11 +61,15 @@ func (a *Authority) Grant(terms Terms) (*Grant, error) {
 	}
 	var failed []error
 	add := func(format string, args ...any) { failed = append(failed, fmt.Errorf(format, args...)) }
+	g := &Grant{terms: terms, fixed: map[string]string{}, choose: map[string]*regexp.Regexp{}}
 	fields := map[string]SubjectRule{}
 	for _, rule := range profile.Subject {
 		fields[rule.field()] = rule
+		if rule.Value != "" {
+			g.fixed[rule.Attribute] = rule.Value
+		}
 	}
-	g := &Grant{terms: terms, choose: map[string]*regexp.Regexp{}}
+	maps.Copy(g.fixed, terms.Subject)
 	for _, key := range slices.Sorted(maps.Keys(terms.Subject)) {
 		if _, ok := fields[key]; !ok {
 			add("subject.%s: is not an attribute of profile %q", key, terms.Profile)
@@ -149,7 +155,7 @@ func (g *Grant) Request(csr []byte, wish *Wish, actor string) (*Request, error) 
 	chosen := map[string]bool{}
 	for _, attribute := range wish.Subject {
 		field := "subject." + attribute.Key
-		switch fixed, isFixed := g.terms.Subject[attribute.Key]; {
+		switch fixed, isFixed := g.fixed[attribute.Key]; {
 		case isFixed && fixed == attribute.Value:
 		case g.choose[attribute.Key] != nil && chosen[attribute.Key]:
 			r.add(CodeInvalid, field, "stands twice", "")

@@ -326,99 +326,6 @@ func TestInfo(t *testing.T) {
 	}
 }
 
-func TestRevoke(t *testing.T) {
-	s := newServer(t, true)
-	_, e := s.post(t, s.client, "sign", request(t, "web", "www.example"))
-	mine := issued(t, e)
-	factory := s.as(t, "factory")
-	_, e = s.post(t, factory, "sign", request(t, "device", "device-1"))
-	theirs := issued(t, e)
-	body := func(c *x509.Certificate, reason string) map[string]string {
-		return map[string]string{"serial": c.SerialNumber.String(), "authority_key_id": catest.Hex(c.AuthorityKeyId), "reason": reason}
-	}
-	foreign := body(mine, "")
-	foreign["authority_key_id"] = "00ff"
-	for _, row := range []struct {
-		name   string
-		client *http.Client
-		body   any
-		status int
-	}{
-		{"by a stranger", s.as(t, ""), body(mine, ""), 401},
-		{"by a client who may not", factory, body(theirs, ""), 403},
-		{"of another client's certificate", s.client, body(theirs, ""), 404},
-		{"of an unknown certificate", s.client, map[string]string{"serial": "12345"}, 404},
-		{"of another issuer's certificate", s.client, foreign, 404},
-		{"without a serial number", s.client, map[string]string{}, 400},
-		{"of a serial number in hexadecimal", s.client, map[string]string{"serial": "0xff"}, 400},
-		{"of a negative serial number", s.client, map[string]string{"serial": "-1"}, 400},
-		{"for an unknown reason", s.client, body(mine, "boredom"), 400},
-		{"as a hold", s.client, body(mine, "certificateHold"), 400},
-		{"as a removal", s.client, body(mine, "8"), 400},
-		{"rightly", s.client, body(mine, "keycompromise"), 200},
-		{"again", s.client, body(mine, "4"), 409},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			if status, e := s.post(t, row.client, "revoke", row.body); status != row.status {
-				t.Errorf("got %d %v, want %d", status, e.Errors, row.status)
-			}
-		})
-	}
-	t.Run("with a token", func(t *testing.T) {
-		_, e := s.post(t, s.client, "sign", request(t, "web", "www.example"))
-		if status, e := s.post(t, s.as(t, ""), "revoke", wrap(t, key, body(issued(t, e), "superseded"))); status != 200 {
-			t.Errorf("got %d %v", status, e.Errors)
-		}
-	})
-	if audit := s.Audit(); !strings.Contains(audit, "reason=keyCompromise") {
-		t.Errorf("the revocation is not in the audit log:\n%s", audit)
-	}
-}
-
-func TestCertinfo(t *testing.T) {
-	s := newServer(t, true)
-	_, e := s.post(t, s.client, "sign", request(t, "web", "www.example", "www.example"))
-	mine := issued(t, e)
-	bySerial := map[string]string{"serial": mine.SerialNumber.String(), "authority_key_id": catest.Hex(mine.AuthorityKeyId)}
-	for _, row := range []struct {
-		name   string
-		client *http.Client
-		body   any
-		status int
-	}{
-		{"of a certificate", s.as(t, ""), map[string]string{"certificate": string(catest.PEM("CERTIFICATE", mine.Raw))}, 200},
-		{"of an own serial number", s.client, bySerial, 200},
-		{"with a token", s.as(t, ""), wrap(t, key, bySerial), 200},
-		{"of a serial number, asked by a stranger", s.as(t, ""), bySerial, 401},
-		{"of another client's serial number", s.as(t, "factory"), bySerial, 404},
-		{"of a host", s.client, map[string]string{"domain": "127.0.0.1"}, 400},
-		{"of garbage", s.client, map[string]string{"certificate": "junk"}, 400},
-		{"of nothing", s.client, map[string]string{}, 400},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			status, e := s.post(t, row.client, "certinfo", row.body)
-			if status != row.status {
-				t.Fatalf("got %d %v, want %d", status, e.Errors, row.status)
-			}
-			var result struct {
-				Subject struct {
-					CommonName string `json:"common_name"`
-				}
-				SerialNumber string `json:"serial_number"`
-				SANs         []string
-				SigAlg       string
-			}
-			if status != 200 {
-				return
-			}
-			if err := json.Unmarshal(e.Result, &result); err != nil || result.Subject.CommonName != "www.example" ||
-				result.SerialNumber != mine.SerialNumber.String() || len(result.SANs) != 1 || result.SigAlg != "ECDSAWithSHA256" {
-				t.Errorf("got %s, %v", e.Result, err)
-			}
-		})
-	}
-}
-
 func TestMethods(t *testing.T) {
 	s := newServer(t, false)
 	for path, want := range map[string]int{"sign": 405, "info": 405, "nothing": 404} {
@@ -429,36 +336,6 @@ func TestMethods(t *testing.T) {
 		answer.Body.Close()
 		if answer.StatusCode != want || want == 405 && answer.Header.Get("Allow") != "POST" {
 			t.Errorf("%s: got %s, Allow %q", path, answer.Status, answer.Header.Get("Allow"))
-		}
-	}
-}
-
-func TestConfiguration(t *testing.T) {
-	s := newServer(t, false)
-	for want, spoil := range map[string]func(*cfssl.Config){
-		"there is no authority": func(c *cfssl.Config) { c.Authority = nil },
-		"there is no profile":   func(c *cfssl.Config) { c.Profiles = nil },
-		"cfssl's word for no profile": func(c *cfssl.Config) {
-			c.Profiles = append(c.Profiles, cfssl.Profile{Name: "default", Terms: deviceTerms})
-		},
-		`profile "web" stands twice`:       func(c *cfssl.Config) { c.Profiles = append(c.Profiles, c.Profiles[0]) },
-		`names the unknown profile "x"`:    func(c *cfssl.Config) { c.Clients = []cfssl.Client{{Name: "a", Key: key, Profiles: []string{"x"}}} },
-		"has neither a key nor":            func(c *cfssl.Config) { c.Clients = []cfssl.Client{{Name: "a"}} },
-		"has no name":                      func(c *cfssl.Config) { c.Clients = []cfssl.Client{{Key: key}} },
-		"has a key shorter than 16 octets": func(c *cfssl.Config) { c.Clients = []cfssl.Client{{Name: "a", Key: key[:8]}} },
-		"shares its key or common name":    func(c *cfssl.Config) { c.Clients = []cfssl.Client{{Name: "a", Key: key}, {Name: "b", Key: key}} },
-		`anybody with profile "device"`:    func(c *cfssl.Config) { c.Clients = []cfssl.Client{{Name: "a", CommonName: "device-7"}} },
-		"for its TLS certificate": func(c *cfssl.Config) {
-			c.Clients = []cfssl.Client{{Name: "a", CommonName: "a", ClientIssuer: "x", ClientProfile: "y"}}
-		},
-		"is not one that issuer": func(c *cfssl.Config) {
-			c.Profiles = []cfssl.Profile{{Name: "a", Terms: ca.Terms{Issuer: "root", Profile: "issuing"}}}
-		},
-	} {
-		config := s.config
-		spoil(&config)
-		if _, err := cfssl.New(config); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("got %v, want %q", err, want)
 		}
 	}
 }

@@ -62,10 +62,10 @@ func withAttribute(t testing.TB, key crypto.Signer, subject []byte, id asn1.Obje
 
 // linked sends a request whose challenge password password makes of the
 // connection, and returns the status and text of the answer.
-func (s *server) linked(t *testing.T, version uint16, label string, password func(tls.ConnectionState) string) (int, string) {
+func (s *server) linked(t *testing.T, gateway tls.Certificate, version uint16, label string, password func(tls.ConnectionState) string) (int, string) {
 	t.Helper()
 	address := strings.TrimPrefix(s.url, "https://")
-	connection, err := tls.Dial("tcp", address, &tls.Config{RootCAs: s.Pool(), MinVersion: version, MaxVersion: version})
+	connection, err := tls.Dial("tcp", address, &tls.Config{RootCAs: s.Pool(), Certificates: []tls.Certificate{gateway}, MinVersion: version, MaxVersion: version})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +84,6 @@ func (s *server) linked(t *testing.T, version uint16, label string, password fun
 		t.Fatal(err)
 	}
 	request.Header.Set("Content-Type", "application/pkcs10")
-	factory(request)
 	if err := request.Write(connection); err != nil {
 		t.Fatal(err)
 	}
@@ -110,6 +109,7 @@ func exporter(s tls.ConnectionState) string {
 
 func TestLink(t *testing.T) {
 	s := newServer(t)
+	gateway := s.Client(t, "gateway")
 	for _, row := range []struct {
 		name     string
 		version  uint16
@@ -126,7 +126,7 @@ func TestLink(t *testing.T) {
 	} {
 		t.Run("EST-07 "+row.name, func(t *testing.T) {
 			for _, label := range []string{"devices", "linked"} {
-				if status, text := s.linked(t, row.version, label, row.password); status != row.status {
+				if status, text := s.linked(t, gateway, row.version, label, row.password); status != row.status {
 					t.Errorf("%s: got %d %s, want %d", label, status, text, row.status)
 				}
 			}
