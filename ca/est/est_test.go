@@ -249,11 +249,11 @@ func TestEST(t *testing.T) {
 		}
 	})
 	t.Run("EST-03 base64 with line breaks and any Content-Transfer-Encoding is taken", func(t *testing.T) {
+		gateway := s.client(s.Client(t, "gateway"))
 		for _, encoding := range []string{"base64", "binary", "nonsense"} {
 			text := csr(t, catest.Key(t), "device-8")
 			broken := " " + text[:64] + "\r\n\t" + text[64:100] + "\n" + text[100:] + "\r\n"
-			answer, why := s.ask(t, s.client(), "POST", "simpleenroll", broken, func(r *http.Request) {
-				factory(r)
+			answer, why := s.ask(t, gateway, "POST", "simpleenroll", broken, func(r *http.Request) {
 				r.Header.Set("Content-Transfer-Encoding", encoding)
 			})
 			if answer.StatusCode != 200 {
