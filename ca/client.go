@@ -167,11 +167,16 @@ func (c *Client) do(ctx context.Context, method, path, key string, body []byte) 
 	if response.StatusCode/100 == 2 {
 		return answer, nil
 	}
+	return nil, refusalOf(response, answer)
+}
+
+// refusalOf makes an error of an answer that is not a success.
+func refusalOf(response *http.Response, answer []byte) error {
 	var details problem.Details
 	if media, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type")); media == "application/problem+json" &&
 		json.Unmarshal(answer, &details) == nil && details.Code != "" {
 		details.Status = response.StatusCode
-		return nil, &details
+		return &details
 	}
-	return nil, fmt.Errorf("asking authority: it answered %s", response.Status)
+	return fmt.Errorf("asking authority: it answered %s", response.Status)
 }

@@ -20,6 +20,9 @@
 //	resume.go    go on with an intent whose process ended
 //	change.go    hold, release, revoke: a journal entry each
 //
+// Clients of other protocols (ca/cfssl, ca/est) come in by wish.go, what their
+// request asks for; grant.go, what they may have of it; and renewal.go.
+//
 // The standards are RFC 5280 and ETSI EN 319 412; each rule is cited above the
 // line that enforces it.
 package ca

@@ -41,7 +41,7 @@ func clientName(r *http.Request) string {
 // client certificates and verifies them.
 func (a *Authority) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/v1/certificates", a.route(routes{http.MethodPost: a.postCertificate}))
+	mux.Handle("/v1/certificates", a.route(routes{http.MethodPost: a.postCertificate, http.MethodGet: a.listCertificates}))
 	mux.Handle("/v1/sets", a.route(routes{http.MethodPost: a.postSet}))
 	mux.Handle("/v1/certificates/{serial}", a.route(routes{http.MethodGet: a.getCertificate}))
 	mux.Handle("/v1/certificates/{serial}/hold", a.route(routes{http.MethodPost: a.postChange(ActionHold, journal.Held)}))

@@ -240,7 +240,7 @@ func TestHTTPRefusals(t *testing.T) {
 		{"wrong type", "POST", path, jsonType, `{"issuer":1}`, "", 400, "invalid_request"},
 		{"media type", "POST", path, "text/plain", "{}", "", 415, "unsupported_media_type"},
 		{"oversized", "POST", path, jsonType, `{"csr":"` + strings.Repeat("a", 70<<10) + `"}`, "", 413, "too_large"},
-		{"method", "GET", path, "", "", "", 405, "method_not_allowed"},
+		{"method", "PUT", path, "", "", "", 405, "method_not_allowed"},
 		{"method of a certificate", "DELETE", path + "/ab", "", "", "", 405, "method_not_allowed"},
 		{"path", "GET", "/v2", "", "", "", 404, "not_found"},
 		{"serial", "GET", path + "/xyz", "", "", "", 400, "invalid_request"},

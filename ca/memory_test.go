@@ -65,6 +65,7 @@ func (m *memory) Reserve(_ context.Context, intent journal.Intent) error {
 	}
 	m.order = append(m.order, intent.Serial)
 	m.records[intent.Serial] = &journal.Record{Intent: intent}
+	m.order = append(m.order, intent.Serial)
 	return nil
 }
 
@@ -188,6 +189,27 @@ func (m *memory) RecordsByKey(_ context.Context, hash [32]byte) ([]journal.Recor
 	for _, serial := range m.order {
 		if record := m.records[serial]; record.KeyHash == hash {
 			records = append(records, *record)
+		}
+	}
+	return records, nil
+}
+
+func (m *memory) Certificates(_ context.Context, selection journal.Selection) ([]journal.Record, error) {
+	unlock, err := m.lock("Certificates")
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	start := 0
+	if selection.After != "" {
+		if start = slices.Index(m.order, selection.After) + 1; start == 0 {
+			return nil, fs.ErrNotExist
+		}
+	}
+	var records []journal.Record
+	for _, serial := range m.order[start:] {
+		if record := *m.records[serial]; selection.Selects(record) && (selection.Limit <= 0 || len(records) < selection.Limit) {
+			records = append(records, record)
 		}
 	}
 	return records, nil

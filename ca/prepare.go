@@ -122,6 +122,9 @@ func (a *Authority) decide(ctx context.Context, request *Request) (*Prepared, er
 	var wanted []generalName
 	if requested != nil {
 		wanted = profile.allow(requested.extensions, keyID, &r)
+		if request.OnlyNames {
+			wanted = nil
+		}
 	}
 	names := profile.names(request, wanted, &r)
 	// RFC 5280, Section 4.1.2.6: without a subject there is an alternative name.

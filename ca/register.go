@@ -14,6 +14,7 @@ type Register interface {
 	SetWriter
 	Reader
 	Follower
+	Lister
 }
 
 // Writer changes the register.
@@ -61,4 +62,12 @@ type Follower interface {
 	Entries(ctx context.Context, after uint64, limit int) ([]journal.Entry, error)
 	// Wait returns when there is an entry with a position greater than after.
 	Wait(ctx context.Context, after uint64) error
+}
+
+// Lister pages through what was issued.
+type Lister interface {
+	// Certificates returns one page of the issued certificates of a selection
+	// in the order of their reservation, at least one unless there are no more.
+	// fs.ErrNotExist when the serial that the page follows is unknown.
+	Certificates(ctx context.Context, selection journal.Selection) ([]journal.Record, error)
 }

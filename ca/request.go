@@ -51,6 +51,9 @@ type Request struct {
 	// made in advance; zero begins it now. NotAfter ends it earlier than the
 	// profile would; zero leaves that to the profile. In process only.
 	NotBefore, NotAfter time.Time
+	// OnlyNames leaves out the alternative names that the CSR asks for: those
+	// of the fields above are all that there are.
+	OnlyNames bool
 	// Set names certificates that belong together; at most 64 characters.
 	Set string
 	// Actor is the authenticated client.

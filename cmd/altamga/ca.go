@@ -18,6 +18,14 @@ type caCommands struct {
 	Serve    caServe          `cmd:"" help:"Serve the API: JSON over mutual TLS."`
 	Ceremony ceremonyCommands `cmd:"" help:"Carry out a key ceremony from one reviewed plan, on a machine without a network."`
 	Relint   caRelint         `cmd:"" help:"Hold every certificate of the register to the lints of today."`
+	Request  caRequest        `cmd:"" help:"Ask a running ca for a certificate."`
+	Show     caShow           `cmd:"" help:"Show a certificate, its status and its history."`
+	List     caList           `cmd:"" help:"List what was issued."`
+	Export   caExport         `cmd:"" help:"Write what was issued for auditors, as CSV or JSON."`
+	Hold     caHold           `cmd:"" help:"Put a hold on certificates."`
+	Release  caRelease        `cmd:"" help:"Lift a hold on certificates."`
+	Revoke   caRevoke         `cmd:"" help:"Revoke certificates for good."`
+	Secret   caSecret         `cmd:"" help:"Make a password for an EST account, and its hash for the configuration."`
 }
 
 type caServe struct {
@@ -61,7 +69,11 @@ func (p *process) addCA(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("configuring ca.tls: %w", err)
 	}
-	p.add("ca", c.Listen, mutual, authority.Handler(), func(s *serve.Server) {
+	mounted, err := p.addEnrolment(c, authority, peers)
+	if err != nil {
+		return err
+	}
+	p.add("ca", c.Listen, mutual, mount(authority.Handler(), mounted), func(s *serve.Server) {
 		s.LongPoll = func(r *http.Request) bool { return r.URL.Path == "/v1/journal" }
 	})
 	p.loops = append(p.loops, serve.Loop{Name: "ca expiry", Run: authority.Run})
@@ -72,7 +84,7 @@ func (p *process) addCA(ctx context.Context) error {
 }
 
 // caActions are what a client may be allowed to do.
-var caActions = []string{ca.ActionIssue, ca.ActionHold, ca.ActionRelease, ca.ActionRevoke, ca.ActionRead, ca.ActionJournal}
+var caActions = []string{ca.ActionIssue, ca.ActionHold, ca.ActionRelease, ca.ActionRevoke, ca.ActionRead, ca.ActionList, ca.ActionJournal}
 
 // allow returns the rule of who may do what over the API: what the
 // configuration does not name is forbidden.

@@ -101,13 +101,17 @@ type caConfig struct {
 	// Clients may use the API; a certificate of the right root that is not
 	// named here is not enough.
 	Clients []caClientConfig `toml:"client"`
+	// CFSSL and EST are for clients that enrol by these protocols. Default:
+	// neither is spoken.
+	CFSSL *caCFSSLConfig `toml:"cfssl"`
+	EST   *caESTConfig   `toml:"est"`
 }
 
 type caClientConfig struct {
 	// Name is the common name of the client's TLS certificate, and the actor in
 	// journal and audit log.
 	Name string `toml:"name"`
-	// Actions: issue, hold, release, revoke, read, journal.
+	// Actions: issue, hold, release, revoke, read, list, journal.
 	Actions []string `toml:"actions"`
 	// Issuers and Profiles that the client may have certificates issued by.
 	// Default: all that are configured.

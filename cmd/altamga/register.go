@@ -46,7 +46,7 @@ func (c registerCopy) Run(ctx context.Context, std streams) (err error) {
 		return explainRegister(err)
 	}
 	defer func() { err = errors.Join(err, to.Close()) }()
-	show, done := progress(std.err)
+	show, done := statusLine(std.err)
 	copied, err := register.Copy(ctx, from, to, func(table string, rows int64) { show(fmt.Sprintf("%s: %d rows", table, rows)) })
 	done()
 	if errors.Is(err, fs.ErrExist) {
@@ -71,21 +71,6 @@ func (c registerCopy) Run(ctx context.Context, std streams) (err error) {
 	}
 	fmt.Fprintf(std.out, "\nThen keep %s away from the servers: it no longer follows.\n", c.From)
 	return nil
-}
-
-// progress returns how to show what long work has come to on a terminal, and
-// how to wipe it away; on anything else both do nothing.
-func progress(w io.Writer) (show func(string), done func()) {
-	file, ok := w.(*os.File)
-	if ok {
-		info, err := file.Stat()
-		ok = err == nil && info.Mode()&os.ModeCharDevice != 0
-	}
-	if !ok {
-		return func(string) {}, func() {}
-	}
-	const line = "\r\x1b[K"
-	return func(text string) { fmt.Fprint(file, line+text) }, func() { fmt.Fprint(file, line) }
 }
 
 // openRegister opens the register of a configuration. A typing error must not

@@ -211,25 +211,17 @@ func (j *judged) judge() {
 	}
 }
 
-// progressOn returns what shows progress on a terminal, in one line that is
-// wiped at the end, and shows nothing anywhere else.
+// progressOn returns what shows how far the journal has been walked.
 func progressOn(w io.Writer) func(done, all uint64) {
-	file, ok := w.(*os.File)
-	if !ok {
-		return func(uint64, uint64) {}
-	}
-	if info, err := file.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
-		return func(uint64, uint64) {}
-	}
+	show, wipe := statusLine(w)
 	var last time.Time
 	return func(done, all uint64) {
-		if done == all {
-			fmt.Fprint(w, "\r\x1b[K")
-			return
-		}
-		if time.Since(last) > 100*time.Millisecond {
+		switch {
+		case done == all:
+			wipe()
+		case time.Since(last) > 100*time.Millisecond:
 			last = time.Now()
-			fmt.Fprintf(w, "\rjournal entry %d of %d\x1b[K", done, all)
+			show(fmt.Sprintf("journal entry %d of %d", done, all))
 		}
 	}
 }

@@ -1,0 +1,7 @@
+package est
+
+var (
+	CertsOnly     = certsOnly
+	CSRAttributes = csrAttributes
+	DecodeBase64  = decodeBase64
+)

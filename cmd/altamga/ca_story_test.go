@@ -1,0 +1,79 @@
+package main
+
+import (
+	"net"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/altamga/altamga/internal/config"
+	"github.com/altamga/altamga/internal/journal"
+)
+
+// TestEnrolmentStories runs the ca with real clients: people's commands,
+// cfssl, curl and openssl. Each story finds a centre in its folder that has an
+// issuing centre for devices beside the usual ones, and free ports.
+func TestEnrolmentStories(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/enrol",
+		Setup: func(env *testscript.Env) error {
+			p, err := loadPlan("")
+			if err != nil {
+				return err
+			}
+			p.Issuing = append(p.Issuing, planAuthority{ID: "devices", Name: "Cihazlar Mərkəzi (Nümayiş)", Key: "p256", Profiles: []string{"suite-server", "suite-client"}})
+			for name, server := range map[string]*planServer{"CA": &p.Servers.CA, "ADMIN": &p.Servers.Admin} {
+				port := freePort(t)
+				server.Listen, server.URL = config.Address("127.0.0.1:"+port), config.URL("https://127.0.0.1:"+port+"/")
+				env.Setenv(name, string(server.URL))
+			}
+			env.Setenv("PORT", freePort(t))
+			return found(t.Context(), p, filepath.Join(env.WorkDir, "centre"))
+		},
+		Condition: func(name string) (bool, error) {
+			_, err := exec.LookPath(name)
+			return err == nil, nil
+		},
+	})
+}
+
+// freePort returns a port that nobody listens on.
+func freePort(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
+}
+
+// FuzzSerials reads hostile lists of serial numbers. What is read reads the
+// same when it is written one to a line.
+func FuzzSerials(f *testing.F) {
+	f.Add("serial,issuer\n\"0a\",ehm # x\n\n# remark\nAB:CD\r\n")
+	f.Add("0x00")
+	f.Fuzz(func(t *testing.T, text string) {
+		serials, err := readSerials(strings.NewReader(text))
+		if err != nil {
+			return
+		}
+		var lines strings.Builder
+		for _, serial := range serials {
+			lines.WriteString(string(serial) + "\n")
+		}
+		again, err := readSerials(strings.NewReader(lines.String()))
+		if err != nil || len(again) != len(serials) {
+			t.Fatalf("read %v, then %v, %v", serials, again, err)
+		}
+		for i := range serials {
+			if again[i] != serials[i] || serials[i] == journal.Serial("") {
+				t.Errorf("read %v, then %v", serials, again)
+			}
+		}
+	})
+}
