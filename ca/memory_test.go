@@ -65,7 +65,6 @@ func (m *memory) Reserve(_ context.Context, intent journal.Intent) error {
 	}
 	m.order = append(m.order, intent.Serial)
 	m.records[intent.Serial] = &journal.Record{Intent: intent}
-	m.order = append(m.order, intent.Serial)
 	return nil
 }
 
