@@ -1,9 +1,12 @@
 package main
 
 import (
+	"errors"
 	"net"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -32,13 +35,33 @@ func TestEnrolmentStories(t *testing.T) {
 				env.Setenv(name, string(server.URL))
 			}
 			env.Setenv("PORT", freePort(t))
-			return found(t.Context(), p, filepath.Join(env.WorkDir, "centre"))
+			dir := filepath.Join(env.WorkDir, "centre")
+			if err := found(t.Context(), p, dir); err != nil {
+				return err
+			}
+			return letOperator(dir)
 		},
 		Condition: func(name string) (bool, error) {
 			_, err := exec.LookPath(name)
 			return err == nil, nil
 		},
 	})
+}
+
+// letOperator gives the operator of a centre every right, which `altamga init`
+// does not.
+func letOperator(dir string) error {
+	file := filepath.Join(dir, configFile)
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	operator := regexp.MustCompile(`(?s)name = "operator"\n.*?\n\n`)
+	all := "name = \"operator\"\nactions = [\"issue\", \"hold\", \"release\", \"revoke\", \"read\", \"list\", \"journal\"]\n\n"
+	if !operator.Match(text) {
+		return errors.New("the configuration has no operator")
+	}
+	return os.WriteFile(file, operator.ReplaceAllLiteral(text, []byte(all)), 0o600)
 }
 
 // freePort returns a port that nobody listens on.
