@@ -19,9 +19,11 @@
 // partner who watches that each goes on from the one before.
 //
 // An entry is on the disk before [Log.Append] returns. Where that cannot be
-// had, Append fails, and goes on failing until the log is opened anew: whoever
-// audits an action must not carry it out when Append returns an error. An entry
-// thus says that an action was about to happen. Nor are entries taken when too
+// had, Append fails: whoever audits an action must not carry it out when Append
+// returns an error. An entry thus says that an action was about to happen. A
+// full disk is tried again with the next entry; after a flush that failed, the
+// log stays failed until it is opened anew, since nobody knows what is on the
+// disk. Nor are entries taken when too
 // many of them, or too old ones, wait for a checkpoint that the key does not
 // sign. The package refuses a log that another process has open, one that its
 // group or the world may write, one whose end does not chain, and one that

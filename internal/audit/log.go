@@ -271,10 +271,15 @@ func (l *Log) put(bodies [][]byte) error {
 		err = l.write(lines)
 	}
 	l.mu.Lock()
+	if fault != nil {
+		fault = fmt.Errorf("the log cannot be signed: %w", fault)
+	} else if unwritten, ok := errors.AsType[*unwrittenError](err); ok {
+		fault = unwritten
+	}
 	switch {
 	case fault != nil:
 		// Nothing was written, so the log is as good as before: it goes on when
-		// the key signs again.
+		// the key signs again, or the disk has room.
 		l.seal.failed(fault, l)
 		return fault
 	case err != nil:
@@ -303,13 +308,31 @@ func (l *Log) flush(lines []byte) error {
 		return errors.New("the file was replaced or changed by somebody else")
 	}
 	if _, err := l.file.Write(lines); err != nil {
-		return err
+		return l.takeBack(err)
 	}
+	// After a failed flush nobody knows what is on the disk: the log stays
+	// failed.
 	if err := datasync(l.file); err != nil {
 		return err
 	}
 	l.size += int64(len(lines))
 	return nil
+}
+
+// unwrittenError says that nothing of a write is in the file, as when the disk
+// is full.
+type unwrittenError struct{ err error }
+
+func (e *unwrittenError) Error() string { return "the log cannot be written: " + e.err.Error() }
+func (e *unwrittenError) Unwrap() error { return e.err }
+
+// takeBack cuts off what a failed write has left, so that the log can go on
+// when the disk has room again.
+func (l *Log) takeBack(err error) error {
+	if fault := errors.Join(l.file.Truncate(l.size), datasync(l.file)); fault != nil {
+		return errors.Join(err, fault)
+	}
+	return &unwrittenError{err}
 }
 
 // Head returns the number of entries that are on the disk and the hash of the

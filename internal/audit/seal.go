@@ -26,7 +26,7 @@ type seal struct {
 	wanted bool
 	// timer asks for one when the interval is over.
 	timer *time.Timer
-	// fault is why the last try to seal failed.
+	// fault is why the last try to seal, or to write at all, failed.
 	fault error
 }
 
@@ -77,9 +77,10 @@ func (s *seal) commit(next *seal, l *Log) {
 	}
 }
 
-// failed remembers that the key did not sign, and tries again in a while.
+// failed remembers that the key did not sign or that the disk took nothing, and
+// tries again in a while.
 func (s *seal) failed(fault error, l *Log) {
-	s.wanted, s.fault = false, fmt.Errorf("the log cannot be signed: %w", fault)
+	s.wanted, s.fault = false, fault
 	s.disarm()
 	s.arm(l, sealRetry)
 }
