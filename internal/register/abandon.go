@@ -1,0 +1,53 @@
+package register
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+
+	"github.com/altamga/altamga/internal/journal"
+)
+
+// Abandon closes a serial that was reserved and has no certificate: from then
+// on it is revoked and cannot be completed. It is for serials that a crash left
+// behind, of which nobody can say whether the key signed.
+//
+// It returns [fs.ErrNotExist] when the serial was never reserved, and
+// [fs.ErrExist] when its certificate is there or it is abandoned already.
+func (s *SQLite) Abandon(ctx context.Context, serial journal.Serial, actor string) (journal.Entry, error) {
+	var entry journal.Entry
+	err := s.write(ctx, func(b *batch) error {
+		row, err := b.certificate(serial)
+		switch {
+		case err != nil:
+			return err
+		case row.status.State != journal.NonIssued:
+			return fmt.Errorf("it is %s: %w", row.status.State, fs.ErrExist)
+		}
+		e := journal.Entry{Kind: journal.Abandoned, Issuer: row.issuer, Serial: serial, Actor: actor}
+		if err := b.append(&e, row.id); err != nil {
+			return err
+		}
+		status, err := row.status.Apply(e)
+		if err != nil {
+			return err
+		}
+		entry = e
+		return b.setStatus(row.id, status, nil)
+	})
+	if err != nil {
+		return journal.Entry{}, fmt.Errorf("abandoning serial %s: %w", serial, err)
+	}
+	return entry, nil
+}
+
+// Tally counts all serials that were ever reserved, as of one moment.
+func (s *SQLite) Tally(ctx context.Context) (journal.Tally, error) {
+	var t journal.Tally
+	err := s.row(ctx, `SELECT ifnull(sum(certificate IS NOT NULL), 0), ifnull(sum(certificate IS NULL AND state <> ''), 0),
+		ifnull(sum(state = ''), 0) FROM certificate`, nil, &t.Issued, &t.Abandoned, &t.Unfinished)
+	if err != nil {
+		return journal.Tally{}, fmt.Errorf("counting serials: %w", err)
+	}
+	return t, nil
+}
