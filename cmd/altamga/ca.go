@@ -15,7 +15,8 @@ import (
 )
 
 type caCommands struct {
-	Serve caServe `cmd:"" help:"Serve the API: JSON over mutual TLS."`
+	Serve     caServe     `cmd:"" help:"Serve the API: JSON over mutual TLS."`
+	Reconcile caReconcile `cmd:"" help:"Account for every serial that was ever reserved, as after a crash."`
 }
 
 type caServe struct {
@@ -46,7 +47,8 @@ func (p *process) addCA(ctx context.Context) error {
 	authority, err := ca.New(ca.Config{
 		Issuers: issuers, Profiles: profiles, Register: p.register,
 		Lint: lint.Certificate, Audit: p.audit.Append, Allow: allow(c.Clients),
-		Log: p.log.With("server", "ca"), Observe: p.admin.Observer("ca"),
+		Access: access(p.register, c.PendingFor, c.Clients),
+		Log:    p.log.With("server", "ca"), Observe: p.admin.Observer("ca"),
 	})
 	if err != nil {
 		return fmt.Errorf("configuring ca: %w", err)
@@ -69,7 +71,7 @@ func (p *process) addCA(ctx context.Context) error {
 }
 
 // caActions are what a client may be allowed to do.
-var caActions = []string{ca.ActionIssue, ca.ActionHold, ca.ActionRelease, ca.ActionRevoke, ca.ActionRead, ca.ActionJournal}
+var caActions = []string{ca.ActionIssue, ca.ActionHold, ca.ActionRelease, ca.ActionRevoke, ca.ActionRead, ca.ActionJournal, ca.ActionAuthority}
 
 // allow returns the rule of who may do what over the API: what the
 // configuration does not name is forbidden.

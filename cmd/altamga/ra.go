@@ -114,7 +114,7 @@ func (a authorityOverHTTP) Issue(ctx context.Context, r ra.IssueRequest) (ra.Iss
 }
 
 func (a authorityOverHTTP) Change(ctx context.Context, r ra.ChangeRequest) (ra.Changed, error) {
-	change := ca.ChangeRequest{Owner: string(r.Owner), InvalidityDate: r.InvalidityDate, ReceivedAt: r.ReceivedAt}
+	change := ca.ChangeRequest{Owner: string(r.Owner), InvalidityDate: r.InvalidityDate, ReceivedAt: r.ReceivedAt, Persons: r.Persons}
 	act := a.client.Hold
 	switch r.Kind {
 	case journal.Released:
