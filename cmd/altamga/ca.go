@@ -53,15 +53,14 @@ func (p *process) addCA(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("configuring ca: %w", err)
 	}
-	chain, key, peers, err := p.tls(c.TLS)
+	identity, peers, err := p.tls(c.TLS)
 	if err != nil {
 		return fmt.Errorf("configuring ca.tls: %w", err)
 	}
-	mutual, err := serve.ServerTLS(chain, key, peers...)
-	if err != nil {
-		return fmt.Errorf("configuring ca.tls: %w", err)
+	if !c.TLS.External {
+		p.renews("ca", &renewal{name: "ca.tls", file: string(c.TLS.Certificate), identity: identity, issue: renewHere(authority, "ca.tls")})
 	}
-	p.add("ca", c.Listen, mutual, authority.Handler(), func(s *serve.Server) {
+	p.add("ca", c.Listen, identity.ServerTLS(peers...), authority.Handler(), func(s *serve.Server) {
 		s.LongPoll = func(r *http.Request) bool { return r.URL.Path == "/v1/journal" }
 	})
 	p.loops = append(p.loops, serve.Loop{Name: "ca expiry", Run: authority.Run})

@@ -57,6 +57,9 @@ type tlsConfig struct {
 	// Peers is the PEM file of the roots that the other end's certificate must
 	// come from.
 	Peers config.Path `toml:"peers"`
+	// External: somebody else renews the certificate. Default: the ca that
+	// issued it does, before two thirds of its life have passed.
+	External bool `toml:"external"`
 }
 
 type caConfig struct {
