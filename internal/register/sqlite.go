@@ -168,7 +168,7 @@ func (s *SQLite) Close() error {
 	s.close.Do(func() {
 		close(s.closing)
 		<-s.closed
-		err = errors.Join(s.reads.Close(), s.writer.close(), s.writes.Close())
+		err = errors.Join(s.reader.close(), s.writer.close(), s.writes.Close())
 	})
 	if err != nil {
 		return fmt.Errorf("closing register: %w", err)
