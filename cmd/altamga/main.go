@@ -28,6 +28,7 @@ type commands struct {
 	CRL     crlCommands    `cmd:"" name:"crl" help:"The CRL publisher (RFC 5280, RFC 2585)."`
 	TSA     tsaCommands    `cmd:"" name:"tsa" help:"The time-stamping authority (RFC 3161)."`
 	RA      raCommands     `cmd:"" name:"ra" help:"The registration authority and its public page."`
+	Bench   benchCommands  `cmd:"" help:"Measure a server beside the limits of this machine."`
 	Audit   auditCommands  `cmd:"" help:"The audit log."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }

@@ -44,8 +44,8 @@ func (s *SQLite) Abandon(ctx context.Context, serial journal.Serial, actor strin
 // Tally counts all serials that were ever reserved, as of one moment.
 func (s *SQLite) Tally(ctx context.Context) (journal.Tally, error) {
 	var t journal.Tally
-	err := s.row(ctx, `SELECT ifnull(sum(certificate IS NOT NULL), 0), ifnull(sum(certificate IS NULL AND state <> ''), 0),
-		ifnull(sum(state = ''), 0) FROM certificate`, nil, &t.Issued, &t.Abandoned, &t.Unfinished)
+	err := s.row(ctx, `SELECT count(*) FILTER (WHERE certificate IS NOT NULL), count(*) FILTER (WHERE certificate IS NULL AND state <> ''),
+		count(*) FILTER (WHERE state = '') FROM certificate`, nil, &t.Issued, &t.Abandoned, &t.Unfinished)
 	if err != nil {
 		return journal.Tally{}, fmt.Errorf("counting serials: %w", err)
 	}
