@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto"
+	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
 	"errors"
@@ -95,8 +96,9 @@ type issuer struct {
 	name      []byte // the encoded issuer Name; nil while Certificate is
 	keyID     []byte
 	keyHash   [32]byte
-	// lintKey makes signatures of the same algorithm that prove nothing.
-	lintKey func() (crypto.Signer, error)
+	// lintSignature is a signature of the same algorithm, by a throw-away key,
+	// that proves nothing.
+	lintSignature func() ([]byte, error)
 	// began is set when the self-signed certificate is being issued.
 	began atomic.Bool
 }
@@ -184,7 +186,13 @@ func newIssuer(given Issuer, profiles *Profiles) (*issuer, error) {
 		return nil, err
 	}
 	i := &issuer{Issuer: given, algorithm: algorithm, keyID: keyID, keyHash: sha256.Sum256(spki)}
-	i.lintKey = sync.OnceValues(func() (crypto.Signer, error) { return keyLike(given.Key.Public()) })
+	i.lintSignature = sync.OnceValues(func() ([]byte, error) {
+		key, err := keyLike(given.Key.Public())
+		if err != nil {
+			return nil, err
+		}
+		return pki.Sign(rand.Reader, key, []byte("lint"))
+	})
 	if c := given.Certificate; c != nil {
 		if err := pki.CheckKeyPair(c, given.Key); err != nil {
 			return nil, err

@@ -107,11 +107,12 @@ func ownCPU() time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// benchReport is the table that a measurement prints, one line to a figure, as a
-// ratio to the first line of limits.
+// benchReport is the table that a measurement prints, one line to a figure, with
+// its ratios to base: of the rate by the clock, and of the processor time, which
+// other work on the machine disturbs less.
 type benchReport struct {
 	out  *tabwriter.Writer
-	base float64
+	base measured
 }
 
 func newBenchReport(w io.Writer) *benchReport {
@@ -119,21 +120,24 @@ func newBenchReport(w io.Writer) *benchReport {
 }
 
 func (r *benchReport) heading(name, ratio string) {
-	fmt.Fprintf(r.out, "\n%s\tper s\tCPU µs\tp50 ms\tp99 ms\t%s\t\n", name, ratio)
+	fmt.Fprintf(r.out, "\n%s\tper s\tCPU µs\tp50 ms\tp99 ms\t%s\tby CPU\t\n", name, ratio)
 }
 
 func (r *benchReport) line(name string, m measured) {
-	cpu, p50, p99, ratio := "-", "-", "-", "-"
-	if each := m.each(); each >= 0 {
+	cpu, p50, p99, ratio, byCPU := "-", "-", "-", "-", "-"
+	if each := m.each(); each > 0 {
 		cpu = fmt.Sprintf("%.0f", float64(each)/float64(time.Microsecond))
+		if base := r.base.each(); base > 0 {
+			byCPU = fmt.Sprintf("%.3f", float64(base)/float64(each))
+		}
 	}
 	if len(m.latencies) > 0 && m.percentile(50) >= 100*time.Microsecond {
 		p50, p99 = milliseconds(m.percentile(50)), milliseconds(m.percentile(99))
 	}
-	if r.base > 0 {
-		ratio = fmt.Sprintf("%.3f", m.perSecond()/r.base)
+	if r.base.n > 0 {
+		ratio = fmt.Sprintf("%.3f", m.perSecond()/r.base.perSecond())
 	}
-	fmt.Fprintf(r.out, "%s\t%.0f\t%s\t%s\t%s\t%s\t\n", name, m.perSecond(), cpu, p50, p99, ratio)
+	fmt.Fprintf(r.out, "%s\t%.0f\t%s\t%s\t%s\t%s\t%s\t\n", name, m.perSecond(), cpu, p50, p99, ratio, byCPU)
 }
 
 func milliseconds(d time.Duration) string {
