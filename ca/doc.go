@@ -11,6 +11,8 @@
 // The life of a request:
 //
 //	http.go      authenticate the client, read the JSON, answer repeats
+//	access.go    who needs a second person, whose certificate still stands (limit.go)
+//	pending.go   what waits for the second person; carry.go does it
 //	request.go   check the certification request and its key (key.go)
 //	profile.go   find the profile; rules.go checked it when it was loaded
 //	subject.go   build the subject; san.go the alternative names
@@ -18,6 +20,8 @@
 //	prepare.go   sign with a throw-away key, lint, make the intent durable
 //	issue.go     redeem the token: audit, sign, verify, compare, record
 //	change.go    hold, release, revoke: a journal entry each
+//	renew.go     the successor of one of the suite's own TLS certificates
+//	reconcile.go account for every serial after a crash
 //
 // The standards are RFC 5280 and ETSI EN 319 412; each rule is cited above the
 // line that enforces it.

@@ -219,16 +219,18 @@ func (a *Authority) subjectKey(request *Request, profile *Profile, by *issuer, r
 	return public, requested
 }
 
-// lint signs the to-be-signed bytes with a throw-away key of the issuer's
-// kind and judges what comes out.
+// lint puts the signature of a throw-away key of the issuer's kind to the
+// to-be-signed bytes and judges what comes out. One such signature serves all
+// certificates: lints look at its form, and that it fits no certificate is what
+// makes it safe.
 func (a *Authority) lint(tbs []byte, by *issuer, profile *Profile) (*x509.Certificate, error) {
-	key, err := by.lintKey()
+	signature, err := by.lintSignature()
 	if err != nil {
-		return nil, fmt.Errorf("making throw-away key: %w", err)
+		return nil, fmt.Errorf("making throw-away signature: %w", err)
 	}
-	certificate, err := sign(tbs, key, by.algorithm)
+	certificate, err := assemble(tbs, by.algorithm, signature)
 	if err != nil {
-		return nil, fmt.Errorf("signing with throw-away key: %w", err)
+		return nil, fmt.Errorf("assembling certificate to lint: %w", err)
 	}
 	if err := profile.inspect(certificate, by); err != nil {
 		return nil, fmt.Errorf("inspecting certificate: %w", err)
@@ -247,6 +249,11 @@ func sign(tbs []byte, key crypto.Signer, algorithm pki.Algorithm) (*x509.Certifi
 	if err != nil {
 		return nil, err
 	}
+	return assemble(tbs, algorithm, signature)
+}
+
+// assemble makes a certificate of its three parts and parses it.
+func assemble(tbs []byte, algorithm pki.Algorithm, signature []byte) (*x509.Certificate, error) {
 	b := cryptobyte.NewBuilder(make([]byte, 0, len(tbs)+len(signature)+64))
 	pki.AddSigned(b, tbs, algorithm, signature)
 	raw, err := b.Bytes()
