@@ -171,6 +171,8 @@ func TestTwoPersons(t *testing.T) {
 		for client, name := range map[*ca.Client]string{kamran: "kamran", aynur: "aynur"} {
 			_, err := aynur.Hold(ctx, serial, centreHold, "")
 			p := asked(t, err)
+			_, err = client.Refuse(ctx, p.ID, "not\x00this one")
+			asProblem(t, err, http.StatusBadRequest, "invalid_request")
 			refused, err := client.Refuse(ctx, p.ID, "not this one")
 			if err != nil || refused.State != journal.Refused || refused.DecidedBy != name || refused.Outcome != "not this one" {
 				t.Errorf("refused by %s: %+v, %v", name, refused, err)

@@ -2,6 +2,7 @@ package ca
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/altamga/altamga/internal/journal"
 	"github.com/altamga/altamga/internal/problem"
@@ -79,6 +80,9 @@ func (a *Authority) postRefuse(w http.ResponseWriter, r *http.Request, actor str
 	}
 	if len(body.Reason) > 500 {
 		return problem.Invalid(problem.Field{Field: "reason", Detail: "is longer than 500 octets"})
+	}
+	if strings.ContainsRune(body.Reason, 0) {
+		return problem.Invalid(problem.Field{Field: "reason", Detail: "holds the character U+0000"})
 	}
 	if _, details := ticket(r, actor, raw); details != nil {
 		return details

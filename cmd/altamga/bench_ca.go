@@ -23,7 +23,7 @@ import (
 type benchCA struct {
 	Clients []int         `help:"How many clients ask at once, one measurement for each." default:"1,16,64"`
 	For     time.Duration `help:"How long each measurement takes." default:"3s"`
-	Centre  []string      `help:"The folder of a further centre to measure, made by init for this, whose configuration names the store and the keys: PostgreSQL, a token. Its register is filled with certificates. May be repeated." type:"existingdir" placeholder:"DIR"`
+	Centre  []string      `help:"The folder of a further centre to measure, made by init for this from the plan of a demonstration, whose configuration names the store and the keys: PostgreSQL, a token. Its register is filled with certificates. May be repeated." type:"existingdir" placeholder:"DIR"`
 }
 
 // AfterApply checks the flags.

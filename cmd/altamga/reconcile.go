@@ -136,6 +136,9 @@ func keyWasAsked(logs []string, unfinished []journal.Intent) (map[journal.Serial
 	return asked, nil
 }
 
+// scanAsked passes over all lines but entries of that action, checkpoints among
+// them. It asks for no signature: a further log may be of another host, whose
+// key is not at hand, and no serial's fate hangs on what a log says.
 func scanAsked(name string, open, asked map[journal.Serial]bool) error {
 	file, err := os.Open(name)
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 // Propose records a request that waits for a second person. [fs.ErrExist] means
 // that there is one of that ID.
 func (r *Register) Propose(ctx context.Context, p journal.Pending) error {
-	if p.ID == "" || p.State != journal.Open || p.RequestedBy == "" || p.Requester == "" {
-		return errors.New("recording pending request: id, client and person must be there, and it must be open")
+	if p.ID == "" || p.State != journal.Open || p.RequestedBy == "" || p.Requester == "" || p.RequestedAt.IsZero() || p.ExpiresAt.IsZero() {
+		return errors.New("recording pending request: id, client, person and times must be there, and it must be open")
 	}
 	err := checkTexts("id", p.ID, "action", p.Action, "serial", string(p.Serial), "client", p.RequestedBy, "person", p.Requester)
 	if err == nil {

@@ -90,6 +90,15 @@ func testPendingPersons(t *testing.T, s Store) {
 			}
 		}
 	}
+	for what, spoil := range map[string]func(*journal.Pending){
+		"unknown state": func(p *journal.Pending) { p.State = "gone" }, "text that no store can keep": func(p *journal.Pending) { p.Outcome = "a\x00" },
+	} {
+		next := decided(p, journal.Refused)
+		spoil(&next)
+		if err := s.Decide(ctx, journal.Open, next); err == nil || errors.Is(err, fs.ErrExist) {
+			t.Errorf("%s: error %v", what, err)
+		}
+	}
 	// To take one's own request back needs nobody else.
 	next := decided(p, journal.Refused)
 	next.DecidedBy, next.Decider = p.RequestedBy, p.Requester
@@ -98,7 +107,8 @@ func testPendingPersons(t *testing.T, s Store) {
 	}
 	for what, spoil := range map[string]func(*journal.Pending){
 		"id": func(p *journal.Pending) { p.ID = "" }, "client": func(p *journal.Pending) { p.RequestedBy = "" },
-		"person": func(p *journal.Pending) { p.Requester = "" }, "open state": func(p *journal.Pending) { p.State = journal.Confirmed },
+		"person": func(p *journal.Pending) { p.Requester = "" }, "end": func(p *journal.Pending) { p.ExpiresAt = time.Time{} },
+		"text that a store can keep": func(p *journal.Pending) { p.Action = "a\x00" }, "open state": func(p *journal.Pending) { p.State = journal.Confirmed },
 	} {
 		bad := pending("b")
 		spoil(&bad)
