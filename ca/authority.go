@@ -39,6 +39,8 @@ type Config struct {
 	// nil allows every authenticated client everything. Action is one of the
 	// Action constants; issuer and profile are empty where they do not apply.
 	Allow func(actor, action, issuer, profile string) bool
+	// Access asks for second persons and moderates clients.
+	Access Access
 	// Actor names the client of an HTTP request, "" for a stranger. nil takes
 	// the common name of the verified TLS client certificate.
 	Actor func(*http.Request) string
@@ -83,6 +85,11 @@ type Authority struct {
 	// chainKeys are the keys of the authorities above the issuers.
 	chainKeys map[[32]byte]bool
 	inFlight  sync.Map // idempotency keys being worked on, see idempotency.go
+	limiter   limiter
+	standings struct { // of client certificates by their SHA-256 hash, see access.go
+		sync.Mutex
+		of map[[32]byte]standing
+	}
 }
 
 // issuer is an Issuer with what every certificate of it shares.
@@ -135,7 +142,9 @@ func New(config Config) (*Authority, error) {
 	if config.ExpireEvery <= 0 {
 		config.ExpireEvery = time.Minute
 	}
+	config.Access.setDefaults()
 	a := &Authority{config: config, issuers: map[string]*issuer{}, chainKeys: map[[32]byte]bool{}}
+	a.limiter.buckets, a.standings.of = map[string]bucket{}, map[[32]byte]standing{}
 	keys := map[[32]byte]string{}
 	for _, given := range config.Issuers {
 		built, err := newIssuer(given, config.Profiles)
@@ -267,8 +276,8 @@ func (i *issuer) above() []*x509.Certificate {
 
 func selfIssued(c *x509.Certificate) bool { return bytes.Equal(c.RawSubject, c.RawIssuer) }
 
-// Run writes Expired entries for certificates whose time is over, until ctx
-// ends. A register that does not answer is tried again at the next turn.
+// Run writes Expired entries for certificates whose time is over, and tends the
+// requests that wait for a second person, until ctx ends. A register that does not answer is tried again at the next turn.
 func (a *Authority) Run(ctx context.Context) error {
 	ticker := time.NewTicker(a.config.ExpireEvery)
 	defer ticker.Stop()
@@ -282,6 +291,7 @@ func (a *Authority) Run(ctx context.Context) error {
 				break
 			}
 		}
+		a.tendPending(ctx)
 		select {
 		case <-ctx.Done():
 			return nil

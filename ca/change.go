@@ -15,16 +15,31 @@ const tolerance = time.Minute
 // it with the status that it leads to. The caller sets Kind, Serial and Actor;
 // Owner for holds and releases; Reason and InvalidityDate for revocations;
 // ReceivedAt if it knows it. What the certificate's status does not allow is a
-// [*journal.TransitionError], an unknown certificate fs.ErrNotExist.
+// [*journal.TransitionError], an unknown certificate fs.ErrNotExist, and what
+// takes two persons [ErrTwoPersons].
 func (a *Authority) Change(ctx context.Context, entry journal.Entry, ticket *journal.Ticket) (journal.Entry, journal.Status, error) {
+	if a.takesTwo(entry) {
+		return journal.Entry{}, journal.Status{}, ErrTwoPersons
+	}
+	return a.change(ctx, entry, ticket, nil)
+}
+
+// change is Change after persons have agreed to it; none is for changes that
+// take one.
+func (a *Authority) change(ctx context.Context, entry journal.Entry, ticket *journal.Ticket, persons []string) (journal.Entry, journal.Status, error) {
 	began := time.Now()
 	if err := checkChange(entry, began); err != nil {
 		a.config.Observe("refused", time.Since(began))
 		return journal.Entry{}, journal.Status{}, err
 	}
-	if err := a.config.Audit(ctx, "ca.change",
+	attrs := []slog.Attr{
 		slog.String("actor", entry.Actor), slog.String("serial", string(entry.Serial)), slog.String("kind", string(entry.Kind)),
-		slog.String("owner", string(entry.Owner)), slog.String("reason", entry.Reason.String())); err != nil {
+		slog.String("owner", string(entry.Owner)), slog.String("reason", entry.Reason.String()),
+	}
+	if len(persons) > 0 {
+		attrs = append(attrs, slog.Any("persons", persons))
+	}
+	if err := a.config.Audit(ctx, "ca.change", attrs...); err != nil {
 		return journal.Entry{}, journal.Status{}, &AuditError{err}
 	}
 	changed, status, err := a.config.Register.Change(ctx, entry, ticket)

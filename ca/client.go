@@ -152,7 +152,7 @@ func (c *Client) do(ctx context.Context, method, path, key string, body []byte) 
 	if key != "" {
 		request.Header.Set("Idempotency-Key", key)
 	}
-	response, err := c.http.Do(request)
+	response, err := c.patiently(request, body)
 	if err != nil {
 		return nil, fmt.Errorf("asking authority: %w", err)
 	}
@@ -163,6 +163,9 @@ func (c *Client) do(ctx context.Context, method, path, key string, body []byte) 
 	}
 	if len(answer) > maxAnswer {
 		return nil, fmt.Errorf("reading answer of authority: it is larger than %d octets", maxAnswer)
+	}
+	if response.StatusCode == http.StatusAccepted {
+		return nil, waitsFor(answer)
 	}
 	if response.StatusCode/100 == 2 {
 		return answer, nil

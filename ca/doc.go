@@ -11,6 +11,8 @@
 // The life of a request:
 //
 //	http.go      authenticate the client, read the JSON, answer repeats
+//	access.go    who needs a second person, whose certificate still stands (limit.go)
+//	pending.go   what waits for the second person; carry.go does it
 //	request.go   check the certification request and its key (key.go)
 //	profile.go   find the profile; rules.go and holder.go checked it when it was loaded
 //	subject.go   build the subject; san.go the alternative names; cross.go another authority's
@@ -19,6 +21,8 @@
 //	issue.go     redeem the token: audit, sign, verify, compare, record; set.go for several at once
 //	resume.go    go on with an intent whose process ended
 //	change.go    hold, release, revoke: a journal entry each
+//	renew.go     the successor of one of the suite's own TLS certificates
+//	reconcile.go account for every serial after a crash
 //
 // Clients of other protocols (ca/cfssl, ca/est) come in by wish.go, what their
 // request asks for; grant.go, what they may have of it; and renewal.go.

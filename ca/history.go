@@ -75,10 +75,13 @@ func (a *Authority) checkKeyHistory(ctx context.Context, use keyUse, r *refusal)
 // conflict says why a key cannot be certified when record is there, or nothing.
 // later means that record was reserved after the use itself.
 func (use *keyUse) conflict(profiles *Profiles, record journal.Record, later bool) (code, field, detail string) {
-	if record.Status.State == journal.Gone {
+	abandoned := record.Certificate == nil && record.Status.State == journal.Gone
+	if record.Status.State == journal.Gone && !abandoned {
 		return CodeRevokedKey, "csr", "holds the key of a revoked certificate"
 	}
-	if later || record.Certificate == nil && time.Since(record.At) > reservationLife {
+	// An abandoned serial says nothing against the key: whoever lost his
+	// certificate to a crash asks with it again.
+	if later || abandoned || record.Certificate == nil && time.Since(record.At) > reservationLife {
 		return "", "", ""
 	}
 	if use.profile.SelfSigned {

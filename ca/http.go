@@ -23,6 +23,9 @@ const (
 	ActionRevoke  = "revoke"
 	ActionRead    = "read"    // GET /v1/certificates/{serial} and /v1/issuers
 	ActionJournal = "journal" // GET /v1/journal
+	// ActionAuthority asks for the certificate of an authority or for a change
+	// of its status, or confirms that: always two persons.
+	ActionAuthority = "authority"
 )
 
 // maxBody bounds a request body in octets.
@@ -48,6 +51,8 @@ func (a *Authority) Handler() http.Handler {
 	mux.Handle("/v1/certificates/{serial}/release", a.route(routes{http.MethodPost: a.postChange(ActionRelease, journal.Released)}))
 	mux.Handle("/v1/certificates/{serial}/revoke", a.route(routes{http.MethodPost: a.postChange(ActionRevoke, journal.Revoked)}))
 	mux.Handle("/v1/journal", a.route(routes{http.MethodGet: a.getJournal}))
+	mux.Handle("/v1/renew", a.route(routes{http.MethodPost: a.postRenew}))
+	a.handlePending(mux)
 	mux.Handle("/v1/issuers", a.route(routes{http.MethodGet: a.getIssuers}))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		problem.New(http.StatusNotFound, "not_found", "there is nothing at this path").Write(w)
@@ -87,7 +92,10 @@ func (a *Authority) route(methods routes) http.Handler {
 			problem.New(http.StatusUnauthorized, "client_certificate_required", "this interface asks for a TLS client certificate with a common name").Write(w)
 			return
 		}
-		err := a.checkClient(r)
+		err := a.moderate(w, actor)
+		if err == nil {
+			err = a.checkClient(r.Context(), r)
+		}
 		if err == nil {
 			err = serve(w, r, actor)
 		}
@@ -95,19 +103,6 @@ func (a *Authority) route(methods routes) http.Handler {
 			a.answer(w, r, err)
 		}
 	})
-}
-
-// checkClient refuses a client whose TLS certificate was held or revoked. TLS
-// itself asks nobody for its status.
-func (a *Authority) checkClient(r *http.Request) error {
-	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
-		return nil
-	}
-	stands, err := a.stands(r.Context(), r.TLS.PeerCertificates[0])
-	if err == nil && !stands {
-		err = problem.New(http.StatusForbidden, "client_certificate_revoked", "the TLS client certificate is held or revoked")
-	}
-	return err
 }
 
 // answer is the one table from errors to answers.
@@ -125,6 +120,10 @@ func (a *Authority) answer(w http.ResponseWriter, r *http.Request, err error) {
 		}
 		details.Code = refused.Code
 		details.Write(w)
+		return
+	}
+	if errors.Is(err, ErrTwoPersons) {
+		problem.New(http.StatusForbidden, "two_persons_required", "the centre's own changes take two persons: ask for it over /v1/certificates and have it confirmed").Write(w)
 		return
 	}
 	if transition, ok := errors.AsType[*journal.TransitionError](err); ok && transition.From.State != journal.NonIssued {
@@ -176,20 +175,25 @@ func (a *Authority) permit(actor, action, issuer, profile string) error {
 
 // permitChange asks whether actor may change this certificate: who may have
 // certificates of a profile issued is not thereby allowed to revoke others. The
-// certificates of authorities are nobody's to change over HTTP.
-func (a *Authority) permitChange(r *http.Request, actor, action string, serial journal.Serial) error {
-	record, err := a.config.Register.Record(r.Context(), serial)
+// certificate of an authority, twice, is changed by two persons who may act for
+// authorities, and by nobody where the second is not asked for.
+func (a *Authority) permitChange(ctx context.Context, actor, action string, serial journal.Serial) (twice bool, err error) {
+	record, err := a.config.Register.Record(ctx, serial)
 	if errors.Is(err, fs.ErrNotExist) {
 		// What is wrong with the request is said first.
-		return a.permit(actor, action, "", "")
+		return false, a.permit(actor, action, "", "")
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
-	if profile, ok := a.config.Profiles.Lookup(record.Profile); !ok || profile.CA {
-		return problem.New(http.StatusForbidden, "authority_certificate", "the certificate of an authority is not changed over this interface")
+	profile, ok := a.config.Profiles.Lookup(record.Profile)
+	if ok && !profile.CA {
+		return false, a.permit(actor, action, record.Issuer, record.Profile)
 	}
-	return a.permit(actor, action, record.Issuer, record.Profile)
+	if !a.isAuthority(record.Profile) {
+		return false, problem.New(http.StatusForbidden, "authority_certificate", "the certificate of an authority is not changed over this interface")
+	}
+	return true, a.permit(actor, ActionAuthority, record.Issuer, record.Profile)
 }
 
 func (a *Authority) postCertificate(w http.ResponseWriter, r *http.Request, actor string) error {
@@ -198,7 +202,11 @@ func (a *Authority) postCertificate(w http.ResponseWriter, r *http.Request, acto
 	if details != nil {
 		return details
 	}
-	if err := a.permit(actor, ActionIssue, body.Issuer, body.Profile); err != nil {
+	action := ActionIssue
+	if a.isAuthority(body.Profile) {
+		action = ActionAuthority
+	}
+	if err := a.permit(actor, action, body.Issuer, body.Profile); err != nil {
 		return err
 	}
 	ticket, details := ticket(r, actor, raw)
@@ -211,13 +219,16 @@ func (a *Authority) postCertificate(w http.ResponseWriter, r *http.Request, acto
 		return nil
 	}
 	replay := func(entry journal.Entry) error {
-		again, err := a.recorded(r.Context(), entry)
+		again, err := a.issuedBefore(r.Context(), entry)
 		if err != nil {
 			return err
 		}
 		return answer(again)
 	}
 	return a.once(w, r, ticket, replay, func() error {
+		if action == ActionAuthority {
+			return a.takeAuthority(w, r, &body, raw, actor, ticket)
+		}
 		request, err := a.requestOf(&body)
 		if err != nil {
 			return err
@@ -235,6 +246,13 @@ func (a *Authority) postCertificate(w http.ResponseWriter, r *http.Request, acto
 	})
 }
 
+// isAuthority reports whether the profile makes an authority for which clients
+// may ask. Without somebody to confirm, and for self-signed ones, they may not.
+func (a *Authority) isAuthority(profile string) bool {
+	p, ok := a.config.Profiles.Lookup(profile)
+	return ok && p.CA && !p.SelfSigned && a.config.Access.Pending != nil
+}
+
 // answer is what the HTTP interface says of an issued certificate.
 func (i *Issued) answer() IssueAnswer {
 	return IssueAnswer{
@@ -243,8 +261,8 @@ func (i *Issued) answer() IssueAnswer {
 	}
 }
 
-// recorded says the same of the certificate of an Issued entry in the journal.
-func (a *Authority) recorded(ctx context.Context, entry journal.Entry) (IssueAnswer, error) {
+// issuedBefore says the same of the certificate of an Issued entry in the journal.
+func (a *Authority) issuedBefore(ctx context.Context, entry journal.Entry) (IssueAnswer, error) {
 	record, err := a.config.Register.Record(ctx, entry.Serial)
 	if err != nil {
 		return IssueAnswer{}, err
@@ -262,7 +280,7 @@ func (a *Authority) recorded(ctx context.Context, entry journal.Entry) (IssueAns
 // requestOf reads what only the HTTP form of a request can get wrong.
 func (a *Authority) requestOf(body *IssueRequest) (*Request, error) {
 	var r refusal
-	if profile, ok := a.config.Profiles.Lookup(body.Profile); ok && profile.CA {
+	if profile, ok := a.config.Profiles.Lookup(body.Profile); ok && profile.CA && !a.isAuthority(body.Profile) {
 		r.add(CodeUnknownProfile, "profile", "certificates of authorities are not issued over HTTP", "")
 	}
 	request := &Request{
@@ -327,7 +345,8 @@ func (a *Authority) postChange(action string, kind journal.Kind) endpoint {
 		if err != nil {
 			return err
 		}
-		if err := a.permitChange(r, actor, action, serial); err != nil {
+		twice, err := a.permitChange(r.Context(), actor, action, serial)
+		if err != nil {
 			return err
 		}
 		var body ChangeRequest
@@ -340,19 +359,9 @@ func (a *Authority) postChange(action string, kind journal.Kind) endpoint {
 			return details
 		}
 		replay := func(entry journal.Entry) error {
-			// The status as it was right after the entry, whatever came later.
-			history, err := a.config.Register.History(r.Context(), entry.Serial)
+			status, err := a.statusAfter(r.Context(), entry)
 			if err != nil {
 				return err
-			}
-			var status journal.Status
-			for _, e := range history {
-				if e.Position > entry.Position {
-					break
-				}
-				if status, err = status.Apply(e); err != nil {
-					return fmt.Errorf("folding history: %w", err)
-				}
 			}
 			problem.WriteJSON(w, http.StatusOK, ChangeAnswer{Status: status, Entry: entry})
 			return nil
@@ -362,7 +371,13 @@ func (a *Authority) postChange(action string, kind journal.Kind) endpoint {
 			if err != nil {
 				return err
 			}
-			changed, status, err := a.Change(r.Context(), entry, ticket)
+			if err := a.checkPersons(entry, body.Persons); err != nil {
+				return err
+			}
+			if twice || a.takesTwo(entry) {
+				return a.takeChange(w, r, action, entry, body, raw, ticket)
+			}
+			changed, status, err := a.change(r.Context(), entry, ticket, body.Persons)
 			if err != nil {
 				return err
 			}
@@ -370,6 +385,22 @@ func (a *Authority) postChange(action string, kind journal.Kind) endpoint {
 			return nil
 		})
 	}
+}
+
+// statusAfter is the status as it was right after the entry, whatever came
+// later.
+func (a *Authority) statusAfter(ctx context.Context, entry journal.Entry) (journal.Status, error) {
+	history, err := a.config.Register.History(ctx, entry.Serial)
+	var status journal.Status
+	for _, e := range history {
+		if err != nil || e.Position > entry.Position {
+			break
+		}
+		if status, err = status.Apply(e); err != nil {
+			err = fmt.Errorf("folding history: %w", err)
+		}
+	}
+	return status, err
 }
 
 func entryOf(kind journal.Kind, serial journal.Serial, actor string, body *ChangeRequest) (journal.Entry, error) {

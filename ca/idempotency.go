@@ -1,6 +1,7 @@
 package ca
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -47,7 +48,7 @@ func (a *Authority) once(w http.ResponseWriter, r *http.Request, t *journal.Tick
 	if t == nil {
 		return do()
 	}
-	release, err := a.claim(r, t)
+	release, err := a.claim(r.Context(), t)
 	if err != nil {
 		return err
 	}
@@ -65,7 +66,28 @@ func (a *Authority) once(w http.ResponseWriter, r *http.Request, t *journal.Tick
 	return err
 }
 
-func (a *Authority) claim(r *http.Request, t *journal.Ticket) (release func(), err error) {
+var errTicketConflict = problem.New(http.StatusConflict, "idempotency_conflict", "this Idempotency-Key was used for another request")
+
+// replayPending answers for a ticket that led to a request that waits, or
+// waited, for a second person.
+func (a *Authority) replayPending(w http.ResponseWriter, r *http.Request, t *journal.Ticket) (bool, error) {
+	if a.config.Access.Pending == nil {
+		return false, nil
+	}
+	p, err := a.config.Access.Pending.Pending(r.Context(), pendingID(t))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case err != nil:
+		return false, err
+	case p.Hash != t.Request:
+		return false, errTicketConflict
+	}
+	w.Header().Set("Idempotent-Replayed", "true")
+	return true, answerPending(w, p)
+}
+
+func (a *Authority) claim(ctx context.Context, t *journal.Ticket) (release func(), err error) {
 	key := inFlightKey{t.Actor, t.Key}
 	mine := make(chan struct{})
 	timeout := time.NewTimer(inFlightWait)
@@ -79,8 +101,8 @@ func (a *Authority) claim(r *http.Request, t *journal.Ticket) (release func(), e
 		case <-other.(chan struct{}):
 		case <-timeout.C:
 			return nil, problem.New(http.StatusConflict, "idempotency_in_flight", "a request with this Idempotency-Key is still being worked on")
-		case <-r.Context().Done():
-			return nil, r.Context().Err()
+		case <-ctx.Done():
+			return nil, ctx.Err()
 		}
 	}
 }
@@ -89,11 +111,11 @@ func (a *Authority) replay(w http.ResponseWriter, r *http.Request, t *journal.Ti
 	used, entry, err := a.config.Register.Redeemed(r.Context(), t.Actor, t.Key)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return false, nil
+		return a.replayPending(w, r, t)
 	case err != nil:
 		return false, err
 	case used.Request != t.Request:
-		return false, problem.New(http.StatusConflict, "idempotency_conflict", "this Idempotency-Key was used for another request")
+		return false, errTicketConflict
 	}
 	w.Header().Set("Idempotent-Replayed", "true")
 	a.config.Observe("replayed", 0)

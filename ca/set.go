@@ -184,7 +184,7 @@ func (a *Authority) postSet(w http.ResponseWriter, r *http.Request, actor string
 		}
 		certificates := make([]IssueAnswer, len(entries))
 		for i, entry := range entries {
-			if certificates[i], err = a.recorded(r.Context(), entry); err != nil {
+			if certificates[i], err = a.issuedBefore(r.Context(), entry); err != nil {
 				return err
 			}
 		}

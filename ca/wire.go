@@ -52,6 +52,9 @@ type ChangeRequest struct {
 	InvalidityDate time.Time `json:"invalidity_date,omitzero"`
 	// ReceivedAt is when the request reached the centre; zero is now.
 	ReceivedAt time.Time `json:"received_at,omitzero"`
+	// Persons are those who agreed to the change, by their short names, where
+	// the client vouches for that; see [Access.Vouches].
+	Persons []string `json:"persons,omitempty"`
 }
 
 // ChangeAnswer is the answer to it, 200.

@@ -56,7 +56,10 @@ type ChangeRequest struct {
 	Reason         journal.Reason
 	InvalidityDate time.Time
 	// ReceivedAt is when the request reached the centre.
-	ReceivedAt     time.Time
+	ReceivedAt time.Time
+	// Persons are the staff who asked for the change and, where that takes
+	// another, confirmed it, by their short names.
+	Persons        []string
 	IdempotencyKey string
 }
 

@@ -280,8 +280,13 @@ func (o *Office) scope(ctx context.Context, s *StatusRequest) ([]journal.Serial,
 func (o *Office) askChange(ctx context.Context, s *StatusRequest, serial journal.Serial) (Changed, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.AuthorityTimeout)
 	defer cancel()
+	persons := []string{s.RequestedBy}
+	if s.ConfirmedBy != "" {
+		persons = append(persons, s.ConfirmedBy)
+	}
 	return o.Authority.Change(ctx, ChangeRequest{
-		Serial: serial, Kind: kindOf(s.Action), Owner: s.Owner, Reason: s.Reason, InvalidityDate: s.InvalidityDate,
+		Persons: persons,
+		Serial:  serial, Kind: kindOf(s.Action), Owner: s.Owner, Reason: s.Reason, InvalidityDate: s.InvalidityDate,
 		ReceivedAt: s.ReceivedAt, IdempotencyKey: s.ID + "/" + string(serial),
 	})
 }

@@ -134,6 +134,11 @@ func (a *authority) Change(ctx context.Context, request ra.ChangeRequest) (ra.Ch
 	if !ok {
 		return ra.Changed{}, fmt.Errorf("asking: %w", problem.New(404, "unknown_certificate", "no such certificate"))
 	}
+	// The rule of a real authority for a client that vouches for its staff.
+	persons := slices.Compact(slices.Sorted(slices.Values(request.Persons)))
+	if request.Owner == journal.Centre && (len(persons) == 0 || slices.Contains(persons, "") || request.Kind != journal.Held && len(persons) < 2) {
+		return ra.Changed{}, problem.Invalid(problem.Field{Field: "persons", Detail: "names one person where two must agree"})
+	}
 	entry := journal.Entry{Position: a.position + 1, Kind: request.Kind, Serial: request.Serial, Owner: request.Owner, Reason: request.Reason,
 		ReceivedAt: request.ReceivedAt, EffectiveAt: time.Now().UTC(), InvalidityDate: request.InvalidityDate}
 	status, err := c.Status.Apply(entry)

@@ -79,7 +79,9 @@ func (o *Office) revokeVoid(ctx context.Context, who *Person, id string) (*Appli
 }
 
 // revokeOne asks the authority to revoke a void certificate. The question is
-// the same however often it is asked.
+// the same however often it is asked. The two persons that a revocation by the
+// centre takes are those who verified and approved the application: what they
+// agreed to is that nobody gets anything else.
 func (o *Office) revokeOne(ctx context.Context, who *Person, a *Application, v *Void) error {
 	if err := o.audit(ctx, who, "application.revoke_void", a.ID, slog.String("serial", string(v.Serial))); err != nil {
 		return err
@@ -88,7 +90,7 @@ func (o *Office) revokeOne(ctx context.Context, who *Person, a *Application, v *
 	defer cancel()
 	_, err := o.Authority.Change(asked, ChangeRequest{
 		Serial: v.Serial, Kind: journal.Revoked, Owner: journal.Centre, Reason: journal.CessationOfOperation,
-		ReceivedAt: v.At, IdempotencyKey: a.ID + "/void/" + string(v.Serial),
+		ReceivedAt: v.At, Persons: []string{a.VerifiedBy, a.ApprovedBy}, IdempotencyKey: a.ID + "/void/" + string(v.Serial),
 	})
 	if err == nil {
 		return nil

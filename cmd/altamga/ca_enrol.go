@@ -17,7 +17,6 @@ import (
 	"github.com/altamga/altamga/ca/cfssl"
 	"github.com/altamga/altamga/ca/est"
 	"github.com/altamga/altamga/internal/config"
-	"github.com/altamga/altamga/internal/serve"
 )
 
 // termsConfig says what a client of an enrolment protocol may get a
@@ -266,13 +265,11 @@ func (p *process) est(c *caESTConfig, g *gate) (http.Handler, error) {
 func (p *process) addOptionalTLS(name string, address config.Address, c *tlsConfig, lowest uint16, handler http.Handler) error {
 	var settings *tls.Config
 	if c != nil {
-		chain, key, peers, err := p.tls(*c)
-		if err == nil {
-			settings, err = serve.ServerTLS(chain, key, peers...)
-		}
+		identity, peers, err := p.tls(*c)
 		if err != nil {
 			return fmt.Errorf("configuring ca.%s.tls: %w", name, err)
 		}
+		settings = identity.ServerTLS(peers...)
 		settings.ClientAuth = tls.VerifyClientCertIfGiven
 		settings.MinVersion = lowest
 	}

@@ -79,6 +79,9 @@ type tlsConfig struct {
 	// Peers is the PEM file of the roots that the other end's certificate must
 	// come from.
 	Peers config.Path `toml:"peers"`
+	// External: somebody else renews the certificate. Default: the ca that
+	// issued it does, before two thirds of its life have passed.
+	External bool `toml:"external"`
 }
 
 // serverTLSConfig is how a server proves itself to clients that it does not ask
@@ -101,6 +104,9 @@ type caConfig struct {
 	// Clients may use the API; a certificate of the right root that is not
 	// named here is not enough.
 	Clients []caClientConfig `toml:"client"`
+	// PendingFor is how long a request that takes two persons can be confirmed
+	// by the second. Default 24h.
+	PendingFor time.Duration `toml:"pending_for"`
 	// CFSSL and EST are for clients that enrol by these protocols. Default:
 	// neither is spoken.
 	CFSSL *caCFSSLConfig `toml:"cfssl"`
@@ -111,12 +117,24 @@ type caClientConfig struct {
 	// Name is the common name of the client's TLS certificate, and the actor in
 	// journal and audit log.
 	Name string `toml:"name"`
-	// Actions: issue, hold, release, revoke, read, list, journal.
+	// Actions: issue, hold, release, revoke, read, list, journal; authority, which
+	// asks for or confirms the certificate of an authority below an issuer.
 	Actions []string `toml:"actions"`
 	// Issuers and Profiles that the client may have certificates issued by.
 	// Default: all that are configured.
 	Issuers  []string `toml:"issuers"`
 	Profiles []string `toml:"profiles"`
+	// Person behind the client; two clients of one person count as one where
+	// two persons must agree. Default: the name.
+	Person string `toml:"person"`
+	// Vouches: the client is a server that has had two of its staff agree
+	// before it asks for what takes two, and names them. The ca takes its word
+	// for it; it is never one of the two itself.
+	Vouches bool `toml:"vouches"`
+	// Rate bounds the requests of the client: so many a second, Burst of them
+	// at once. Default 500 and 1000.
+	Rate  float64 `toml:"rate"`
+	Burst int     `toml:"burst"`
 }
 
 type caIssuerConfig struct {
@@ -326,6 +344,9 @@ func (c *caClientConfig) Validate() error {
 	err := required(field{"name", c.Name})
 	if len(c.Actions) == 0 {
 		err = errors.Join(err, config.Missing("actions"))
+	}
+	if c.Rate < 0 || c.Burst < 0 {
+		err = errors.Join(err, config.Wrong("rate", "rate and burst are not negative"))
 	}
 	for i, action := range c.Actions {
 		if !slices.Contains(caActions, action) {

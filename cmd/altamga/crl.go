@@ -81,7 +81,7 @@ func (j crlJournal) Entries(ctx context.Context, after uint64, limit int) ([]crl
 	}
 	changes := make([]crl.Change, len(entries))
 	for i, e := range entries {
-		status := e.Kind == journal.Held || e.Kind == journal.Released || e.Kind == journal.Revoked
+		status := e.Kind == journal.Held || e.Kind == journal.Released || e.Kind == journal.Revoked || e.Kind == journal.Abandoned
 		changes[i] = crl.Change{Position: e.Position, Issuer: e.Issuer, Status: status}
 	}
 	return changes, nil

@@ -158,9 +158,10 @@ func (d *demonstration) run(ctx context.Context) (err error) {
 		<-running.Done()
 	}
 	gone := removeEndpoints(d.dir)
+	interrupted := running.Err() != nil
 	stop()
 	failed := <-served
-	if errors.Is(toured, context.Canceled) {
+	if toured != nil && interrupted {
 		// The tour is not to blame: a server failed, or somebody pressed Ctrl-C.
 		toured = nil
 		if d.once && failed == nil {

@@ -380,8 +380,10 @@ func (f *founder) tls(ctx context.Context) error {
 	if f.RAKey, _, err = f.service(ctx, root, tlsKeys+"ra", "p256", "tls/ra.pem", client("ra")); err != nil {
 		return err
 	}
-	if _, _, err = f.service(ctx, root, tlsKeys+"operator", "p256", "tls/operator.pem", client("operator")); err != nil {
-		return err
+	for _, person := range []string{"operator", "supervisor"} {
+		if _, _, err = f.service(ctx, root, tlsKeys+person, "p256", "tls/"+person+".pem", client(person)); err != nil {
+			return err
+		}
 	}
 	certificate, err := os.ReadFile(filepath.Join(f.dir, root.Certificate))
 	if err != nil {

@@ -29,6 +29,7 @@ type commands struct {
 	TSA      tsaCommands      `cmd:"" name:"tsa" help:"The time-stamping authority (RFC 3161)."`
 	RA       raCommands       `cmd:"" name:"ra" help:"The registration authority and its public page."`
 	Register registerCommands `cmd:"" help:"The certificate register."`
+	Bench    benchCommands    `cmd:"" help:"Measure a server beside the limits of this machine."`
 	Keys     keysCommands     `cmd:"" help:"Private keys in files and on tokens (PKCS #11)."`
 	Audit    auditCommands    `cmd:"" help:"The audit log."`
 	Version  versionCommand   `cmd:"" help:"Print the version."`

@@ -20,7 +20,6 @@ import (
 	"github.com/altamga/altamga/internal/problem"
 	"github.com/altamga/altamga/internal/register"
 	"github.com/altamga/altamga/internal/register/postgrestest"
-	"github.com/altamga/altamga/internal/serve"
 )
 
 // TestCentreOnPostgres moves a new centre to PostgreSQL, walks the tour on it,
@@ -57,7 +56,7 @@ func TestCentreOnPostgres(t *testing.T) {
 	changed := strings.NewReplacer(
 		"path = \"register.db\"", registerKeys(t, dir),
 		fmt.Sprintf("listen = %q\ntls", p.Servers.CA.Listen), fmt.Sprintf("listen = %q\ntls", other),
-		"audit.log", "audit-second.log").Replace(string(text))
+		"audit.log", "audit-second.log", "/audit\"", "/audit-second\"").Replace(string(text))
 	if err := os.WriteFile(second, []byte(changed), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -225,13 +224,13 @@ type direct struct {
 func newDirect(t *testing.T, dir, base string) *direct {
 	t.Helper()
 	p := &process{dir: dir}
-	chain, key, peers, err := p.tls(tlsConfig{
+	identity, peers, err := p.tls(tlsConfig{
 		Certificate: config.Path(filepath.Join(dir, "tls", "operator.pem")), Key: "file:keys/tls-operator.key", Peers: config.Path(filepath.Join(dir, "tls", "root.pem")),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	mutual, err := serve.ClientTLS(chain, key, peers...)
+	mutual, err := identity.ClientTLS(peers...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,6 +47,8 @@ type process struct {
 	closers []io.Closer
 	// onTokens are the keys that a token has.
 	onTokens []crypto.Signer
+	// renewals keep the TLS certificates of this process fresh.
+	renewals []*renewal
 }
 
 // listenTCP opens an address.
@@ -187,15 +189,18 @@ func readCertificates(path config.Path) ([]*x509.Certificate, error) {
 }
 
 // tls opens what one end of a TLS connection needs.
-func (p *process) tls(c tlsConfig) (chain []*x509.Certificate, key crypto.Signer, peers []*x509.Certificate, err error) {
-	if chain, err = readCertificates(c.Certificate); err != nil {
-		return nil, nil, nil, err
+func (p *process) tls(c tlsConfig) (identity *serve.Identity, peers []*x509.Certificate, err error) {
+	chain, err := readCertificates(c.Certificate)
+	if err != nil {
+		return nil, nil, err
 	}
-	if key, err = p.key(c.Key, chain[0]); err != nil {
-		return nil, nil, nil, err
+	key, err := p.key(c.Key, chain[0])
+	if err != nil {
+		return nil, nil, err
 	}
-	if peers, err = readCertificates(c.Peers); err != nil {
-		return nil, nil, nil, err
+	if identity, err = serve.NewIdentity(chain, key); err != nil {
+		return nil, nil, err
 	}
-	return chain, key, peers, nil
+	peers, err = readCertificates(c.Peers)
+	return identity, peers, err
 }

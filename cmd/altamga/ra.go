@@ -44,9 +44,16 @@ func (p *process) addRA(ctx context.Context) error {
 		return fmt.Errorf("opening applications: %w", err)
 	}
 	p.closers = append(p.closers, store)
-	client, err := p.caClient(string(c.CA), c.Client)
+	client, connection, err := p.connectCA(string(c.CA), c.Client)
 	if err != nil {
 		return err
+	}
+	if !c.Client.External {
+		p.renews("ra", &renewal{
+			name: "ra.client", file: string(c.Client.Certificate), identity: connection.identity, issue: renewOverHTTP(client, connection.identity),
+			// Connections that wait for work would go on under the old certificate.
+			replaced: connection.transport.CloseIdleConnections,
+		})
 	}
 	staff := make([]ra.Person, len(c.Staff))
 	for i, person := range c.Staff {
@@ -102,20 +109,30 @@ func readDataKey(path string) ([]byte, error) {
 	return key, nil
 }
 
-// caClient opens a connection to the certification authority's API.
+// caClient makes a client of the certification authority's API.
 func (p *process) caClient(base string, c tlsConfig) (*ca.Client, error) {
-	chain, key, peers, err := p.tls(c)
+	client, _, err := p.connectCA(base, c)
+	return client, err
+}
+
+// caChannel is what a client of the authority's API connects by.
+type caChannel struct {
+	identity  *serve.Identity
+	transport *http.Transport
+}
+
+func (p *process) connectCA(base string, c tlsConfig) (*ca.Client, caChannel, error) {
+	identity, peers, err := p.tls(c)
 	if err != nil {
-		return nil, fmt.Errorf("configuring ra.client: %w", err)
+		return nil, caChannel{}, fmt.Errorf("configuring ra.client: %w", err)
 	}
-	mutual, err := serve.ClientTLS(chain, key, peers...)
+	mutual, err := identity.ClientTLS(peers...)
 	if err != nil {
-		return nil, fmt.Errorf("configuring ra.client: %w", err)
+		return nil, caChannel{}, fmt.Errorf("configuring ra.client: %w", err)
 	}
-	return ca.NewClient(base, &http.Client{
-		Timeout:   90 * time.Second,
-		Transport: &http.Transport{TLSClientConfig: mutual, MaxIdleConnsPerHost: 64, IdleConnTimeout: time.Minute},
-	})
+	transport := &http.Transport{TLSClientConfig: mutual, MaxIdleConnsPerHost: 64, IdleConnTimeout: time.Minute}
+	client, err := ca.NewClient(base, &http.Client{Timeout: 90 * time.Second, Transport: transport})
+	return client, caChannel{identity, transport}, err
 }
 
 // authorityOverHTTP is the certification authority as the registration
@@ -134,7 +151,7 @@ func (a authorityOverHTTP) Issue(ctx context.Context, r ra.IssueRequest) (ra.Iss
 }
 
 func (a authorityOverHTTP) Change(ctx context.Context, r ra.ChangeRequest) (ra.Changed, error) {
-	change := ca.ChangeRequest{Owner: string(r.Owner), InvalidityDate: r.InvalidityDate, ReceivedAt: r.ReceivedAt}
+	change := ca.ChangeRequest{Owner: string(r.Owner), InvalidityDate: r.InvalidityDate, ReceivedAt: r.ReceivedAt, Persons: r.Persons}
 	act := a.client.Hold
 	switch r.Kind {
 	case journal.Released:

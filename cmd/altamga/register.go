@@ -58,8 +58,8 @@ func (c registerCopy) Run(ctx context.Context, std streams) (err error) {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(std.out, "copied and compared: %d certificates, %d entries of the journal up to position %d, %d tickets, %d followers; both registers are sound\n",
-		copied.Certificates, copied.Entries, head, copied.Tickets, copied.Followers)
+	fmt.Fprintf(std.out, "copied and compared: %d certificates, %d entries of the journal up to position %d, %d tickets, %d followers, %d requests of two persons; both registers are sound\n",
+		copied.Certificates, copied.Entries, head, copied.Tickets, copied.Followers, copied.Pending)
 	fmt.Fprintf(std.out, "\nIn the configuration, section [register], put in place of path:\n\n    url = %q\n", c.To)
 	if c.PasswordFile != "" {
 		absolute, err := filepath.Abs(c.PasswordFile)

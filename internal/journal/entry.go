@@ -21,6 +21,11 @@ const (
 	Released Kind = "released"
 	// Revoked: the certificate is revoked for good.
 	Revoked Kind = "revoked"
+	// Abandoned: the serial was reserved and no certificate of it is in the
+	// register, nor ever will be. The key may have signed it before a crash, so
+	// the serial counts as revoked from then on. Always the first entry of a
+	// serial.
+	Abandoned Kind = "abandoned"
 	// Expired: notAfter has passed. The status stays what it was.
 	Expired Kind = "expired"
 	// Listed: Issuer's next CRL takes its number from this entry's position

@@ -18,7 +18,7 @@ const (
 	Valid State = "valid"
 	// OnHold: at least one hold stands.
 	OnHold State = "held"
-	// Gone: revoked, for good.
+	// Gone: revoked, for good; or abandoned before it was ever issued.
 	Gone State = "revoked"
 )
 
@@ -67,6 +67,9 @@ func (s Status) Apply(e Entry) (Status, error) {
 		next.State, next.Holds = Gone, nil
 		next.Reason, next.Since, next.InvalidityDate = e.Reason, e.EffectiveAt, e.InvalidityDate
 		return next, nil
+	case Abandoned:
+		next.State, next.Since = Gone, e.EffectiveAt
+		return next, nil
 	case Expired:
 		next.Expired = true
 		return next, nil
@@ -86,7 +89,7 @@ func (s Status) Legal(owner Owner) []Kind {
 	owns := slices.ContainsFunc(s.Holds, func(h Hold) bool { return h.Owner == owner })
 	switch s.State {
 	case NonIssued:
-		return []Kind{Issued}
+		return []Kind{Issued, Abandoned}
 	case Valid, OnHold:
 		if s.Expired {
 			// The last word on an expired certificate was said.
@@ -114,7 +117,7 @@ type TransitionError struct {
 
 // Legal names the changes that the same owner may ask for.
 func (e *TransitionError) Legal() []Kind {
-	return slices.DeleteFunc(e.From.Legal(e.Owner), func(k Kind) bool { return k == Expired || k == Issued })
+	return slices.DeleteFunc(e.From.Legal(e.Owner), func(k Kind) bool { return k == Expired || k == Issued || k == Abandoned })
 }
 
 func (e *TransitionError) Error() string {

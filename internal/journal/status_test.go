@@ -26,9 +26,10 @@ func held(o journal.Owner) journal.Entry     { return journal.Entry{Kind: journa
 func released(o journal.Owner) journal.Entry { return journal.Entry{Kind: journal.Released, Owner: o} }
 
 var (
-	issued  = journal.Entry{Kind: journal.Issued}
-	revoked = journal.Entry{Kind: journal.Revoked, Reason: journal.KeyCompromise, InvalidityDate: at(0)}
-	expired = journal.Entry{Kind: journal.Expired}
+	issued    = journal.Entry{Kind: journal.Issued}
+	abandoned = journal.Entry{Kind: journal.Abandoned}
+	revoked   = journal.Entry{Kind: journal.Revoked, Reason: journal.KeyCompromise, InvalidityDate: at(0)}
+	expired   = journal.Entry{Kind: journal.Expired}
 )
 
 func TestStatusFold(t *testing.T) {
@@ -100,14 +101,15 @@ func TestStatusFold(t *testing.T) {
 // TestStatusLegal tries every kind by every owner on statuses of each sort:
 // what Legal names is accepted, all else is refused and changes nothing.
 func TestStatusLegal(t *testing.T) {
-	kinds := []journal.Kind{journal.Issued, journal.Held, journal.Released, journal.Revoked, journal.Expired, journal.Listed, "renewed"}
+	kinds := []journal.Kind{journal.Issued, journal.Held, journal.Released, journal.Revoked, journal.Expired, journal.Listed, journal.Abandoned, "renewed"}
 	for _, row := range []struct {
 		name    string
 		entries []journal.Entry
 		// court and holder are what these owners may do.
 		court, holder []journal.Kind
 	}{
-		{"not issued", nil, []journal.Kind{journal.Issued}, []journal.Kind{journal.Issued}},
+		{"not issued", nil, []journal.Kind{journal.Issued, journal.Abandoned}, []journal.Kind{journal.Issued, journal.Abandoned}},
+		{"abandoned", life(abandoned), []journal.Kind{journal.Expired}, []journal.Kind{journal.Expired}},
 		{"valid", life(issued),
 			[]journal.Kind{journal.Held, journal.Revoked, journal.Expired}, []journal.Kind{journal.Held, journal.Revoked, journal.Expired}},
 		{"held by court", life(issued, held(journal.Court)),

@@ -225,14 +225,23 @@ const maxText = 1024
 func checkTexts(values ...string) error {
 	var faults []error
 	for i := 0; i < len(values); i += 2 {
-		switch name, text := values[i], values[i+1]; {
-		case len(text) > maxText:
+		name, text := values[i], values[i+1]
+		if len(text) > maxText {
 			faults = append(faults, fmt.Errorf("the %s has more than %d octets", name, maxText))
-		case !utf8.ValidString(text) || strings.ContainsRune(text, 0):
-			faults = append(faults, fmt.Errorf("the %s is not a text of Unicode characters", name))
+		} else {
+			faults = append(faults, checkText(name, text))
 		}
 	}
 	return errors.Join(faults...)
+}
+
+// checkText is checkTexts for one text of any length, in a column without an
+// index.
+func checkText(name, text string) error {
+	if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
+		return fmt.Errorf("the %s is not a text of Unicode characters", name)
+	}
+	return nil
 }
 
 func checkTicket(t *journal.Ticket) error {

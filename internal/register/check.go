@@ -19,7 +19,7 @@ import (
 //   - positions count from 1 without gaps,
 //   - each certificate's status is the fold of its entries, all of which are legal,
 //   - each issued serial has a certificate, which names that serial, the end of
-//     validity and the key that were reserved,
+//     validity and the key that were reserved, and each abandoned one has none,
 //   - no follower is ahead of the journal.
 //
 // It takes minutes for a million certificates and holds up nobody meanwhile,
@@ -79,11 +79,12 @@ func (c *checker) certificates() error {
 	var record journal.Record
 	var fold journal.Status
 	var malformed error // why record is not one
+	abandoned := false
 	judge := func() error {
 		if id == 0 || malformed != nil {
 			return nil
 		}
-		return c.record(record, fold)
+		return c.record(record, fold, abandoned)
 	}
 	err := c.tx.each("SELECT c.id, "+qualified("c", recordColumns)+", e.position IS NOT NULL, "+entryColumnsOrNot+
 		" FROM certificate c LEFT JOIN entry e ON e.certificate = c.id ORDER BY c.id, e.position", nil,
@@ -98,7 +99,7 @@ func (c *checker) certificates() error {
 				if err := judge(); err != nil {
 					return err
 				}
-				id, record, malformed, fold = nextID, next, err, journal.Status{}
+				id, record, malformed, fold, abandoned = nextID, next, err, journal.Status{}, false
 				if malformed != nil {
 					return c.fault("row %d: %w", id, malformed)
 				}
@@ -107,6 +108,7 @@ func (c *checker) certificates() error {
 				return nil
 			}
 			e := columns.entry()
+			abandoned = abandoned || e.Kind == journal.Abandoned
 			after, err := fold.Apply(e)
 			fold = after
 			if err == nil && e.Issuer != record.Issuer {
@@ -131,11 +133,11 @@ func qualified(table, columns string) string {
 
 // record compares a certificate with what was reserved and its status with the
 // fold of its entries.
-func (c *checker) record(r journal.Record, fold journal.Status) error {
+func (c *checker) record(r journal.Record, fold journal.Status, abandoned bool) error {
 	if !reflect.DeepEqual(r.Status, fold) {
 		return c.fault("serial %s: its status is %+v, its entries say %+v", r.Serial, r.Status, fold)
 	}
-	if r.Status.State == journal.NonIssued {
+	if r.Status.State == journal.NonIssued || r.Certificate == nil && abandoned {
 		return nil
 	}
 	certificate, err := x509.ParseCertificate(r.Certificate)

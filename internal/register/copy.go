@@ -17,7 +17,7 @@ import (
 
 // Copied says how much a copy has copied.
 type Copied struct {
-	Certificates, Entries, Tickets, Followers int64
+	Certificates, Entries, Tickets, Followers, Pending int64
 }
 
 // Copy copies a register from a SQLite file into a PostgreSQL database. It
@@ -76,6 +76,7 @@ var tables = []table{
 	{"entry", "position, kind, issuer, certificate, reason, owner, received_at, effective_at, invalidity_date, actor", "position", "position",
 		func(c *Copied) *int64 { return &c.Entries }},
 	{"ticket", "position, actor, key, request", "position", "position", func(c *Copied) *int64 { return &c.Tickets }},
+	{"pending", "number, " + pendingColumns, "number", "number", func(c *Copied) *int64 { return &c.Pending }},
 	{"follower", "name, position", "name", `name COLLATE "C"`, func(c *Copied) *int64 { return &c.Followers }},
 }
 

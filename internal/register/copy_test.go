@@ -48,6 +48,28 @@ func lived(t *testing.T, store *register.Register) []journal.Serial {
 	if n, err := store.Expire(ctx, time.Now().AddDate(1, 0, 0).Add(time.Hour)); err != nil || n != 1 {
 		t.Fatalf("got %d expired, error %v, want 1", n, err)
 	}
+	intent, _ := issuer.Certificate(t, time.Now().AddDate(2, 0, 0), nil)
+	if err := store.Reserve(ctx, intent); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Abandon(ctx, intent.Serial, "reconcile"); err != nil {
+		t.Fatal(err)
+	}
+	waits := journal.Pending{
+		ID: "open", State: journal.Open, Action: "hold", Serial: serials[0], Request: []byte(`{"owner":"centre"}`), Hash: [32]byte{7},
+		RequestedBy: "ops1", Requester: "Əli", RequestedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour),
+	}
+	decided := waits
+	decided.ID = "decided"
+	for _, p := range []journal.Pending{waits, decided} {
+		if err := store.Propose(ctx, p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	decided.State, decided.DecidedBy, decided.Decider, decided.DecidedAt, decided.Outcome = journal.Confirmed, "ops2", "Kamran", time.Now(), "so"
+	if err := store.Decide(ctx, journal.Open, decided); err != nil {
+		t.Fatal(err)
+	}
 	list, err := store.List(ctx, "ehm")
 	if err != nil {
 		t.Fatal(err)
@@ -77,10 +99,10 @@ func testCopy(t *testing.T, server *postgrestest.Server) {
 			t.Error("another process could write to the source")
 		}
 	})
-	if want := (register.Copied{Certificates: 5, Entries: 11, Tickets: 4, Followers: 4}); err != nil || copied != want {
+	if want := (register.Copied{Certificates: 6, Entries: 12, Tickets: 4, Followers: 4, Pending: 2}); err != nil || copied != want {
 		t.Fatalf("got %+v, error %v, want %+v", copied, err, want)
 	}
-	if held != 4 {
+	if held != 5 {
 		t.Errorf("progress was told %d times, want once for each table", held)
 	}
 	same := func(what string, ask func(*register.Register) (any, error)) {
@@ -94,6 +116,9 @@ func testCopy(t *testing.T, server *postgrestest.Server) {
 	same("journal", func(r *register.Register) (any, error) { return r.Entries(ctx, 0, 0) })
 	same("head", func(r *register.Register) (any, error) { return r.Head(ctx) })
 	same("unfinished", func(r *register.Register) (any, error) { return r.Unfinished(ctx) })
+	same("tally", func(r *register.Register) (any, error) { return r.Tally(ctx) })
+	same("undecided", func(r *register.Register) (any, error) { return r.Undecided(ctx) })
+	same("pending", func(r *register.Register) (any, error) { return r.Pending(ctx, "decided") })
 	for i, serial := range serials {
 		same("record", func(r *register.Register) (any, error) { return r.Record(ctx, serial) })
 		same("history", func(r *register.Register) (any, error) { return r.History(ctx, serial) })

@@ -5,7 +5,8 @@
 // be signed under it, the certificate that came of it, and the certificate's
 // status. The journal beside it holds every entry that led there, numbered
 // from 1 without gaps. An entry and the status that it leads to are written in
-// one transaction.
+// one transaction. A table of its own, outside of the journal, holds the
+// requests that wait for a second person.
 //
 // It is one SQLite file, or one PostgreSQL database that several hosts share.
 // The rules are written once; an engine is what the databases differ in.

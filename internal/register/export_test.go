@@ -46,14 +46,19 @@ func (r *Register) LimitPages(n int) error {
 // more.
 func MigratePostgres(ctx context.Context, address, script string) error {
 	d := postgresDialect
-	first, err := fs.ReadFile(d.files, d.folder+"/0001_register.sql")
+	files := fstest.MapFS{d.folder + "/9999_later.sql": {Data: []byte(script)}}
+	names, err := fs.Glob(d.files, d.folder+"/*.sql")
 	if err != nil {
 		return err
 	}
-	d.files = fstest.MapFS{
-		d.folder + "/0001_register.sql": {Data: first},
-		d.folder + "/0002_later.sql":    {Data: []byte(script)},
+	for _, name := range names {
+		data, err := fs.ReadFile(d.files, name)
+		if err != nil {
+			return err
+		}
+		files[name] = &fstest.MapFile{Data: data}
 	}
+	d.files = files
 	conn, err := pgx.Connect(ctx, address)
 	if err != nil {
 		return err

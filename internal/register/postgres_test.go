@@ -264,7 +264,7 @@ func testPostgresBatchFails(t *testing.T, server *postgrestest.Server) {
 	}
 }
 
-// testPostgresMigrates takes a register of version 1 to a later one and finds
+// testPostgresMigrates takes a register of this version to a later one and finds
 // its data again.
 func testPostgresMigrates(t *testing.T, server *postgrestest.Server) {
 	address := server.Address(t)
@@ -284,8 +284,8 @@ func testPostgresMigrates(t *testing.T, server *postgrestest.Server) {
 	group.Wait()
 	conn := rawPostgres(t, address)
 	var version, columns int
-	if err := conn.QueryRow(t.Context(), "SELECT (SELECT max(version) FROM schema_version), (SELECT count(since) FROM follower)").Scan(&version, &columns); err != nil || version != 2 {
-		t.Errorf("got version %d, error %v, want 2", version, err)
+	if err := conn.QueryRow(t.Context(), "SELECT (SELECT max(version) FROM schema_version), (SELECT count(since) FROM follower)").Scan(&version, &columns); err != nil || version != 3 {
+		t.Errorf("got version %d, error %v, want 3", version, err)
 	}
 	if _, err := register.Open(t.Context(), address); err == nil || !strings.Contains(err.Error(), "newer than this program's") {
 		t.Errorf("the older program: got error %v, want a refusal", err)

@@ -231,7 +231,7 @@ func (s *sqlite) inspect(tx *snapshot, fault func(format string, args ...any) er
 }
 
 func (s *sqlite) close() error {
-	return errors.Join(s.reads.Close(), s.writer.close(), s.writes.Close())
+	return errors.Join(s.reader.close(), s.writer.close(), s.writes.Close())
 }
 
 // sqliteDialect is how a schema is brought forward in SQLite.

@@ -3,6 +3,7 @@ package register
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"sync"
 )
 
@@ -55,4 +56,15 @@ func (s *statements) each(ctx context.Context, query string, args []any, scan fu
 	return drain(rows, scan, explainSQLite)
 }
 
-func (s *statements) close() error { return s.on.Close() }
+// close closes the statements first: a connection with open ones keeps its file
+// open.
+func (s *statements) close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var faults []error
+	for _, stmt := range s.prepared {
+		faults = append(faults, stmt.Close())
+	}
+	clear(s.prepared)
+	return errors.Join(append(faults, s.on.Close())...)
+}

@@ -38,6 +38,14 @@ type Store interface {
 	List(ctx context.Context, issuer string) (register.Snapshot, error)
 	Published(ctx context.Context, issuer string, number uint64) error
 
+	Abandon(ctx context.Context, serial journal.Serial, actor string) (journal.Entry, error)
+	Tally(context.Context) (journal.Tally, error)
+
+	Propose(context.Context, journal.Pending) error
+	Pending(ctx context.Context, id string) (journal.Pending, error)
+	Undecided(context.Context) ([]journal.Pending, error)
+	Decide(ctx context.Context, from journal.PendingState, next journal.Pending) error
+
 	SetPosition(ctx context.Context, follower string, position uint64) error
 	Position(ctx context.Context, follower string) (uint64, error)
 

@@ -26,7 +26,9 @@ CREATE TABLE certificate (
     to_be_signed    BYTEA,
     certificate     BYTEA,
     CHECK ((to_be_signed IS NULL) <> (certificate IS NULL)),
-    CHECK ((certificate IS NULL) = (state = ''))
+    -- Only a serial that is reserved or abandoned has no certificate.
+    CHECK (certificate IS NOT NULL OR state IN ('', 'revoked')),
+    CHECK (certificate IS NULL OR state <> '')
 );
 
 CREATE INDEX certificate_key ON certificate (key_hash, id);

@@ -23,7 +23,9 @@ CREATE TABLE certificate (
     to_be_signed    BLOB,
     certificate     BLOB,
     CHECK ((to_be_signed IS NULL) <> (certificate IS NULL)),
-    CHECK ((certificate IS NULL) = (state = ''))
+    -- Only a serial that is reserved or abandoned has no certificate.
+    CHECK (certificate IS NOT NULL OR state IN ('', 'revoked')),
+    CHECK (certificate IS NULL OR state <> '')
 ) STRICT;
 
 CREATE INDEX certificate_key ON certificate (key_hash);

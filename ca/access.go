@@ -1,0 +1,151 @@
+package ca
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/altamga/altamga/internal/journal"
+	"github.com/altamga/altamga/internal/problem"
+)
+
+// Access says what is asked of clients beyond [Config.Allow]: a second person
+// for what the centre does on its own initiative, and moderation.
+type Access struct {
+	// Pending keeps the requests that wait for a second person. nil: nobody is
+	// asked for, and authorities are not issued over HTTP; this is for callers
+	// in the same process, not for a server.
+	Pending PendingStore
+	// PendingFor is how long a request can be confirmed. Default 24 hours.
+	PendingFor time.Duration
+	// Person names the person behind a client, since one person may have
+	// several client certificates. nil: every client is a person of its own.
+	Person func(client string) string
+	// Vouches says of a client that it is not a person but a server that has
+	// had two persons agree before it asks, and that names them in
+	// [ChangeRequest.Persons]. Its word is taken for it. nil: no client does.
+	Vouches func(client string) bool
+	// Rate bounds the requests of a client: so many a second, and burst at
+	// once. Zero a second is no bound, and so is nil.
+	Rate func(client string) (perSecond float64, burst int)
+}
+
+func (x *Access) setDefaults() {
+	if x.PendingFor <= 0 {
+		x.PendingFor = 24 * time.Hour
+	}
+	if x.Person == nil {
+		x.Person = func(client string) string { return client }
+	}
+	if x.Vouches == nil {
+		x.Vouches = func(string) bool { return false }
+	}
+	if x.Rate == nil {
+		x.Rate = func(string) (float64, int) { return 0, 0 }
+	}
+}
+
+// ErrTwoPersons is returned by [Authority.Change] for a change of the centre's
+// own initiative that one client asks for alone.
+var ErrTwoPersons = errors.New("ca: the centre's own changes take two persons")
+
+// centresOwn reports whether the change is of the centre's own initiative. A
+// revocation in nobody's name is: else leaving the owner out would do alone
+// what takes two with it.
+func centresOwn(entry journal.Entry) bool {
+	return entry.Owner == journal.Centre || entry.Kind == journal.Revoked && entry.Owner == ""
+}
+
+// takesTwo reports whether a second client has to confirm the change.
+func (a *Authority) takesTwo(entry journal.Entry) bool {
+	return a.config.Access.Pending != nil && centresOwn(entry) && !a.config.Access.Vouches(entry.Actor)
+}
+
+// checkPersons checks the names of those who agreed before the client asked.
+//
+// A vouching client must name two different persons for what lifts a hold of
+// the centre or revokes; one may put the centre's hold on, because waiting is
+// then the greater harm and the hold can be lifted again.
+func (a *Authority) checkPersons(entry journal.Entry, persons []string) error {
+	var r refusal
+	distinct := slices.Compact(slices.Sorted(slices.Values(persons)))
+	switch {
+	case !a.config.Access.Vouches(entry.Actor):
+		if len(persons) > 0 {
+			r.add(CodeInvalid, "persons", "is for clients that vouch for their staff; this one asks for itself", "")
+		}
+		return r.error()
+	case len(persons) > 8 || slices.ContainsFunc(persons, func(s string) bool { return !isShortName(s) }):
+		r.add(CodeInvalid, "persons", "is not a list of at most 8 short names without spaces", "")
+	case !centresOwn(entry) || a.config.Access.Pending == nil:
+	case len(distinct) == 0:
+		r.add(CodeInvalid, "persons", "is missing: the centre's own change names those who decided it", "")
+	case entry.Kind != journal.Held && len(distinct) < 2:
+		r.add(CodeInvalid, "persons", "names one person where two must agree", "")
+	}
+	return r.error()
+}
+
+// isShortName reports whether s can name a person in the audit log.
+func isShortName(s string) bool {
+	return s != "" && len(s) <= 128 && utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsGraphic(r) || unicode.IsSpace(r) })
+}
+
+// standingFor is how long the standing of a client certificate is taken for
+// what it was: a revoked client is out after this time at the latest.
+const standingFor = time.Second
+
+// standing is what the register said of a client's certificate.
+type standing struct {
+	good bool
+	at   time.Time
+}
+
+// maxStandings bounds the memory for standings; beyond it the register is asked
+// each time.
+const maxStandings = 4096
+
+// checkClient refuses a TLS client certificate that has expired since the
+// handshake, or that the register has as held, revoked or abandoned.
+// Certificates that are not in the register are a matter of the listener's
+// roots alone.
+func (a *Authority) checkClient(ctx context.Context, r *http.Request) error {
+	if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 || len(r.TLS.VerifiedChains[0]) == 0 {
+		return nil
+	}
+	certificate := r.TLS.VerifiedChains[0][0]
+	now := time.Now()
+	if now.After(certificate.NotAfter) {
+		return errClientCertificate
+	}
+	key := sha256.Sum256(certificate.Raw)
+	a.standings.Lock()
+	known, ok := a.standings.of[key]
+	a.standings.Unlock()
+	if !ok || now.Sub(known.at) >= standingFor {
+		good, err := a.inGoodStanding(ctx, certificate)
+		if err != nil {
+			return err
+		}
+		known = standing{good, now}
+		a.standings.Lock()
+		if len(a.standings.of) >= maxStandings {
+			clear(a.standings.of)
+		}
+		a.standings.of[key] = known
+		a.standings.Unlock()
+	}
+	if !known.good {
+		return errClientCertificate
+	}
+	return nil
+}
+
+var errClientCertificate = problem.New(http.StatusForbidden, "client_certificate_invalid",
+	"the TLS client certificate is held, revoked or past its validity")

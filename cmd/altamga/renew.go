@@ -1,0 +1,204 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/big"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/altamga/altamga/ca"
+	"github.com/altamga/altamga/internal/serve"
+)
+
+// renewal keeps one of the suite's own TLS certificates from running out: it
+// has a successor issued for the same key before two thirds of the
+// certificate's life have passed, writes it to the file, and shows it in every
+// handshake from then on. Nothing is restarted.
+//
+// The key stays: it may be in a token, and a file for the certificate and one
+// for the key cannot be replaced in one step.
+type renewal struct {
+	// name tells which one in logs ("ca.tls").
+	name     string
+	file     string
+	identity *serve.Identity
+	// issue returns the successor of a certificate and the chain above it.
+	issue func(ctx context.Context, current *x509.Certificate) ([]*x509.Certificate, error)
+	// replaced is called after the new certificate is shown; nil for nothing.
+	replaced func()
+	log      *slog.Logger
+
+	issued []*x509.Certificate // and not written yet
+}
+
+// due is when the certificate is renewed: after three fifths of its life, and a
+// little later by chance, so that all certificates of one day do not come at
+// once. From then on there is time to try again until it ends.
+func due(c *x509.Certificate) time.Time {
+	life := c.NotAfter.Sub(c.NotBefore)
+	late, err := rand.Int(rand.Reader, big.NewInt(int64(life)/30+1))
+	if err != nil {
+		panic(err) // crypto/rand does not fail
+	}
+	return c.NotBefore.Add(life*3/5 + time.Duration(late.Int64()))
+}
+
+// retryAfter is how long after a failure the next try comes.
+func retryAfter(c *x509.Certificate) time.Duration {
+	return min(time.Hour, max(time.Second, c.NotAfter.Sub(c.NotBefore)/200))
+}
+
+// Run renews until ctx ends.
+func (r *renewal) Run(ctx context.Context) error {
+	wait := time.Until(due(r.identity.Leaf()))
+	for {
+		timer := time.NewTimer(max(0, wait))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		case <-timer.C:
+		}
+		err := r.renew(ctx)
+		current := r.identity.Leaf()
+		switch {
+		case err == nil:
+			r.log.InfoContext(ctx, "TLS certificate renewed", "certificate", r.name, "serial", current.SerialNumber.Text(16), "not_after", current.NotAfter)
+			wait = time.Until(due(current))
+		case ctx.Err() != nil:
+			return nil
+		default:
+			r.log.ErrorContext(ctx, "TLS certificate was not renewed", "certificate", r.name, "not_after", current.NotAfter, "error", err)
+			wait = retryAfter(current)
+		}
+	}
+}
+
+// renew has the successor issued, writes it and shows it. A successor that
+// could not be written is kept for the next try.
+func (r *renewal) renew(ctx context.Context) (err error) {
+	if r.issued == nil {
+		if r.issued, err = r.issue(ctx, r.identity.Leaf()); err != nil {
+			return err
+		}
+	}
+	var text bytes.Buffer
+	for _, c := range r.issued {
+		if err := pem.Encode(&text, &pem.Block{Type: "CERTIFICATE", Bytes: c.Raw}); err != nil {
+			return err
+		}
+	}
+	if err := replaceFile(r.file, text.Bytes()); err != nil {
+		return fmt.Errorf("writing certificate: %w", err)
+	}
+	if err := r.identity.Replace(r.issued); err != nil {
+		return err
+	}
+	r.issued = nil
+	if r.replaced != nil {
+		r.replaced()
+	}
+	return nil
+}
+
+// ready is red when the certificate is about to end although it should have
+// been renewed long ago.
+func (r *renewal) ready(context.Context) error {
+	c := r.identity.Leaf()
+	if left, life := time.Until(c.NotAfter), c.NotAfter.Sub(c.NotBefore); left < life/10 {
+		return fmt.Errorf("the TLS certificate of %s ends at %s", r.name, c.NotAfter.Format(time.RFC3339))
+	}
+	return nil
+}
+
+// renews adds the loop that renews a certificate of a component.
+func (p *process) renews(component string, r *renewal) {
+	r.log = p.log.With("server", component)
+	p.renewals = append(p.renewals, r)
+	p.loops = append(p.loops, serve.Loop{Name: r.name + " renewal", Run: r.Run})
+	p.admin.Add(component, r.ready)
+	p.admin.Gauge(component, "tls_certificate_seconds_left", "Time until the server's own TLS certificate ends.",
+		func() float64 { return time.Until(r.identity.Leaf().NotAfter).Seconds() })
+}
+
+// renewHere has the certificate renewed by the authority in this process.
+func renewHere(authority *ca.Authority, name string) func(context.Context, *x509.Certificate) ([]*x509.Certificate, error) {
+	return func(ctx context.Context, current *x509.Certificate) ([]*x509.Certificate, error) {
+		issued, err := authority.Renew(ctx, current, nil, name)
+		if err != nil {
+			return nil, err
+		}
+		return append([]*x509.Certificate{issued.Certificate}, issued.Chain...), nil
+	}
+}
+
+// renewOverHTTP has it renewed by the authority that it is shown to.
+func renewOverHTTP(client *ca.Client, identity *serve.Identity) func(context.Context, *x509.Certificate) ([]*x509.Certificate, error) {
+	return func(ctx context.Context, current *x509.Certificate) ([]*x509.Certificate, error) {
+		csr, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{Subject: pkix.Name{CommonName: current.Subject.CommonName}}, identity.Key())
+		if err != nil {
+			return nil, fmt.Errorf("making certification request: %w", err)
+		}
+		answer, err := client.Renew(ctx, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: csr})), "")
+		if err != nil {
+			return nil, err
+		}
+		var chain []*x509.Certificate
+		for rest := []byte(answer.Certificate + answer.Chain); ; {
+			var block *pem.Block
+			if block, rest = pem.Decode(rest); block == nil {
+				break
+			}
+			c, err := x509.ParseCertificate(block.Bytes)
+			if err != nil {
+				return nil, fmt.Errorf("reading renewed certificate: %w", err)
+			}
+			chain = append(chain, c)
+		}
+		if len(chain) == 0 {
+			return nil, errors.New("reading renewed certificate: the answer holds none")
+		}
+		return chain, nil
+	}
+}
+
+// replaceFile writes a file whole or not at all, also across a loss of power.
+func replaceFile(name string, data []byte) (err error) {
+	temporary, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			os.Remove(temporary.Name())
+		}
+	}()
+	_, err = temporary.Write(data)
+	if err == nil {
+		err = temporary.Chmod(0o644)
+	}
+	if err == nil {
+		err = temporary.Sync()
+	}
+	if err = errors.Join(err, temporary.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(temporary.Name(), name); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(name))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.Sync()
+}
