@@ -50,7 +50,9 @@ func (a *API) revoke(r *http.Request, body []byte) (any, []message, error) {
 		return nil, nil, notFound()
 	}
 	_, _, err = a.config.Authority.Change(r.Context(), journal.Entry{
-		Kind: journal.Revoked, Serial: journal.SerialOf(certificate.SerialNumber), Reason: reason,
+		// cfssl's clients revoke what is theirs.
+		Owner: journal.Holder,
+		Kind:  journal.Revoked, Serial: journal.SerialOf(certificate.SerialNumber), Reason: reason,
 		Actor: client.actor(), ReceivedAt: time.Now().UTC(),
 	}, nil)
 	return struct{}{}, nil, err

@@ -26,6 +26,9 @@ type caCommands struct {
 	Hold      caHold           `cmd:"" help:"Put a hold on certificates."`
 	Release   caRelease        `cmd:"" help:"Lift a hold on certificates."`
 	Revoke    caRevoke         `cmd:"" help:"Revoke certificates for good."`
+	Pending   caPending        `cmd:"" help:"List what waits for a second person."`
+	Confirm   caConfirm        `cmd:"" help:"Agree to what another person asked for."`
+	Refuse    caRefuse         `cmd:"" help:"Say no to what waits for a second person."`
 	Secret    caSecret         `cmd:"" help:"Make a password for an EST account, and its hash for the configuration."`
 	Reconcile caReconcile      `cmd:"" help:"Account for every serial that was ever reserved, as after a crash."`
 }

@@ -166,10 +166,11 @@ func readSerials(r io.Reader) ([]journal.Serial, error) {
 
 // changing is one run over several certificates.
 type changing struct {
-	client                 *ca.Client
-	change                 journal.Entry
-	std                    streams
-	done, already, refused int
+	client *ca.Client
+	change journal.Entry
+	std    streams
+	// waiting are those that a second person has to confirm.
+	done, already, refused, waiting int
 }
 
 // one changes a certificate, or tells whether it could be. What the ca refuses
@@ -201,6 +202,11 @@ func (c *changing) one(ctx context.Context, serial journal.Serial, dry bool) err
 	answer, err := c.send(ctx, serial)
 	if refusal, ok := answered(err); ok {
 		c.refuse(serial, refusal)
+		return nil
+	}
+	if pending, ok := errors.AsType[*ca.PendingError](err); ok {
+		c.waiting++
+		fmt.Fprintf(c.std.out, "%s %v\n", serial, pending)
 		return nil
 	}
 	if err != nil {
@@ -245,7 +251,8 @@ func (c *changing) send(ctx context.Context, serial journal.Serial) (answer *ca.
 	key := rand.Text()
 	for try := 1; ; try++ {
 		answer, err = send(ctx, serial, body, key)
-		if _, spoken := errors.AsType[*problem.Details](err); err == nil || spoken || try == tries || ctx.Err() != nil {
+		_, spoken := errors.AsType[*problem.Details](err)
+		if _, waits := errors.AsType[*ca.PendingError](err); err == nil || spoken || waits || try == tries || ctx.Err() != nil {
 			return answer, err
 		}
 		select {
@@ -260,5 +267,9 @@ func (c *changing) summary(dry bool, of int) {
 		return
 	}
 	would := map[bool]string{true: "would be ", false: ""}[dry]
-	fmt.Fprintf(c.std.err, "%d certificates: %d %s%s, %d already were, %d refused\n", of, c.done, would, c.change.Kind, c.already, c.refused)
+	waiting := ""
+	if c.waiting > 0 {
+		waiting = fmt.Sprintf(", %d wait for a second person", c.waiting)
+	}
+	fmt.Fprintf(c.std.err, "%d certificates: %d %s%s, %d already were, %d refused%s\n", of, c.done, would, c.change.Kind, c.already, c.refused, waiting)
 }

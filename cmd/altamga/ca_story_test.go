@@ -1,7 +1,7 @@
 package main
 
 import (
-	"errors"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -48,20 +48,20 @@ func TestEnrolmentStories(t *testing.T) {
 	})
 }
 
-// letOperator gives the operator of a centre every right, which `altamga init`
-// does not.
+// letOperator gives the operator and the supervisor of a centre every right over
+// citizens' and devices' certificates, which `altamga init` does not.
 func letOperator(dir string) error {
 	file := filepath.Join(dir, configFile)
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
-	operator := regexp.MustCompile(`(?s)name = "operator"\n.*?\n\n`)
-	all := "name = \"operator\"\nactions = [\"issue\", \"hold\", \"release\", \"revoke\", \"read\", \"list\", \"journal\"]\n\n"
-	if !operator.Match(text) {
-		return errors.New("the configuration has no operator")
+	person := regexp.MustCompile(`(name = "(?:operator|supervisor)")\nactions = .*\nprofiles = .*\n|(name = "operator")\n#.*\n#.*\nactions = .*\nprofiles = .*\n`)
+	if n := len(person.FindAll(text, -1)); n != 2 {
+		return fmt.Errorf("the configuration has %d persons, not two", n)
 	}
-	return os.WriteFile(file, operator.ReplaceAllLiteral(text, []byte(all)), 0o600)
+	all := "$1$2\nactions = [\"issue\", \"hold\", \"release\", \"revoke\", \"read\", \"list\", \"journal\"]\n"
+	return os.WriteFile(file, person.ReplaceAll(text, []byte(all)), 0o600)
 }
 
 // freePort returns a port that nobody listens on.
