@@ -32,10 +32,10 @@ staticcheck:
 race:
 	go test -race -shuffle=on -timeout 20m ./...
 
+# Two targets at a time, each on one core.
 fuzz:
 	@set -e; for package in $$(go list ./...); do \
 		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
-			echo "fuzz $$package $$target"; \
-			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x $$package; \
+			echo "$$package $$target"; \
 		done; \
-	done
+	done | xargs -P 2 -L 1 sh .ci/fuzz $(FUZZTIME)
