@@ -1,0 +1,106 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/altamga/altamga/internal/config"
+)
+
+type caConfig struct {
+	// Listen is the address of the API; it speaks mutual TLS only.
+	Listen config.Address `toml:"listen"`
+	TLS    tlsConfig      `toml:"tls"`
+	// Profiles is a folder of profile files. Default: the built-in profiles,
+	// whose policies are examples.
+	Profiles config.Path      `toml:"profiles"`
+	Issuers  []caIssuerConfig `toml:"issuer"`
+	// Clients may use the API; a certificate of the right root that is not
+	// named here is not enough.
+	Clients []caClientConfig `toml:"client"`
+	// PendingFor is how long a request that takes two persons can be confirmed
+	// by the second. Default 24h.
+	PendingFor time.Duration `toml:"pending_for"`
+	// CFSSL and EST are for clients that enrol by these protocols. Default:
+	// neither is spoken.
+	CFSSL *caCFSSLConfig `toml:"cfssl"`
+	EST   *caESTConfig   `toml:"est"`
+}
+
+type caClientConfig struct {
+	// Name is the common name of the client's TLS certificate, and the actor in
+	// journal and audit log.
+	Name string `toml:"name"`
+	// Actions: issue, hold, release, revoke, read, list, journal; authority, which
+	// asks for or confirms the certificate of an authority below an issuer.
+	Actions []string `toml:"actions"`
+	// Issuers and Profiles that the client may have certificates issued by.
+	// Default: all that are configured.
+	Issuers  []string `toml:"issuers"`
+	Profiles []string `toml:"profiles"`
+	// Person behind the client; two clients of one person count as one where
+	// two persons must agree. Default: the name.
+	Person string `toml:"person"`
+	// Vouches: the client is a server that has had two of its staff agree
+	// before it asks for what takes two, and names them. The ca takes its word
+	// for it; it is never one of the two itself.
+	Vouches bool `toml:"vouches"`
+	// Rate bounds the requests of the client: so many a second, Burst of them
+	// at once. Default 500 and 1000.
+	Rate  float64 `toml:"rate"`
+	Burst int     `toml:"burst"`
+}
+
+type caIssuerConfig struct {
+	// ID is the issuer's short name in the register and the API. It never
+	// changes.
+	ID          string      `toml:"id"`
+	Certificate config.Path `toml:"certificate"`
+	Key         string      `toml:"key"`
+	// Profiles that this issuer may issue by.
+	Profiles []string `toml:"profiles"`
+	// PSS makes an RSA key sign certificates with RSASSA-PSS. Default: PKCS #1
+	// v1.5.
+	PSS bool `toml:"rsa_pss"`
+	// OCSP, CRL, FreshestCRL (the delta list) and CAIssuers are the addresses put
+	// into what it issues; percent-encode what a URL must not hold.
+	OCSP        config.URL `toml:"ocsp"`
+	CRL         config.URL `toml:"crl"`
+	FreshestCRL config.URL `toml:"freshest_crl"`
+	CAIssuers   config.URL `toml:"ca_issuers"`
+}
+
+func (c *caConfig) Validate() error {
+	ids := make([]string, len(c.Issuers))
+	for i, issuer := range c.Issuers {
+		ids[i] = issuer.ID
+	}
+	names := make([]string, len(c.Clients))
+	for i, client := range c.Clients {
+		names[i] = client.Name
+	}
+	return errors.Join(required(field{"listen", string(c.Listen)}), distinct("issuer", "id", ids), distinct("client", "name", names))
+}
+
+func (c *caClientConfig) Validate() error {
+	err := required(field{"name", c.Name})
+	if len(c.Actions) == 0 {
+		err = errors.Join(err, config.Missing("actions"))
+	}
+	if c.Rate < 0 || c.Burst < 0 {
+		err = errors.Join(err, config.Wrong("rate", "rate and burst are not negative"))
+	}
+	for i, action := range c.Actions {
+		if !slices.Contains(caActions, action) {
+			err = errors.Join(err, config.Wrong(fmt.Sprintf("actions[%d]", i), "%q is none of %s", action, strings.Join(caActions, ", ")))
+		}
+	}
+	return err
+}
+
+func (c *caIssuerConfig) Validate() error {
+	return required(field{"id", c.ID}, field{"certificate", string(c.Certificate)}, field{"key", c.Key})
+}

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"errors"
+	"time"
+
+	"github.com/altamga/altamga/internal/config"
+)
+
+type ocspConfig struct {
+	Listen config.Address `toml:"listen"`
+	// Validity is how long an answer may be relied on: nextUpdate - thisUpdate.
+	// Default 1h.
+	Validity time.Duration `toml:"validity"`
+	// MaxAge is how long HTTP caches may keep an answer, and so the longest
+	// time that a change stays hidden behind one. Default 1m.
+	MaxAge time.Duration `toml:"max_age"`
+	// NonIssued is the answer for a serial that was never issued: "unknown"
+	// (default), or "revoked" with the extended-revoke extension.
+	NonIssued string `toml:"non_issued"`
+	// Redis shares answers between responders and keeps them over a restart.
+	// Default: answers are kept in memory alone.
+	Redis   *redisConfig       `toml:"redis"`
+	Issuers []ocspIssuerConfig `toml:"issuer"`
+}
+
+type redisConfig struct {
+	// Addresses of the servers. One is a single server; with Master they are
+	// Sentinels; several without it are a Cluster.
+	Addresses []config.Address `toml:"addresses"`
+	// Master is the name that the Sentinels know the primary by.
+	Master string `toml:"master"`
+	// User and PasswordFile are those of Redis's access control list. The user
+	// needs +get +set +evalsha +eval on the keys ocsp:1:*.
+	User         string      `toml:"user"`
+	PasswordFile config.Path `toml:"password_file"`
+	// Roots is the PEM file of the roots that the server's TLS certificate must
+	// come from. Default: no TLS.
+	Roots config.Path `toml:"roots"`
+	// Budget is how long one look-up may take before the answer is signed
+	// instead. Default 25ms.
+	Budget time.Duration `toml:"budget"`
+}
+
+type ocspIssuerConfig struct {
+	ID          string      `toml:"id"`
+	Certificate config.Path `toml:"certificate"`
+	// Signer is the certificate of the delegated responder, issued directly by
+	// the issuer; SignerKey the URI of its key.
+	Signer    config.Path `toml:"signer"`
+	SignerKey string      `toml:"signer_key"`
+	// Chain is the PEM file of further certificates that each answer carries,
+	// so that a client that knows only the issuer and the root can build the
+	// path between them. Default: none.
+	Chain config.Path `toml:"chain"`
+}
+
+func (c *ocspConfig) Validate() error {
+	ids := make([]string, len(c.Issuers))
+	for i, issuer := range c.Issuers {
+		ids[i] = issuer.ID
+	}
+	return errors.Join(required(field{"listen", string(c.Listen)}), distinct("issuer", "id", ids))
+}
+
+func (c *redisConfig) Validate() error {
+	if len(c.Addresses) == 0 {
+		return config.Missing("addresses")
+	}
+	return nil
+}
+
+func (c *ocspIssuerConfig) Validate() error {
+	return required(field{"id", c.ID}, field{"certificate", string(c.Certificate)},
+		field{"signer", string(c.Signer)}, field{"signer_key", c.SignerKey})
+}
