@@ -97,20 +97,6 @@ func isShortName(s string) bool {
 	return s != "" && len(s) <= 128 && utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsGraphic(r) || unicode.IsSpace(r) })
 }
 
-// standingFor is how long the standing of a client certificate is taken for
-// what it was: a revoked client is out after this time at the latest.
-const standingFor = time.Second
-
-// standing is what the register said of a client's certificate.
-type standing struct {
-	good bool
-	at   time.Time
-}
-
-// maxStandings bounds the memory for standings; beyond it the register is asked
-// each time.
-const maxStandings = 4096
-
 // checkClient refuses a TLS client certificate that has expired since the
 // handshake, or that the register has as held, revoked or abandoned.
 // Certificates that are not in the register are a matter of the listener's
@@ -120,28 +106,14 @@ func (a *Authority) checkClient(ctx context.Context, r *http.Request) error {
 		return nil
 	}
 	certificate := r.TLS.VerifiedChains[0][0]
-	now := time.Now()
-	if now.After(certificate.NotAfter) {
+	if time.Now().After(certificate.NotAfter) {
 		return errClientCertificate
 	}
-	key := sha256.Sum256(certificate.Raw)
-	a.standings.Lock()
-	known, ok := a.standings.of[key]
-	a.standings.Unlock()
-	if !ok || now.Sub(known.at) >= standingFor {
-		good, err := a.inGoodStanding(ctx, certificate)
-		if err != nil {
-			return err
-		}
-		known = standing{good, now}
-		a.standings.Lock()
-		if len(a.standings.of) >= maxStandings {
-			clear(a.standings.of)
-		}
-		a.standings.of[key] = known
-		a.standings.Unlock()
+	good, err := a.clients.ask(sha256.Sum256(certificate.Raw), func() (bool, error) { return a.inGoodStanding(ctx, certificate) })
+	if err != nil {
+		return err
 	}
-	if !known.good {
+	if !good {
 		return errClientCertificate
 	}
 	return nil

@@ -70,6 +70,11 @@ type Issuer struct {
 	Profiles []string
 	// PSS makes an RSA key sign with RSASSA-PSS in place of PKCS #1 v1.5.
 	PSS bool
+	// Unverified leaves out the verification of every signature that Key makes,
+	// which costs twice what an ECDSA signature costs. It is for keys with which
+	// this process itself computes: those of a token or of another machine come
+	// over a wire and are verified. A self-signed certificate always is.
+	Unverified bool
 	// OCSP, CRL, FreshestCRL and CAIssuers are the http or https addresses that
 	// go into what it issues: of the responder, of its revocation list, of the
 	// changes since (the delta list) and of its own certificate. An empty one is
@@ -86,10 +91,9 @@ type Authority struct {
 	chainKeys map[[32]byte]bool
 	inFlight  sync.Map // idempotency keys being worked on, see idempotency.go
 	limiter   limiter
-	standings struct { // of client certificates by their SHA-256 hash, see access.go
-		sync.Mutex
-		of map[[32]byte]standing
-	}
+	// clients and superiors remember what the register said of certificates: of
+	// clients, and of issuers and those above them. See standing.go.
+	clients, superiors standings
 }
 
 // issuer is an Issuer with what every certificate of it shares.
@@ -100,8 +104,12 @@ type issuer struct {
 	name      []byte // the encoded issuer Name; nil while Certificate is
 	keyID     []byte
 	keyHash   [32]byte
-	// lintKey makes signatures of the same algorithm that prove nothing.
-	lintKey func() (crypto.Signer, error)
+	// lintSignature looks like a signature of the issuer and is none: see
+	// [issuer.unsigned].
+	lintSignature func() ([]byte, error)
+	// path holds Certificate and those above it, pathHash the SHA-256 hash of each.
+	path     []*x509.Certificate
+	pathHash [][32]byte
 	// began is set when the self-signed certificate is being issued.
 	began atomic.Bool
 }
@@ -144,7 +152,7 @@ func New(config Config) (*Authority, error) {
 	}
 	config.Access.setDefaults()
 	a := &Authority{config: config, issuers: map[string]*issuer{}, chainKeys: map[[32]byte]bool{}}
-	a.limiter.buckets, a.standings.of = map[string]bucket{}, map[[32]byte]standing{}
+	a.limiter.buckets = map[string]bucket{}
 	keys := map[[32]byte]string{}
 	for _, given := range config.Issuers {
 		built, err := newIssuer(given, config.Profiles)
@@ -196,7 +204,7 @@ func newIssuer(given Issuer, profiles *Profiles) (*issuer, error) {
 		return nil, err
 	}
 	i := &issuer{Issuer: given, algorithm: algorithm, scheme: scheme, keyID: keyID, keyHash: sha256.Sum256(spki)}
-	i.lintKey = sync.OnceValues(func() (crypto.Signer, error) { return keyLike(given.Key.Public()) })
+	i.lintSignature = sync.OnceValues(func() ([]byte, error) { return signatureLike(given.Key.Public(), scheme) })
 	if c := given.Certificate; c != nil {
 		if err := pki.CheckKeyPair(c, given.Key); err != nil {
 			return nil, err
@@ -209,6 +217,10 @@ func newIssuer(given Issuer, profiles *Profiles) (*issuer, error) {
 			return nil, errors.New("the certificate has no subject key identifier (RFC 5280, Section 4.2.1.2)")
 		}
 		i.name, i.keyID = c.RawSubject, c.SubjectKeyId
+		i.path = append([]*x509.Certificate{c}, given.Chain...)
+		for _, certificate := range i.path {
+			i.pathHash = append(i.pathHash, sha256.Sum256(certificate.Raw))
+		}
 		child := c
 		for n, above := range given.Chain {
 			if err := child.CheckSignatureFrom(above); err != nil || !bytes.Equal(child.RawIssuer, above.RawSubject) {

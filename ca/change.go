@@ -47,6 +47,8 @@ func (a *Authority) change(ctx context.Context, entry journal.Entry, ticket *jou
 		a.config.Observe("unchanged", time.Since(began))
 		return journal.Entry{}, journal.Status{}, err
 	}
+	a.clients.forget()
+	a.superiors.forget()
 	a.config.Observe(string(entry.Kind), time.Since(began))
 	return changed, status, nil
 }

@@ -108,11 +108,8 @@ func (use *keyUse) conflict(profiles *Profiles, record journal.Record, later boo
 // revoked, the issuer's own or one above it. Certificates that this register
 // does not know, such as those of a root kept elsewhere, are not its to judge.
 func (a *Authority) checkStanding(ctx context.Context, by *issuer, r *refusal) error {
-	if by.Certificate == nil {
-		return nil
-	}
-	for _, certificate := range append([]*x509.Certificate{by.Certificate}, by.Chain...) {
-		stands, err := a.stands(ctx, certificate)
+	for i, certificate := range by.path {
+		stands, err := a.superiors.ask(by.pathHash[i], func() (bool, error) { return a.stands(ctx, certificate) })
 		if err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package ca
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/x509"
 	"encoding/hex"
 	"errors"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/altamga/altamga/internal/journal"
+	"github.com/altamga/altamga/internal/pki"
 )
 
 // ErrSpent is returned for a token that was redeemed before.
@@ -101,19 +103,16 @@ func (a *Authority) signPrepared(ctx context.Context, prepared *Prepared) (*x509
 		slog.String("serial", string(intent.Serial)), slog.String("key", hex.EncodeToString(intent.KeyHash[:]))); err != nil {
 		return nil, &AuditError{err}
 	}
-	certificate, err := sign(intent.ToBeSigned, by.Key, by)
+	if !bytes.Equal(intent.ToBeSigned, prepared.linted.RawTBSCertificate) {
+		return nil, &SigningError{errors.New("the bytes to be signed are not those that were linted")}
+	}
+	signature, err := pki.Sign(rand.Reader, by.Key, intent.ToBeSigned, by.scheme)
 	if err != nil {
 		return nil, &SigningError{err}
 	}
-	if !bytes.Equal(certificate.RawTBSCertificate, prepared.linted.RawTBSCertificate) {
-		return nil, &SigningError{errors.New("the signed bytes are not those that were linted")}
-	}
-	parent := by.Certificate
-	if prepared.profile.SelfSigned {
-		parent = certificate
-	}
-	if err := parent.CheckSignature(certificate.SignatureAlgorithm, certificate.RawTBSCertificate, certificate.Signature); err != nil {
-		return nil, &SigningError{fmt.Errorf("verifying own signature: %w", err)}
+	certificate, err := prepared.signedBy(signature)
+	if err != nil {
+		return nil, err
 	}
 	if prepared.profile.SelfSigned {
 		// Only with its own signature does a lint see it as self-signed.
@@ -122,6 +121,28 @@ func (a *Authority) signPrepared(ctx context.Context, prepared *Prepared) (*x509
 		}
 	}
 	return certificate, nil
+}
+
+// signedBy puts the issuer's signature to what was linted, and verifies it unless
+// the issuer is said to need that not. The bytes that were signed are those that
+// were parsed for the lints, so they are not parsed again.
+func (p *Prepared) signedBy(signature []byte) (*x509.Certificate, error) {
+	raw, err := p.issuer.encode(p.intent.ToBeSigned, signature)
+	if err != nil {
+		return nil, fmt.Errorf("encoding certificate: %w", err)
+	}
+	certificate := *p.linted
+	certificate.Raw, certificate.Signature = raw, signature
+	parent := p.issuer.Certificate
+	if p.profile.SelfSigned {
+		parent = &certificate
+	} else if p.issuer.Unverified {
+		return &certificate, nil
+	}
+	if err := parent.CheckSignature(certificate.SignatureAlgorithm, certificate.RawTBSCertificate, signature); err != nil {
+		return nil, &SigningError{fmt.Errorf("verifying own signature: %w", err)}
+	}
+	return &certificate, nil
 }
 
 // issued is what becomes of the token, but for the journal's entry.

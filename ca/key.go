@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+
+	"github.com/altamga/altamga/internal/pki"
 )
 
 const (
@@ -100,6 +102,17 @@ func hasROCAFingerprint(n *big.Int) bool {
 		}
 	}
 	return true
+}
+
+// signatureLike makes a signature that looks like those of public's private key,
+// over a text that is in no certificate and with a key that nobody has
+// afterwards.
+func signatureLike(public crypto.PublicKey, scheme pki.Scheme) ([]byte, error) {
+	key, err := keyLike(public)
+	if err != nil {
+		return nil, err
+	}
+	return pki.Sign(rand.Reader, key, []byte("for lints, which do not verify it"), scheme)
 }
 
 // keyLike makes a fresh key whose signatures look like those of public.

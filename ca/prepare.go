@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto"
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
 	"errors"
@@ -37,14 +36,14 @@ type Prepared struct {
 func (p *Prepared) Serial() journal.Serial { return p.intent.Serial }
 
 // Linted is the certificate as the lints saw it: its to-be-signed bytes are
-// those that will be signed, its signature is that of a throw-away key.
+// those that will be signed, its signature is a throw-away one and proves nothing.
 func (p *Prepared) Linted() *x509.Certificate { return p.linted }
 
 var setName = regexp.MustCompile(`^[A-Za-z0-9._-]{0,64}$`)
 
 // Prepare decides whether the request may be granted. It builds the
-// to-be-signed certificate, signs it with a throw-away key, lints the result
-// and makes the intent durable in the register. A request that is refused
+// to-be-signed certificate, lints it with a throw-away signature and makes the
+// intent durable in the register. A request that is refused
 // comes back as a [*RefusedError] and leaves nothing behind but an audit line.
 func (a *Authority) Prepare(ctx context.Context, request Request) (*Prepared, error) {
 	began := time.Now()
@@ -277,17 +276,12 @@ func (a *Authority) subjectKey(request *Request, profile *Profile, by *issuer, r
 	return public, requested
 }
 
-// lint signs the to-be-signed bytes with a throw-away key of the issuer's
-// kind and judges what comes out: by our own lints first, then by those of
-// Config.
+// lint judges the certificate that the to-be-signed bytes make: by our own lints
+// first, then by those of Config.
 func (a *Authority) lint(tbs []byte, by *issuer, profile *Profile, keyID []byte) (*x509.Certificate, error) {
-	key, err := by.lintKey()
+	certificate, err := by.unsigned(tbs)
 	if err != nil {
-		return nil, fmt.Errorf("making throw-away key: %w", err)
-	}
-	certificate, err := sign(tbs, key, by)
-	if err != nil {
-		return nil, fmt.Errorf("signing with throw-away key: %w", err)
+		return nil, err
 	}
 	if err := profile.inspect(certificate, by, keyID); err != nil {
 		return nil, fmt.Errorf("inspecting certificate: %w", err)
@@ -306,20 +300,31 @@ func (a *Authority) lint(tbs []byte, by *issuer, profile *Profile, keyID []byte)
 	return certificate, nil
 }
 
-// sign makes a certificate of the to-be-signed bytes as the issuer signs, and
-// parses it.
-func sign(tbs []byte, key crypto.Signer, by *issuer) (*x509.Certificate, error) {
-	signature, err := pki.Sign(rand.Reader, key, tbs, by.scheme)
+// unsigned makes a certificate of the to-be-signed bytes that nobody has signed.
+// Where the signature goes it has octets that look like the issuer's, so that
+// parsers and lints, which judge form, take it: one throw-away key has made them
+// over another text, so they verify with no key and for no certificate.
+func (i *issuer) unsigned(tbs []byte) (*x509.Certificate, error) {
+	signature, err := i.lintSignature()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("making throw-away signature: %w", err)
 	}
-	b := cryptobyte.NewBuilder(make([]byte, 0, len(tbs)+len(signature)+64))
-	pki.AddSigned(b, tbs, by.algorithm, signature)
-	raw, err := b.Bytes()
+	raw, err := i.encode(tbs, signature)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("encoding certificate: %w", err)
 	}
-	return x509.ParseCertificate(raw)
+	certificate, err := x509.ParseCertificate(raw)
+	if err != nil {
+		return nil, fmt.Errorf("parsing own certificate: %w", err)
+	}
+	return certificate, nil
+}
+
+// encode makes a certificate of its to-be-signed bytes and a signature.
+func (i *issuer) encode(tbs, signature []byte) ([]byte, error) {
+	b := cryptobyte.NewBuilder(make([]byte, 0, len(tbs)+len(signature)+128))
+	pki.AddSigned(b, tbs, i.algorithm, signature)
+	return b.Bytes()
 }
 
 // inspect compares what another parser reads in the certificate with what the
