@@ -107,6 +107,8 @@ type issuer struct {
 	// lintSignature looks like a signature of the issuer and is none: see
 	// [issuer.unsigned].
 	lintSignature func() ([]byte, error)
+	// constant holds what certificates of each profile share.
+	constant map[string]constantExtensions
 	// path holds Certificate and those above it, pathHash the SHA-256 hash of each.
 	path     []*x509.Certificate
 	pathHash [][32]byte
@@ -234,7 +236,17 @@ func newIssuer(given Issuer, profiles *Profiles) (*issuer, error) {
 	if err := given.checkAddresses(); err != nil {
 		return nil, err
 	}
-	return i, given.checkProfiles(profiles)
+	if err := given.checkProfiles(profiles); err != nil || profiles == nil {
+		return i, err
+	}
+	i.constant = make(map[string]constantExtensions, len(given.Profiles))
+	for _, name := range given.Profiles {
+		profile, _ := profiles.Lookup(name)
+		if i.constant[name], err = profile.constant(i); err != nil {
+			return nil, fmt.Errorf("encoding extensions of profile %q: %w", name, err)
+		}
+	}
+	return i, nil
 }
 
 // checkAddresses checks what goes into certificates as URI.

@@ -2,6 +2,7 @@ package ca
 
 import (
 	"encoding/asn1"
+	"errors"
 	"slices"
 	"time"
 
@@ -61,63 +62,95 @@ type extended struct {
 	notBefore, notAfter time.Time
 }
 
+// constantExtensions are those that all certificates of a profile and an issuer
+// share, encoded, in the order in which they stand in them; the others stand
+// between.
+type constantExtensions struct{ authorityKey, usage, policies, rest []byte }
+
+// constant encodes what certificates of the profile share.
+func (p *Profile) constant(by *issuer) (constantExtensions, error) {
+	var failed error
+	encode := func(add func(*cryptobyte.Builder)) []byte {
+		b := cryptobyte.NewBuilder(nil)
+		add(b)
+		encoded, err := b.Bytes()
+		failed = errors.Join(failed, err)
+		return encoded
+	}
+	c := constantExtensions{
+		// RFC 5280, Section 4.2.1.1: by key identifier, not critical.
+		authorityKey: encode(func(b *cryptobyte.Builder) {
+			der.AddExtension(b, pki.OIDAuthorityKeyIdentifier, false, func(b *cryptobyte.Builder) {
+				b.AddASN1(cryptobyte_asn1.SEQUENCE, func(b *cryptobyte.Builder) {
+					b.AddASN1(cryptobyte_asn1.Tag(0).ContextSpecific(), func(b *cryptobyte.Builder) { b.AddBytes(by.keyID) })
+				})
+			})
+		}),
+		// RFC 5280, Section 4.2.1.3: should be critical.
+		usage: encode(func(b *cryptobyte.Builder) { der.AddExtension(b, pki.OIDKeyUsage, true, p.addKeyUsage) }),
+		rest:  encode(func(b *cryptobyte.Builder) { p.addRest(b, by) }),
+	}
+	if len(p.policies) > 0 {
+		c.policies = encode(func(b *cryptobyte.Builder) { der.AddExtension(b, pki.OIDCertificatePolicies, false, p.addPolicies) })
+	}
+	return c, failed
+}
+
 // addExtensions writes the extensions of a certificate of the profile.
 func (p *Profile) addExtensions(b *cryptobyte.Builder, of extended) {
+	constant := of.by.constant[p.Name]
 	b.AddASN1(cryptobyte_asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-		// RFC 5280, Section 4.2.1.1: by key identifier, not critical.
-		der.AddExtension(b, pki.OIDAuthorityKeyIdentifier, false, func(b *cryptobyte.Builder) {
-			b.AddASN1(cryptobyte_asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-				b.AddASN1(cryptobyte_asn1.Tag(0).ContextSpecific(), func(b *cryptobyte.Builder) { b.AddBytes(of.by.keyID) })
-			})
-		})
+		b.AddBytes(constant.authorityKey)
 		// RFC 5280, Section 4.2.1.2: not critical.
 		der.AddExtension(b, pki.OIDSubjectKeyIdentifier, false, func(b *cryptobyte.Builder) { b.AddASN1OctetString(of.keyID) })
-		// RFC 5280, Section 4.2.1.3: should be critical.
-		der.AddExtension(b, pki.OIDKeyUsage, true, p.addKeyUsage)
+		b.AddBytes(constant.usage)
 		if p.PrivateKeyUsage != (Validity{}) {
 			der.AddExtension(b, pki.OIDPrivateKeyUsagePeriod, false, func(b *cryptobyte.Builder) { p.addPrivateKeyUsage(b, of) })
 		}
-		if len(p.policies) > 0 {
-			der.AddExtension(b, pki.OIDCertificatePolicies, false, p.addPolicies)
-		}
+		b.AddBytes(constant.policies)
 		if len(of.names) > 0 {
 			// RFC 5280, Section 4.2.1.6: critical when the subject is empty.
 			der.AddExtension(b, pki.OIDSubjectAltName, of.emptySubject, func(b *cryptobyte.Builder) { addSAN(b, of.names) })
 		}
-		if p.CA || p.BasicConstraints {
-			// RFC 5280, Section 4.2.1.9: critical in certificates of
-			// authorities; the others need no such extension.
-			der.AddExtension(b, pki.OIDBasicConstraints, p.CA, p.addBasicConstraints)
-		}
-		p.Constraints.add(b)
-		if len(p.ExtKeyUsage) > 0 {
-			der.AddExtension(b, pki.OIDExtKeyUsage, p.ExtKeyUsageCritical, p.addExtKeyUsage)
-		}
-		if of.by.CRL != "" && slices.Contains(p.Carries, "crl") {
-			der.AddExtension(b, pki.OIDCRLDistributionPoints, false, func(b *cryptobyte.Builder) { addDistributionPoint(b, of.by.CRL) })
-		}
-		if of.by.FreshestCRL != "" && slices.Contains(p.Carries, "freshest_crl") {
-			// RFC 5280, Section 4.2.1.15: not critical, the same syntax.
-			der.AddExtension(b, pki.OIDFreshestCRL, false, func(b *cryptobyte.Builder) { addDistributionPoint(b, of.by.FreshestCRL) })
-		}
-		p.addAuthorityInfoAccess(b, of.by)
-		if p.QC != nil {
-			// ETSI EN 319 412-5, Section 4.1: not critical.
-			der.AddExtension(b, pki.OIDQCStatements, false, p.QC.add)
-		}
-		if p.OCSPNoCheck {
-			// RFC 6960, Section 4.2.2.2.1: NULL, should not be critical.
-			der.AddExtension(b, pki.OIDOCSPNoCheck, false, der.AddNull)
-		}
-		if p.NoRevAvail {
-			// RFC 9608, Section 2: NULL, not critical.
-			der.AddExtension(b, pki.OIDNoRevAvail, false, der.AddNull)
-		}
-		if p.ValidityAssured {
-			// ETSI EN 319 412-1, Section 5.2: NULL, not critical.
-			der.AddExtension(b, pki.OIDValidityAssured, false, der.AddNull)
-		}
+		b.AddBytes(constant.rest)
 	})
+}
+
+// addRest writes the extensions that stand behind the alternative names.
+func (p *Profile) addRest(b *cryptobyte.Builder, by *issuer) {
+	if p.CA || p.BasicConstraints {
+		// RFC 5280, Section 4.2.1.9: critical in certificates of
+		// authorities; the others need no such extension.
+		der.AddExtension(b, pki.OIDBasicConstraints, p.CA, p.addBasicConstraints)
+	}
+	p.Constraints.add(b)
+	if len(p.ExtKeyUsage) > 0 {
+		der.AddExtension(b, pki.OIDExtKeyUsage, p.ExtKeyUsageCritical, p.addExtKeyUsage)
+	}
+	if by.CRL != "" && slices.Contains(p.Carries, "crl") {
+		der.AddExtension(b, pki.OIDCRLDistributionPoints, false, func(b *cryptobyte.Builder) { addDistributionPoint(b, by.CRL) })
+	}
+	if by.FreshestCRL != "" && slices.Contains(p.Carries, "freshest_crl") {
+		// RFC 5280, Section 4.2.1.15: not critical, the same syntax.
+		der.AddExtension(b, pki.OIDFreshestCRL, false, func(b *cryptobyte.Builder) { addDistributionPoint(b, by.FreshestCRL) })
+	}
+	p.addAuthorityInfoAccess(b, by)
+	if p.QC != nil {
+		// ETSI EN 319 412-5, Section 4.1: not critical.
+		der.AddExtension(b, pki.OIDQCStatements, false, p.QC.add)
+	}
+	if p.OCSPNoCheck {
+		// RFC 6960, Section 4.2.2.2.1: NULL, should not be critical.
+		der.AddExtension(b, pki.OIDOCSPNoCheck, false, der.AddNull)
+	}
+	if p.NoRevAvail {
+		// RFC 9608, Section 2: NULL, not critical.
+		der.AddExtension(b, pki.OIDNoRevAvail, false, der.AddNull)
+	}
+	if p.ValidityAssured {
+		// ETSI EN 319 412-1, Section 5.2: NULL, not critical.
+		der.AddExtension(b, pki.OIDValidityAssured, false, der.AddNull)
+	}
 }
 
 // addPolicies writes the value of certificatePolicies.

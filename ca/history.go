@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/altamga/altamga/internal/journal"
-	"github.com/altamga/altamga/internal/pki"
 )
 
 // keyUse is a key that is about to be certified.
@@ -18,10 +17,8 @@ type keyUse struct {
 	hash    [32]byte
 	profile *Profile
 	by      *issuer
-	// attributes make the Name that it is certified for, subject is that encoded;
-	// empty for a cross-certificate.
-	attributes []pki.Attribute
-	subject    []byte
+	// subject is the encoded Name that it is certified for.
+	subject []byte
 	// reserved is the serial once that is reserved, "" before.
 	reserved journal.Serial
 }

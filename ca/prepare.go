@@ -114,7 +114,9 @@ func (a *Authority) decide(ctx context.Context, request *Request) (*Prepared, er
 	} else if len(request.Subject) > 0 {
 		r.add(CodeInvalid, "subject", "does not belong here: the name is that of the authority's certificate", "RFC 5280, Section 4.1.2.6")
 	}
-	spki, keyID, err := a.encodeKey(ctx, public, keyUse{profile: profile, by: by, attributes: attributes}, &r)
+	// An error of the name has been refused already.
+	subject, _ := pki.MarshalName(attributes)
+	spki, keyID, err := a.encodeKey(ctx, public, keyUse{profile: profile, by: by, subject: subject}, &r)
 	if err != nil {
 		return nil, err
 	}
@@ -139,10 +141,6 @@ func (a *Authority) decide(ctx context.Context, request *Request) (*Prepared, er
 		return nil, err
 	}
 
-	subject, err := pki.MarshalName(attributes)
-	if err != nil {
-		return nil, fmt.Errorf("encoding subject: %w", err)
-	}
 	if profile.Cross {
 		subject, keyID = request.Authority.RawSubject, request.Authority.SubjectKeyId
 	}
@@ -187,8 +185,6 @@ func (a *Authority) encodeKey(ctx context.Context, public crypto.PublicKey, use 
 		return nil, nil, err
 	}
 	use.hash = sha256.Sum256(spki)
-	// An error of the name has been refused already.
-	use.subject, _ = pki.MarshalName(use.attributes)
 	return spki, keyID, a.checkKeyHistory(ctx, use, r)
 }
 

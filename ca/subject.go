@@ -121,7 +121,7 @@ func (p *Profile) subject(given map[string]string, r *refusal) []pki.Attribute {
 		}
 		oid, _ := pki.AttributeType(rule.Attribute) // check saw to it that it is known
 		attribute := pki.Attribute{Type: oid, Value: value}
-		if _, err := pki.MarshalName([]pki.Attribute{attribute}); err != nil {
+		if err := pki.CheckAttribute(attribute); err != nil {
 			bad(rule.fields()[0], strings.TrimPrefix(err.Error(), rule.Attribute+" "), "RFC 5280, Section 4.1.2.4")
 			continue
 		}

@@ -154,9 +154,6 @@ func startBenchServer(ctx context.Context, file string, c *suiteConfig, cpu int)
 		return nil, err
 	}
 	s := &benchServer{exec.CommandContext(ctx, executable, "ca", "serve", "-c", file)}
-	if cpu >= 0 {
-		s.process.Env = append(os.Environ(), "GOMAXPROCS=1")
-	}
 	var log strings.Builder
 	s.process.Stderr = &log
 	if err := s.process.Start(); err != nil {

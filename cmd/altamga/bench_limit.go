@@ -150,12 +150,13 @@ func newBenchAuthority(ctx context.Context, dir string) (func(context.Context, i
 	if err != nil {
 		return nil, nil, err
 	}
+	c.CA.trustOwn(issuers)
 	profiles, err := ca.BuiltinProfiles()
 	if err != nil {
 		return nil, nil, err
 	}
 	authority, err := ca.New(ca.Config{
-		Issuers: issuers, Profiles: profiles, Register: nowhere{}, Lint: lint.Certificate,
+		Issuers: issuers, Profiles: profiles, Register: nowhere{}, Lint: c.CA.linter(),
 		Audit: func(context.Context, string, ...slog.Attr) error { return nil },
 	})
 	if err != nil {

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"slices"
+	"strings"
 
 	"github.com/altamga/altamga/ca"
 	"github.com/altamga/altamga/internal/lint"
@@ -44,6 +46,11 @@ func (c caServe) Run(ctx context.Context, std streams) error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(400)
 	}
+	// A thread that waits for the disk keeps Go's one processor for up to ten
+	// milliseconds; with a second one the others go on.
+	if os.Getenv("GOMAXPROCS") == "" && runtime.GOMAXPROCS(0) == 1 {
+		runtime.GOMAXPROCS(2)
+	}
 	return c.serve(ctx, std, (*process).addCA)
 }
 
@@ -64,9 +71,10 @@ func (p *process) addCA(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	c.trustOwn(issuers)
 	authority, err := ca.New(ca.Config{
 		Issuers: issuers, Profiles: profiles, Register: p.register,
-		Lint: lint.Certificate, Audit: p.audit.Append, Allow: allow(c.Clients),
+		Lint: c.linter(), Audit: p.audit.Append, Allow: allow(c.Clients),
 		Access: access(p.register, c.PendingFor, c.Clients),
 		Log:    p.log.With("server", "ca"), Observe: p.admin.Observer("ca"),
 	})
@@ -99,6 +107,22 @@ func (p *process) addCA(ctx context.Context) error {
 	p.admin.Add("ca", p.audit.Ready)
 	p.admin.Add("ca", p.registerReady)
 	return nil
+}
+
+// linter is what judges certificates beside our own lints, before the key signs.
+func (c *caConfig) linter() func(*x509.Certificate) error {
+	if c.Zlint == "always" {
+		return lint.Certificate
+	}
+	return new(lint.Shapes).Certificate
+}
+
+// trustOwn leaves signatures unverified that this process itself has computed,
+// unless the configuration wants them verified.
+func (c *caConfig) trustOwn(issuers []ca.Issuer) {
+	for i := range issuers {
+		issuers[i].Unverified = c.Verify != "always" && strings.HasPrefix(c.Issuers[i].Key, "file:")
+	}
 }
 
 // caActions are what a client may be allowed to do.

@@ -24,6 +24,16 @@ type caConfig struct {
 	// PendingFor is how long a request that takes two persons can be confirmed
 	// by the second. Default 24h.
 	PendingFor time.Duration `toml:"pending_for"`
+	// Zlint says how often zlint judges before the key signs, beside our own
+	// lints, which judge every certificate: "shape" (default) once a day for
+	// certificates that differ in nothing that a lint could tell (see the package
+	// internal/lint), "always" for each of them, at several times the cost of a
+	// signature.
+	Zlint string `toml:"zlint"`
+	// Verify says which signatures of issuers are verified before they are used:
+	// "tokens" (default) those that were not made in this process, by keys of
+	// tokens; "always" those of file keys, too, at twice the cost of a signature.
+	Verify string `toml:"verify"`
 	// CFSSL and EST are for clients that enrol by these protocols. Default:
 	// neither is spoken.
 	CFSSL *caCFSSLConfig `toml:"cfssl"`
@@ -82,7 +92,20 @@ func (c *caConfig) Validate() error {
 	for i, client := range c.Clients {
 		names[i] = client.Name
 	}
-	return errors.Join(required(field{"listen", string(c.Listen)}), distinct("issuer", "id", ids), distinct("client", "name", names))
+	return errors.Join(oneOf("zlint", &c.Zlint, "shape", "always"), oneOf("verify", &c.Verify, "tokens", "always"),
+		required(field{"listen", string(c.Listen)}), distinct("issuer", "id", ids), distinct("client", "name", names))
+}
+
+// oneOf checks that a key has one of some values, the first of which it gets
+// when it has none.
+func oneOf(key string, value *string, values ...string) error {
+	if *value == "" {
+		*value = values[0]
+	}
+	if !slices.Contains(values, *value) {
+		return config.Wrong(key, "%q is none of %s", *value, strings.Join(values, ", "))
+	}
+	return nil
 }
 
 func (c *caClientConfig) Validate() error {

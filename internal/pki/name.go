@@ -89,6 +89,12 @@ func MarshalName(attributes []Attribute) ([]byte, error) {
 	return b.Bytes()
 }
 
+// CheckAttribute returns why [MarshalName] would refuse an attribute, or nil.
+func CheckAttribute(a Attribute) error {
+	_, err := checkAttribute(a)
+	return err
+}
+
 func checkAttribute(a Attribute) (attributeRule, error) {
 	for _, rule := range attributeRules {
 		if !rule.oid.Equal(a.Type) {
@@ -117,6 +123,9 @@ func checkAttribute(a Attribute) (attributeRule, error) {
 // paragraph separator, or the mark of undecodable text: what can make one name
 // look like another.
 func invisible(r rune) bool {
+	if r < utf8.RuneSelf {
+		return r < ' ' || r == 0x7f
+	}
 	return r == utf8.RuneError || unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp)
 }
 

@@ -23,6 +23,7 @@ var nameLints = []Lint{
 type generalName struct {
 	tag   cryptobyte_asn1.Tag
 	value string
+	uri   uri // of a uniformResourceIdentifier
 }
 
 // Tags of GeneralName (RFC 5280, Section 4.2.1.6).
@@ -42,7 +43,9 @@ func readGeneralNames(list cryptobyte.String) (names []generalName, ok bool) {
 		if !list.ReadAnyASN1(&value, &n.tag) || n.tag&0xc0 != 0x80 {
 			return nil, false
 		}
-		n.value = string(value)
+		if n.value = string(value); n.tag == uriName {
+			n.uri = readURI(n.value)
+		}
 		names = append(names, n)
 	}
 	return names, len(names) > 0
@@ -81,7 +84,7 @@ func alternativeNames(c *certificate, r *report) {
 			r.must("alternative name %d is not a host name", i+1)
 		case n.tag == mailName && !mailbox(n.value):
 			r.must("alternative name %d is not a mailbox", i+1)
-		case n.tag == uriName && !absoluteURI(n.value):
+		case n.tag == uriName && n.uri == noURI:
 			r.must("alternative name %d is not an absolute URI", i+1)
 		}
 	}
@@ -108,7 +111,7 @@ func internationalNames(c *certificate, r *report) {
 func mailboxUTF8(contents string) string {
 	body := cryptobyte.String(contents)
 	var id asn1.ObjectIdentifier
-	if !body.ReadASN1ObjectIdentifier(&id) {
+	if !readID(&body, &id) {
 		return "is malformed"
 	}
 	if !id.Equal(pki.OIDSmtpUTF8Mailbox) {
@@ -155,8 +158,9 @@ func host(s string) bool {
 			}
 		}
 	}
-	_, err := netip.ParseAddr(s)
-	return err != nil
+	// The last label of an address is a number.
+	last := s[len(s)-1]
+	return last < '0' || last > '9' || !address(s)
 }
 
 // mailbox reports whether s is a local part of printable characters at a host.
@@ -168,19 +172,39 @@ func mailbox(s string) bool {
 	return strings.IndexFunc(s[:at], func(c rune) bool { return c <= ' ' || c > '~' }) < 0
 }
 
-// absoluteURI reports whether s has a scheme and a scheme-specific part, and
-// with an authority a host that is a name or an address.
-func absoluteURI(s string) bool {
+// uri is what a text is as a URI.
+type uri int
+
+const (
+	noURI uri = iota // or not an absolute one
+	otherURI
+	httpURI
+	httpsURI
+)
+
+// readURI reads an absolute URI: one with a scheme and a scheme-specific part,
+// and with an authority a host that is a name or an address.
+func readURI(s string) uri {
 	u, err := url.Parse(s)
 	if err != nil || !u.IsAbs() || strings.IndexFunc(s, func(c rune) bool { return c <= ' ' || c > '~' }) >= 0 {
-		return false
+		return noURI
 	}
 	if u.Opaque != "" {
-		return true
+		return otherURI
 	}
-	if u.Host == "" {
-		return false
+	if name := u.Hostname(); u.Host == "" || !host(name) && !address(name) {
+		return noURI
 	}
-	_, err = netip.ParseAddr(u.Hostname())
-	return err == nil || host(u.Hostname())
+	switch u.Scheme {
+	case "http":
+		return httpURI
+	case "https":
+		return httpsURI
+	}
+	return otherURI
+}
+
+func address(s string) bool {
+	_, err := netip.ParseAddr(s)
+	return err == nil
 }

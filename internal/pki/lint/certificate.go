@@ -40,6 +40,10 @@ type certificate struct {
 	purposesGood        bool
 	statements          []statement
 	statementsGood      bool
+	access              []access
+	accessGood          bool
+	points              []point
+	pointsGood          bool
 	// parent is the issuer's certificate, nil when it is not known.
 	parent *x509.Certificate
 }
@@ -169,10 +173,11 @@ func (c *certificate) readExtensions(s cryptobyte.String) bool {
 	if !s.ReadASN1(&list, sequence) || !s.Empty() || list.Empty() {
 		return false
 	}
+	c.extensions = make([]extension, 0, 12)
 	for !list.Empty() {
 		var element, value cryptobyte.String
 		var e extension
-		if !list.ReadASN1(&element, sequence) || !element.ReadASN1ObjectIdentifier(&e.id) {
+		if !list.ReadASN1(&element, sequence) || !readID(&element, &e.id) {
 			return false
 		}
 		if element.PeekASN1Tag(cryptobyte_asn1.BOOLEAN) {
@@ -230,7 +235,11 @@ func walk(s cryptobyte.String, depth int) string {
 			return "a length is not minimal, or an element is torn"
 		}
 		constructed := element[0]&0x20 != 0
-		element.ReadAnyASN1(&contents, &tag)
+		// The header: a tag of one octet, and a length of one or, from 128 on, of
+		// one that says how many follow.
+		if contents = element[2:]; element[1] >= 0x80 {
+			contents = contents[element[1]&0x7f:]
+		}
 		switch {
 		case tag == cryptobyte_asn1.BOOLEAN && (len(contents) != 1 || contents[0] != 0 && contents[0] != 0xff):
 			return "a BOOLEAN is neither 00 nor FF"
@@ -262,7 +271,7 @@ func sorted(set cryptobyte.String) bool {
 // extension returns the first extension of that kind, nil when there is none.
 func (c *certificate) extension(id asn1.ObjectIdentifier) *extension {
 	for i := range c.extensions {
-		if c.extensions[i].id.Equal(id) {
+		if same(c.extensions[i].id, id) {
 			return &c.extensions[i]
 		}
 	}
@@ -279,6 +288,10 @@ func (c *certificate) decode() {
 	}
 	if e := c.extension(pki.OIDExtKeyUsage); e != nil {
 		c.purposes, c.purposesGood = readIdentifiers(e.value)
+	}
+	c.access, c.accessGood = c.readAccess()
+	if e := c.extension(pki.OIDCRLDistributionPoints); e != nil {
+		c.points, c.pointsGood = readPoints(e.value)
 	}
 	if e := c.extension(pki.OIDQCStatements); e != nil {
 		c.statements, c.statementsGood = readStatements(e.value)
@@ -332,7 +345,7 @@ func readIdentifiers(value []byte) ([]asn1.ObjectIdentifier, bool) {
 	var ids []asn1.ObjectIdentifier
 	for !list.Empty() {
 		var id asn1.ObjectIdentifier
-		if !list.ReadASN1ObjectIdentifier(&id) {
+		if !readID(&list, &id) {
 			return nil, false
 		}
 		ids = append(ids, id)
@@ -345,11 +358,11 @@ func readStatements(value []byte) ([]statement, bool) {
 	if !ok || list.Empty() {
 		return nil, false
 	}
-	var statements []statement
+	statements := make([]statement, 0, 6)
 	for !list.Empty() {
 		var body cryptobyte.String
 		var s statement
-		if !list.ReadASN1(&body, sequence) || !body.ReadASN1ObjectIdentifier(&s.id) {
+		if !list.ReadASN1(&body, sequence) || !readID(&body, &s.id) {
 			return nil, false
 		}
 		s.info = body
@@ -368,7 +381,7 @@ func readStatements(value []byte) ([]statement, bool) {
 // statement returns the first statement of that kind, nil when there is none.
 func (c *certificate) statement(id asn1.ObjectIdentifier) *statement {
 	for i := range c.statements {
-		if c.statements[i].id.Equal(id) {
+		if same(c.statements[i].id, id) {
 			return &c.statements[i]
 		}
 	}
@@ -380,7 +393,7 @@ func (c *certificate) purpose(id asn1.ObjectIdentifier) bool { return contains(c
 
 func contains(ids []asn1.ObjectIdentifier, id asn1.ObjectIdentifier) bool {
 	for _, other := range ids {
-		if other.Equal(id) {
+		if same(other, id) {
 			return true
 		}
 	}

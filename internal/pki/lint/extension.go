@@ -110,7 +110,7 @@ func policies(c *certificate, r *report) {
 	for !list.Empty() {
 		var body, qualifiers cryptobyte.String
 		var id asn1.ObjectIdentifier
-		if !list.ReadASN1(&body, sequence) || !body.ReadASN1ObjectIdentifier(&id) {
+		if !list.ReadASN1(&body, sequence) || !readID(&body, &id) {
 			r.must("the policies are malformed")
 			return
 		}
@@ -136,7 +136,7 @@ func userNotices(qualifiers cryptobyte.String, r *report) {
 	for !qualifiers.Empty() {
 		var body, notice cryptobyte.String
 		var id asn1.ObjectIdentifier
-		if !qualifiers.ReadASN1(&body, sequence) || !body.ReadASN1ObjectIdentifier(&id) {
+		if !qualifiers.ReadASN1(&body, sequence) || !readID(&body, &id) {
 			r.must("a policy qualifier is malformed")
 			return
 		}
@@ -174,7 +174,7 @@ func (c *certificate) policies() (ids []asn1.ObjectIdentifier) {
 	for !list.Empty() {
 		var body cryptobyte.String
 		var id asn1.ObjectIdentifier
-		if !list.ReadASN1(&body, sequence) || !body.ReadASN1ObjectIdentifier(&id) {
+		if !list.ReadASN1(&body, sequence) || !readID(&body, &id) {
 			break
 		}
 		ids = append(ids, id)
@@ -199,7 +199,7 @@ func policyMappings(c *certificate, r *report) {
 	for !list.Empty() {
 		var body cryptobyte.String
 		var from, to asn1.ObjectIdentifier
-		if !list.ReadASN1(&body, sequence) || !body.ReadASN1ObjectIdentifier(&from) || !body.ReadASN1ObjectIdentifier(&to) || !body.Empty() {
+		if !list.ReadASN1(&body, sequence) || !readID(&body, &from) || !readID(&body, &to) || !body.Empty() {
 			r.must("the policy mappings are malformed")
 			return
 		}
@@ -360,7 +360,7 @@ func tlsFeature(c *certificate, r *report) {
 		r.must("the certificate asks for TLS features and is not a server's")
 	}
 	// RFC 7633, Section 4.2.3.1: a status that must be stapled can be asked for.
-	if !c.ca() && len(c.access(pki.OIDAccessOCSP)) == 0 {
+	if !c.ca() && len(c.places(pki.OIDAccessOCSP)) == 0 {
 		r.must("the certificate asks for a stapled status that no responder is named for")
 	}
 }

@@ -111,7 +111,7 @@ func (c *certificate) semantics() (id asn1.ObjectIdentifier, authorities bool) {
 		return nil, false
 	}
 	if info.PeekASN1Tag(cryptobyte_asn1.OBJECT_IDENTIFIER) {
-		info.ReadASN1ObjectIdentifier(&id)
+		readID(&info, &id)
 	}
 	var names cryptobyte.String
 	return id, info.ReadASN1(&names, sequence) && !names.Empty()

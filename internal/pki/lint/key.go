@@ -89,7 +89,7 @@ func parameters(c *certificate, r *report) {
 
 func namedCurve(parameters []byte) (curve asn1.ObjectIdentifier, ok bool) {
 	s := cryptobyte.String(parameters)
-	return curve, s.ReadASN1ObjectIdentifier(&curve) && s.Empty()
+	return curve, readID(&s, &curve) && s.Empty()
 }
 
 // pssHash reads RSASSA-PSS-params: the hash, the same in the mask generation,

@@ -31,6 +31,7 @@ func readName(s *cryptobyte.String, out *name) bool {
 	if !whole.ReadASN1(&list, sequence) {
 		return false
 	}
+	out.attributes = make([]attribute, 0, 8)
 	for !list.Empty() {
 		var set cryptobyte.String
 		if !list.ReadASN1(&set, cryptobyte_asn1.SET) || set.Empty() {
@@ -39,7 +40,7 @@ func readName(s *cryptobyte.String, out *name) bool {
 		for !set.Empty() {
 			var body, value cryptobyte.String
 			var a attribute
-			if !set.ReadASN1(&body, sequence) || !body.ReadASN1ObjectIdentifier(&a.id) || !body.ReadAnyASN1(&value, &a.tag) || !body.Empty() {
+			if !set.ReadASN1(&body, sequence) || !readID(&body, &a.id) || !body.ReadAnyASN1(&value, &a.tag) || !body.Empty() {
 				return false
 			}
 			a.value = string(value)
@@ -52,7 +53,7 @@ func readName(s *cryptobyte.String, out *name) bool {
 // count says how often the attribute stands in the name.
 func (n *name) count(id asn1.ObjectIdentifier) (times int) {
 	for _, a := range n.attributes {
-		if a.id.Equal(id) {
+		if same(a.id, id) {
 			times++
 		}
 	}
@@ -62,7 +63,7 @@ func (n *name) count(id asn1.ObjectIdentifier) (times int) {
 // value is the first value of the attribute, "" when there is none.
 func (n *name) value(id asn1.ObjectIdentifier) string {
 	for _, a := range n.attributes {
-		if a.id.Equal(id) {
+		if same(a.id, id) {
 			return a.value
 		}
 	}

@@ -2,7 +2,6 @@ package lint
 
 import (
 	"encoding/asn1"
-	"net/url"
 
 	"golang.org/x/crypto/cryptobyte"
 	cryptobyte_asn1 "golang.org/x/crypto/cryptobyte/asn1"
@@ -164,7 +163,7 @@ func disclosures(info cryptobyte.String, r *report) {
 			r.must("the disclosure statements are malformed")
 			return
 		}
-		if u, err := url.Parse(string(place)); err != nil || u.Scheme != "https" || !absoluteURI(string(place)) {
+		if readURI(string(place)) != httpsURI {
 			r.must("a disclosure statement is not at an https URL")
 		}
 		if !pki.IsLanguage(string(language)) {

@@ -2,7 +2,6 @@ package lint
 
 import (
 	"encoding/asn1"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -31,8 +30,8 @@ type point struct {
 	reasons, crlIssuer bool
 }
 
-// points reads a CRLDistributionPoints value.
-func points(value []byte) (all []point, ok bool) {
+// readPoints reads a CRLDistributionPoints value.
+func readPoints(value []byte) (all []point, ok bool) {
 	list, ok := der.Whole(value, sequence)
 	if !ok || list.Empty() {
 		return nil, false
@@ -65,13 +64,12 @@ func points(value []byte) (all []point, ok bool) {
 }
 
 func distributionPoints(c *certificate, r *report) {
-	if e := c.extension(pki.OIDCRLDistributionPoints); e != nil {
-		judgePoints(e, "distribution points", r)
+	if c.extension(pki.OIDCRLDistributionPoints) != nil {
+		judgePoints(c.points, c.pointsGood, "distribution points", r)
 	}
 }
 
-func judgePoints(e *extension, what string, r *report) {
-	all, ok := points(e.value)
+func judgePoints(all []point, ok bool, what string, r *report) {
 	if !ok {
 		r.must("the %s are malformed or empty", what)
 		return
@@ -83,7 +81,7 @@ func judgePoints(e *extension, what string, r *report) {
 		}
 		whole = whole || !p.reasons
 		for _, n := range p.names {
-			if n.tag == uriName && !absoluteURI(n.value) {
+			if n.tag == uriName && n.uri == noURI {
 				r.must("point %d of the %s is not an absolute URI", i+1, what)
 			}
 		}
@@ -101,27 +99,21 @@ func freshestCRL(c *certificate, r *report) {
 	if e.critical {
 		r.must("freshestCRL is critical")
 	}
-	judgePoints(e, "freshest distribution points", r)
+	all, ok := readPoints(e.value)
+	judgePoints(all, ok, "freshest distribution points", r)
 	if c.extension(pki.OIDCRLDistributionPoints) == nil {
 		r.should("a delta list is named, and not the base that it changes")
 	}
 }
 
-// access returns the places of an access method as URIs, "" for those of
-// another form.
-func (c *certificate) access(method asn1.ObjectIdentifier) (places []string) {
-	all, _ := c.accesses()
-	for _, a := range all {
-		if !a.method.Equal(method) {
-			continue
+// places returns the names of an access method.
+func (c *certificate) places(method asn1.ObjectIdentifier) (names []generalName) {
+	for _, a := range c.access {
+		if same(a.method, method) {
+			names = append(names, a.at)
 		}
-		place := ""
-		if a.at.tag == uriName {
-			place = a.at.value
-		}
-		places = append(places, place)
 	}
-	return places
+	return names
 }
 
 type access struct {
@@ -129,7 +121,7 @@ type access struct {
 	at     generalName
 }
 
-func (c *certificate) accesses() (all []access, ok bool) {
+func (c *certificate) readAccess() (all []access, ok bool) {
 	e := c.extension(pki.OIDAuthorityInfoAccess)
 	if e == nil {
 		return nil, true
@@ -141,7 +133,7 @@ func (c *certificate) accesses() (all []access, ok bool) {
 	for !list.Empty() {
 		var body cryptobyte.String
 		var a access
-		if !list.ReadASN1(&body, sequence) || !body.ReadASN1ObjectIdentifier(&a.method) {
+		if !list.ReadASN1(&body, sequence) || !readID(&body, &a.method) {
 			return all, false
 		}
 		names, ok := readGeneralNames(body)
@@ -162,20 +154,19 @@ func informationAccess(c *certificate, r *report) {
 	if e.critical {
 		r.must("the authority information access is critical")
 	}
-	all, ok := c.accesses()
-	if !ok {
+	if !c.accessGood {
 		r.must("the authority information access is malformed or empty")
 	}
-	for _, a := range all {
-		if a.method.Equal(pki.OIDAccessCAIssuers) && a.at.tag == uriName && !absoluteURI(a.at.value) {
+	for _, a := range c.access {
+		if same(a.method, pki.OIDAccessCAIssuers) && a.at.tag == uriName && a.at.uri == noURI {
 			r.must("the place of the issuer's certificate is not an absolute URI")
 		}
 	}
 }
 
 func responderPlace(c *certificate, r *report) {
-	for _, place := range c.access(pki.OIDAccessOCSP) {
-		if !web(place) {
+	for _, place := range c.places(pki.OIDAccessOCSP) {
+		if !place.web() {
 			r.must("a responder is not named by an http or https URI")
 		}
 	}
@@ -200,7 +191,7 @@ func noRevocation(c *certificate, r *report) {
 			r.must("noRevAvail stands beside %s", other)
 		}
 	}
-	if len(c.access(pki.OIDAccessOCSP)) > 0 {
+	if len(c.places(pki.OIDAccessOCSP)) > 0 {
 		r.must("noRevAvail stands beside the place of a responder")
 	}
 }
@@ -214,20 +205,18 @@ func personDistributionPoints(c *certificate, r *report) {
 	if !c.person() {
 		return
 	}
-	e := c.extension(pki.OIDCRLDistributionPoints)
-	if e == nil {
-		if len(c.access(pki.OIDAccessOCSP)) == 0 && !c.unrevoked() {
+	if c.extension(pki.OIDCRLDistributionPoints) == nil {
+		if len(c.places(pki.OIDAccessOCSP)) == 0 && !c.unrevoked() {
 			r.must("neither distribution points nor a responder are named")
 		}
 		return
 	}
-	all, _ := points(e.value)
 	reachable := func(p point) bool {
 		return slices.ContainsFunc(p.names, func(n generalName) bool {
-			return n.tag == uriName && (web(n.value) || strings.HasPrefix(strings.ToLower(n.value), "ldap://"))
+			return n.web() || n.tag == uriName && strings.HasPrefix(strings.ToLower(n.value), "ldap://")
 		})
 	}
-	if !slices.ContainsFunc(all, reachable) {
+	if !slices.ContainsFunc(c.points, reachable) {
 		r.must("no distribution point is an http or ldap URI")
 	}
 }
@@ -236,19 +225,16 @@ func personAccess(c *certificate, r *report) {
 	if !c.person() || c.selfIssued() {
 		return
 	}
-	if !slices.ContainsFunc(c.access(pki.OIDAccessCAIssuers), web) {
+	if !slices.ContainsFunc(c.places(pki.OIDAccessCAIssuers), generalName.web) {
 		r.must("the place of the issuer's certificate is not named by an http or https URI")
 	}
-	if c.extension(pki.OIDCRLDistributionPoints) == nil && !c.unrevoked() && !slices.ContainsFunc(c.access(pki.OIDAccessOCSP), web) {
+	if c.extension(pki.OIDCRLDistributionPoints) == nil && !c.unrevoked() && !slices.ContainsFunc(c.places(pki.OIDAccessOCSP), generalName.web) {
 		r.must("no CRL is named, and no responder")
 	}
 }
 
-// web reports whether s is an http or https URI with a host.
-func web(s string) bool {
-	u, err := url.Parse(s)
-	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && absoluteURI(s)
-}
+// web reports whether the name is an http or https URI with a host.
+func (n generalName) web() bool { return n.tag == uriName && (n.uri == httpURI || n.uri == httpsURI) }
 
 // shortTerm is the longest life of a short-term certificate: the time within
 // which a revocation must take effect (ETSI EN 319 411-1, Section 6.3.9).
