@@ -184,6 +184,14 @@ func (r *Register) Record(ctx context.Context, serial journal.Serial) (journal.R
 // public key, in the order of their reservation. keyHash is the SHA-256 hash of
 // its SubjectPublicKeyInfo.
 func (r *Register) RecordsByKey(ctx context.Context, keyHash [32]byte) ([]journal.Record, error) {
+	// Most keys are new, which is found out at a third of the cost.
+	var id int64
+	switch err := r.row(ctx, "SELECT id FROM certificate WHERE key_hash = ? LIMIT 1", []any{keyHash[:]}, &id); {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("reading records: %w", err)
+	}
 	return r.records(ctx, "key_hash = ? ORDER BY id", keyHash[:])
 }
 

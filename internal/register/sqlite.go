@@ -158,8 +158,19 @@ func explainSQLite(err error) error {
 	return err
 }
 
+// each looks at ctx before each row, and hands none to the driver: that would
+// start two goroutines for each query to interrupt it, which cost more than most
+// queries do. None here computes for long between two rows.
 func (s *sqlite) each(ctx context.Context, query string, args []any, scan func(scanner) error) error {
-	return s.reader.each(ctx, query, args, scan)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return s.reader.each(context.WithoutCancel(ctx), query, args, func(row scanner) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		return scan(row)
+	})
 }
 
 func (s *sqlite) snapshot(ctx context.Context) (*snapshot, error) {
