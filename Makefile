@@ -1,10 +1,11 @@
 # make test    everything that must hold before a change lands
 # make demo    the guided tour on loopback
 # make fuzz    each fuzz target for FUZZTIME (default 10s)
+# make bench   how fast certificates are issued here, beside the machine's limits and cfssl
 
 FUZZTIME ?= 10s
 
-.PHONY: build test demo packages format vet staticcheck race fuzz
+.PHONY: build test demo packages format vet staticcheck race fuzz bench
 
 build:
 	go build -o altamga ./cmd/altamga
@@ -39,3 +40,7 @@ fuzz:
 			echo "$$package $$target"; \
 		done; \
 	done | xargs -P 2 -L 1 sh .ci/fuzz $(FUZZTIME)
+
+bench: build
+	@sh .ci/packages softhsm2-util:softhsm2 pg_createcluster:postgresql cfssl:golang-cfssl
+	./altamga bench ca

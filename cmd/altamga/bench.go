@@ -35,6 +35,13 @@ type measured struct {
 
 func (m measured) perSecond() float64 { return float64(m.n) / m.took.Seconds() }
 
+// add puts another measurement of the same thing to it.
+func (m *measured) add(other measured) {
+	m.n, m.took, m.cpu = m.n+other.n, m.took+other.took, m.cpu+other.cpu
+	m.latencies = append(m.latencies, other.latencies...)
+	slices.Sort(m.latencies)
+}
+
 // each is the processor time for one operation.
 func (m measured) each() time.Duration {
 	if m.cpu < 0 || m.n == 0 {
@@ -119,11 +126,20 @@ func newBenchReport(w io.Writer) *benchReport {
 	return &benchReport{out: tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)}
 }
 
-func (r *benchReport) heading(name, ratio string) {
-	fmt.Fprintf(r.out, "\n%s\tper s\tCPU µs\tp50 ms\tp99 ms\t%s\tby CPU\t\n", name, ratio)
+// heading begins a table; more names further columns.
+func (r *benchReport) heading(name, ratio string, more ...string) {
+	fmt.Fprintf(r.out, "\n%s\tper s\tCPU µs\tp50 ms\tp99 ms\t%s\tby CPU\t", name, ratio)
+	r.more(more)
 }
 
-func (r *benchReport) line(name string, m measured) {
+func (r *benchReport) more(columns []string) {
+	for _, column := range columns {
+		fmt.Fprintf(r.out, "%s\t", column)
+	}
+	fmt.Fprintln(r.out)
+}
+
+func (r *benchReport) line(name string, m measured, more ...string) {
 	cpu, p50, p99, ratio, byCPU := "-", "-", "-", "-", "-"
 	if each := m.each(); each > 0 {
 		cpu = fmt.Sprintf("%.0f", float64(each)/float64(time.Microsecond))
@@ -137,7 +153,8 @@ func (r *benchReport) line(name string, m measured) {
 	if r.base.n > 0 {
 		ratio = fmt.Sprintf("%.3f", m.perSecond()/r.base.perSecond())
 	}
-	fmt.Fprintf(r.out, "%s\t%.0f\t%s\t%s\t%s\t%s\t%s\t\n", name, m.perSecond(), cpu, p50, p99, ratio, byCPU)
+	fmt.Fprintf(r.out, "%s\t%.0f\t%s\t%s\t%s\t%s\t%s\t", name, m.perSecond(), cpu, p50, p99, ratio, byCPU)
+	r.more(more)
 }
 
 func milliseconds(d time.Duration) string {

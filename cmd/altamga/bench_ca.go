@@ -2,15 +2,16 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"log/slog"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -22,8 +23,12 @@ import (
 // benchCA measures durable issuance over HTTP.
 type benchCA struct {
 	Clients []int         `help:"How many clients ask at once, one measurement for each." default:"1,16,64"`
-	For     time.Duration `help:"How long each measurement takes." default:"3s"`
-	Centre  []string      `help:"The folder of a further centre to measure, made by init for this from the plan of a demonstration, whose configuration names the store and the keys: PostgreSQL, a token. Its register is filled with certificates. May be repeated." type:"existingdir" placeholder:"DIR"`
+	For     time.Duration `help:"How long each measurement takes." default:"2s" aliases:"time"`
+	Stores  []string      `help:"Where registers are: ${enum}." default:"sqlite,postgres" enum:"sqlite,postgres"`
+	Keys    []string      `help:"Where issuing keys are: ${enum}." default:"file,softhsm" enum:"file,softhsm"`
+	Peers   bool          `help:"Measure cfssl's server beside ours, where it is installed." default:"true" negatable:""`
+	Limits  bool          `help:"Measure what the machine signs, lints and flushes." default:"true" negatable:""`
+	Centre  []string      `help:"The folder of a further centre to measure, made by init for this from the plan of a demonstration, whose configuration names the store and the keys. Its register is filled with certificates. May be repeated." type:"existingdir" placeholder:"DIR"`
 }
 
 // AfterApply checks the flags.
@@ -39,62 +44,108 @@ func (c benchCA) AfterApply() error {
 	return nil
 }
 
-func (c benchCA) Run(ctx context.Context, std streams) error {
+func (c benchCA) Run(ctx context.Context, std streams) (err error) {
 	dir, err := os.MkdirTemp("", "altamga-bench-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	plan, err := benchPlan()
-	if err != nil {
-		return err
-	}
-	centre := filepath.Join(dir, "centre")
-	if err := found(ctx, plan, centre); err != nil {
-		return err
-	}
 	cpu, restore := apart()
 	defer restore()
-	report := newBenchReport(std.out)
+	b := &caBench{benchCA: c, dir: dir, cpu: cpu, out: std.out, report: newBenchReport(std.out), cfssl: map[string]float64{}}
 	if cpu < 0 {
 		fmt.Fprintln(std.out, "Load and server share the processors: the figures over HTTP hold the load's share.")
 	}
-	if err := benchLimits(ctx, report, centre, filepath.Join(dir, "limits"), c.For); err != nil {
+	if c.Limits {
+		limits := filepath.Join(dir, "limits")
+		if err := benchCentre(ctx, limits, "", ""); err != nil {
+			return err
+		}
+		if err := benchLimits(ctx, b.report, limits, filepath.Join(dir, "scratch"), c.For); err != nil {
+			return err
+		}
+	}
+	if err := b.report.out.Flush(); err != nil {
 		return err
 	}
-	for i, folder := range append([]string{centre}, c.Centre...) {
-		name := "SQLite, file keys"
-		if i > 0 {
-			name = folder
-		}
-		if err := c.overHTTP(ctx, report, name, folder, cpu); err != nil {
-			return fmt.Errorf("measuring %s: %w", name, err)
+	for _, store := range c.Stores {
+		if err := b.store(ctx, store); err != nil {
+			return fmt.Errorf("measuring on %s: %w", store, err)
 		}
 	}
-	return report.out.Flush()
+	for _, folder := range c.Centre {
+		if err := b.centre(ctx, folder, folder, ""); err != nil {
+			return fmt.Errorf("measuring %s: %w", folder, err)
+		}
+	}
+	return b.report.out.Flush()
 }
 
-// benchPlan is a centre like that of the demonstration, on free ports.
-func benchPlan() (*plan, error) {
-	p, err := loadPlan("")
-	if err != nil {
-		return nil, err
-	}
-	for _, port := range ports(&p.Servers) {
-		listener, err := listenTCP("127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		address := listener.Addr().String()
-		listener.Close()
-		scheme, _, _ := strings.Cut(string(port.server.URL), ":")
-		port.server.Listen, port.server.URL = config.Address(address), config.URL(scheme+"://"+address+"/")
-	}
-	return p, nil
+// caBench is one run of the measurement.
+type caBench struct {
+	benchCA
+	dir    string
+	cpu    int
+	out    io.Writer
+	report *benchReport
+	// cfssl is how many certificates a second it issued, by store and clients.
+	cfssl map[string]float64
 }
 
-// overHTTP starts the ca of a centre in a process of its own and issues.
-func (c benchCA) overHTTP(ctx context.Context, report *benchReport, name, dir string, cpu int) error {
+// skip says what is left out because it is not installed; other errors it
+// passes on.
+func (b *caBench) skip(err error) error {
+	if errors.Is(err, errNotInstalled) {
+		fmt.Fprintf(b.out, "\nLeft out: %v.\n", err)
+		return nil
+	}
+	return err
+}
+
+// store measures on one kind of store: cfssl first, then ours with each kind of
+// key.
+func (b *caBench) store(ctx context.Context, store string) (err error) {
+	var database *benchPostgres
+	if store == "postgres" {
+		if database, err = startBenchPostgres(ctx); err != nil {
+			return b.skip(err)
+		}
+		defer func() { err = errors.Join(err, database.stop()) }()
+	}
+	if b.Peers {
+		if err := b.skip(b.peer(ctx, store, database)); err != nil {
+			return err
+		}
+	}
+	for _, kind := range b.Keys {
+		name, token, address := store+"-"+kind, "", ""
+		if kind == "softhsm" {
+			if token, err = benchToken(ctx, b.dir, name); err != nil {
+				if err := b.skip(err); err != nil {
+					return err
+				}
+				continue
+			}
+		}
+		if database != nil {
+			if err := database.exec(ctx, "CREATE SCHEMA "+kind); err != nil {
+				return err
+			}
+			address = database.address(kind)
+		}
+		folder := filepath.Join(b.dir, name)
+		if err := benchCentre(ctx, folder, token, address); err != nil {
+			return err
+		}
+		if err := b.centre(ctx, "altamga on "+store+", keys: "+kind, folder, store); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// centre starts the ca of a centre in a process of its own and issues.
+func (b *caBench) centre(ctx context.Context, name, dir, store string) error {
 	file, err := unmoderated(filepath.Join(dir, configFile))
 	if err != nil {
 		return err
@@ -104,28 +155,86 @@ func (c benchCA) overHTTP(ctx context.Context, report *benchReport, name, dir st
 	if err := config.Load(file, &whole); err != nil {
 		return err
 	}
-	server, err := startBenchServer(ctx, file, &whole, cpu)
+	issuer, connection, err := benchClient(dir, &whole)
+	if err != nil {
+		return err
+	}
+	server, err := startBenchServer(ctx, file, &whole, b.cpu)
 	if err != nil {
 		return err
 	}
 	defer server.stop()
-	report.heading("issuance over HTTP, durable: "+name, "of hedged")
-	// Other work on the machine comes and goes, so the limit is taken anew.
-	if err := benchHedged(ctx, report, c.For/3); err != nil {
+	url := strings.TrimSuffix(string(whole.RA.CA), "/") + "/v1/certificates"
+	return b.clients(ctx, name, store, server.process.Process.Pid, func(clients int) (*benchLoad, error) {
+		return newBenchLoad(url, connection, issuer, clients, b.For, func(csr string, n int) any { return benchRequest(whole.RA.Issuer, csr, n) })
+	})
+}
+
+// peer measures cfssl on the same kind of store.
+func (b *caBench) peer(ctx context.Context, store string, database *benchPostgres) error {
+	server, err := startCFSSL(ctx, filepath.Join(b.dir, "cfssl-"+store), database, b.cpu)
+	if err != nil {
 		return err
 	}
-	for _, clients := range c.Clients {
-		load, err := newBenchLoad(dir, &whole, clients, c.For)
-		if err != nil {
-			return err
-		}
-		m, err := repeat(ctx, clients, c.For, func() time.Duration { return cpuOf(server.process.Process.Pid) }, load.issue)
-		if err != nil {
-			return err
-		}
-		report.line(fmt.Sprintf("%d clients", clients), m)
+	defer server.stop()
+	return b.clients(ctx, "cfssl on "+store, "", server.process.Process.Pid, func(clients int) (*benchLoad, error) {
+		return newBenchLoad("https://"+server.address+"/api/v1/cfssl/sign", server.client, server.issuer, clients, b.For, func(csr string, n int) any {
+			return map[string]any{"certificate_request": csr, "subject": map[string]any{"CN": fmt.Sprintf("Nümayiş Nümunəyev %d", n)}}
+		})
+	}, store)
+}
+
+// clients measures a server with each number of clients. Of ours it says how
+// many times as fast as cfssl on the same store it is; with peer the figures are
+// cfssl's, on that store.
+func (b *caBench) clients(ctx context.Context, name, against string, pid int, load func(clients int) (*benchLoad, error), peer ...string) error {
+	b.report.heading(name, "of hedged", "load µs", "× cfssl")
+	// Other work on the machine comes and goes, so the limit is taken anew.
+	if err := benchHedged(ctx, b.report, b.For/4); err != nil {
+		return err
 	}
-	return nil
+	for _, clients := range b.Clients {
+		l, err := load(clients)
+		if err != nil {
+			return err
+		}
+		before := ownCPU()
+		m, err := repeat(ctx, clients, b.For, func() time.Duration { return cpuOf(pid) }, l.issue)
+		l.close()
+		if err != nil {
+			return err
+		}
+		times := "-"
+		for _, store := range peer {
+			b.cfssl[fmt.Sprint(store, clients)] = m.perSecond()
+		}
+		if theirs := b.cfssl[fmt.Sprint(against, clients)]; theirs > 0 {
+			times = fmt.Sprintf("%.1f", m.perSecond()/theirs)
+		}
+		b.report.line(fmt.Sprintf("%d clients", clients), m, fmt.Sprintf("%.0f", float64(ownCPU()-before)/float64(m.n)/float64(time.Microsecond)), times)
+	}
+	return b.report.out.Flush()
+}
+
+// benchClient is how the operator connects, and whose certificates he asks for.
+func benchClient(dir string, c *suiteConfig) (*x509.Certificate, *tls.Config, error) {
+	p := &process{dir: dir}
+	identity, peers, err := p.tls(tlsConfig{
+		Certificate: config.Path(filepath.Join(dir, "tls/operator.pem")), Key: "file:keys/tls-operator.key", Peers: config.Path(filepath.Join(dir, "tls/root.pem")),
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	connection, err := identity.ClientTLS(peers...)
+	if err != nil {
+		return nil, nil, err
+	}
+	i := slices.IndexFunc(c.CA.Issuers, func(issuer caIssuerConfig) bool { return issuer.ID == c.RA.Issuer })
+	if i < 0 {
+		return nil, nil, fmt.Errorf("the ca has no issuer %q", c.RA.Issuer)
+	}
+	issuer, err := readCertificate(c.CA.Issuers[i].Certificate)
+	return issuer, connection, err
 }
 
 // unmoderated writes a configuration beside the given one that leaves clients
@@ -199,64 +308,6 @@ func waitServing(ctx context.Context, url string) error {
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
-}
-
-// benchLoad asks for certificates and checks what comes.
-type benchLoad struct {
-	client   *ca.Client
-	issuer   *x509.Certificate
-	id       string
-	requests []string // certification requests, each for a key of its own
-}
-
-// mostRequests bounds the certification requests that are made beforehand; a
-// longer run uses them again.
-const mostRequests = 8000
-
-func newBenchLoad(dir string, c *suiteConfig, clients int, length time.Duration) (*benchLoad, error) {
-	p := &process{dir: dir, log: slog.New(slog.DiscardHandler)}
-	client, err := p.caClient(string(c.RA.CA), tlsConfig{
-		Certificate: config.Path(filepath.Join(dir, "tls/operator.pem")), Key: "file:keys/tls-operator.key", Peers: config.Path(filepath.Join(dir, "tls/root.pem")),
-	})
-	if err != nil {
-		return nil, err
-	}
-	l := &benchLoad{client: client, id: c.RA.Issuer}
-	for _, issuer := range c.CA.Issuers {
-		if issuer.ID == l.id {
-			if l.issuer, err = readCertificate(issuer.Certificate); err != nil {
-				return nil, err
-			}
-		}
-	}
-	if l.issuer == nil {
-		return nil, fmt.Errorf("the ca has no issuer %q", l.id)
-	}
-	for range min(mostRequests, clients+int(2000*length.Seconds())) {
-		_, csr, err := request()
-		if err != nil {
-			return nil, err
-		}
-		l.requests = append(l.requests, csr)
-	}
-	return l, nil
-}
-
-// issue asks for one certificate and checks its signature.
-func (l *benchLoad) issue(ctx context.Context, i int) error {
-	answer, err := l.client.Issue(ctx, benchRequest(l.id, l.requests[i%len(l.requests)], i), "")
-	if err != nil {
-		return err
-	}
-	block, _ := pem.Decode([]byte(answer.Certificate))
-	if block == nil {
-		return errors.New("the answer holds no certificate")
-	}
-	certificate, err := x509.ParseCertificate(block.Bytes)
-	if err != nil {
-		return err
-	}
-	return certificate.CheckSignatureFrom(l.issuer)
 }
 
 // benchRequest asks for the certificate of a demonstration person.

@@ -39,12 +39,16 @@ type caServe struct {
 	serveFlags
 }
 
+// collectAt is by how much of what lives the heap grows between collections, in
+// percent.
+const collectAt = 400
+
 func (c caServe) Run(ctx context.Context, std streams) error {
 	// What issuing allocates dies young, and little lives on: with the default
 	// of 100 a fifth of the time goes into collecting. Whoever sets GOGC knows
 	// better.
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(400)
+		debug.SetGCPercent(collectAt)
 	}
 	// A thread that waits for the disk keeps Go's one processor for up to ten
 	// milliseconds; with a second one the others go on.
