@@ -178,7 +178,7 @@ func (a *Authority) encodeKey(ctx context.Context, public crypto.PublicKey, use 
 	if public == nil {
 		return nil, nil, nil
 	}
-	if spki, err = x509.MarshalPKIXPublicKey(public); err != nil {
+	if spki, err = pki.MarshalPublicKey(public); err != nil {
 		return nil, nil, fmt.Errorf("encoding subject key: %w", err)
 	}
 	if keyID, err = pki.KeyIdentifier(spki); err != nil {

@@ -134,7 +134,7 @@ func readCSR(raw []byte) (*certificationRequest, error) {
 	// The key goes into the certificate as this program encodes it. A request
 	// that encodes it otherwise (compressed points, missing parameters) would
 	// get a certificate for what looks like another key.
-	spki, err := x509.MarshalPKIXPublicKey(parsed.PublicKey)
+	spki, err := pki.MarshalPublicKey(parsed.PublicKey)
 	if err != nil || !bytes.Equal(spki, parsed.RawSubjectPublicKeyInfo) {
 		return nil, errors.New("holds a key in an unusual encoding")
 	}

@@ -1,7 +1,6 @@
 package ca
 
 import (
-	"maps"
 	"slices"
 	"strings"
 
@@ -85,33 +84,27 @@ func (r SubjectRule) value(country string, given map[string]string, bad func(fie
 // The given values are keyed by attribute, or by the fields of the identifier
 // where the profile derives one.
 func (p *Profile) subject(given map[string]string, r *refusal) []pki.Attribute {
-	values := map[string]string{}
-	known := map[string]bool{}
+	values := make(map[string]string, len(p.Subject))
 	bad := func(field, detail, clause string) { r.add(CodeInvalid, "subject."+field, detail, clause) }
 	for _, rule := range p.Subject {
-		for _, field := range rule.fields() {
-			known[field] = true
-		}
 		if value, ok := rule.value(p.country(), given, bad); ok && value != "" {
 			values[rule.Attribute] = value
 		}
 	}
-	for _, field := range slices.Sorted(maps.Keys(given)) {
-		if !known[field] {
-			detail, clause := "is not an attribute of the profile", ""
-			if field == "pseudonym" {
-				// ETSI EN 319 412-2, Section 4.2.4: never beside a name.
-				detail, clause = "does not stand beside a name: the profile names its holder", clauseOf(field)
-			}
-			bad(field, detail, clause)
+	for _, field := range p.unknown(given) {
+		detail, clause := "is not an attribute of the profile", ""
+		if field == "pseudonym" {
+			// ETSI EN 319 412-2, Section 4.2.4: never beside a name.
+			detail, clause = "does not stand beside a name: the profile names its holder", clauseOf(field)
 		}
+		bad(field, detail, clause)
 	}
 	// ETSI EN 319 412-3, Section 4.2.1: the identifier of an organisation
 	// differs from its name.
 	if o := values["O"]; o != "" && o == values["organizationIdentifier"] {
 		bad("O", "is the same as organizationIdentifier", "ETSI EN 319 412-3, Section 4.2.1")
 	}
-	var attributes []pki.Attribute
+	attributes := make([]pki.Attribute, 0, len(p.Subject))
 	for _, rule := range p.Subject {
 		value, ok := values[rule.Attribute]
 		if !ok {
@@ -128,6 +121,19 @@ func (p *Profile) subject(given map[string]string, r *refusal) []pki.Attribute {
 		attributes = append(attributes, attribute)
 	}
 	return attributes
+}
+
+// unknown returns the given fields that are none of the profile's, sorted.
+func (p *Profile) unknown(given map[string]string) (fields []string) {
+	for field := range given {
+		if !slices.ContainsFunc(p.Subject, func(rule SubjectRule) bool {
+			return rule.Identifier == "" && rule.Attribute == field || rule.Identifier != "" && slices.Contains(rule.fields(), field)
+		}) {
+			fields = append(fields, field)
+		}
+	}
+	slices.Sort(fields)
+	return fields
 }
 
 // expand fills a default's placeholders. It reports false when there is no

@@ -204,6 +204,26 @@ func CheckKeyPair(certificate *x509.Certificate, key crypto.Signer) error {
 	return nil
 }
 
+// ecPrefixes are what a SubjectPublicKeyInfo with an uncompressed point begins
+// with (RFC 5480, Section 2).
+var ecPrefixes = map[elliptic.Curve]string{
+	elliptic.P256(): "\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\x00",
+	elliptic.P384(): "\x30\x76\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x22\x03\x62\x00",
+}
+
+// MarshalPublicKey encodes a SubjectPublicKeyInfo as [x509.MarshalPKIXPublicKey]
+// does, at a fraction of its cost for the curves that nearly all certificates
+// are for.
+func MarshalPublicKey(public crypto.PublicKey) ([]byte, error) {
+	if key, ok := public.(*ecdsa.PublicKey); ok {
+		if prefix, ok := ecPrefixes[key.Curve]; ok {
+			point, err := key.Bytes()
+			return append([]byte(prefix), point...), err
+		}
+	}
+	return x509.MarshalPKIXPublicKey(public)
+}
+
 // SubjectPublicKey returns the contents of the subjectPublicKey BIT STRING of
 // an encoded SubjectPublicKeyInfo: the octets that RFC 5280, Section 4.2.1.2
 // and RFC 6960, Section 4.1.1 hash.

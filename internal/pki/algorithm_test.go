@@ -266,3 +266,26 @@ func TestPSS(t *testing.T) {
 		}
 	})
 }
+
+func TestMarshalPublicKey(t *testing.T) {
+	keys := []crypto.PublicKey{ed25519.PublicKey(make([]byte, 32))}
+	for _, curve := range []elliptic.Curve{elliptic.P256(), elliptic.P384(), elliptic.P521()} {
+		key, err := ecdsa.GenerateKey(curve, rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys = append(keys, key.Public())
+	}
+	for _, key := range keys {
+		want, err := x509.MarshalPKIXPublicKey(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := pki.MarshalPublicKey(key); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%T: %x, %v, want %x", key, got, err, want)
+		}
+	}
+	if _, err := pki.MarshalPublicKey("a key"); err == nil {
+		t.Error("a text was encoded as a key")
+	}
+}

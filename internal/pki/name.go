@@ -24,23 +24,33 @@ type attributeRule struct {
 	key       string
 	printable bool
 	upper     int
+	encoded   []byte // oid
 }
 
 // attributeRules lists the attribute types that this module puts into names,
 // with the short key that profiles and the API call them by. The upper bounds
 // are those of RFC 5280, Appendix A.1.
-var attributeRules = []attributeRule{
-	{OIDCountryName, "C", true, 2},
-	{OIDOrganizationName, "O", false, 64},
-	{OIDOrganizationalUnitName, "OU", false, 64},
-	{OIDOrganizationIdentifier, "organizationIdentifier", false, 64},
-	{OIDLocalityName, "L", false, 128},
-	{OIDTitle, "title", false, 64},
-	{OIDSurname, "surname", false, 64},
-	{OIDGivenName, "givenName", false, 64},
-	{OIDPseudonym, "pseudonym", false, 128},
-	{OIDSerialNumber, "serialNumber", true, 64},
-	{OIDCommonName, "CN", false, 64},
+var attributeRules = encodeTypes([]attributeRule{
+	{oid: OIDCountryName, key: "C", printable: true, upper: 2},
+	{oid: OIDOrganizationName, key: "O", printable: false, upper: 64},
+	{oid: OIDOrganizationalUnitName, key: "OU", printable: false, upper: 64},
+	{oid: OIDOrganizationIdentifier, key: "organizationIdentifier", printable: false, upper: 64},
+	{oid: OIDLocalityName, key: "L", printable: false, upper: 128},
+	{oid: OIDTitle, key: "title", printable: false, upper: 64},
+	{oid: OIDSurname, key: "surname", printable: false, upper: 64},
+	{oid: OIDGivenName, key: "givenName", printable: false, upper: 64},
+	{oid: OIDPseudonym, key: "pseudonym", printable: false, upper: 128},
+	{oid: OIDSerialNumber, key: "serialNumber", printable: true, upper: 64},
+	{oid: OIDCommonName, key: "CN", printable: false, upper: 64},
+})
+
+func encodeTypes(rules []attributeRule) []attributeRule {
+	for i := range rules {
+		b := cryptobyte.NewBuilder(nil)
+		b.AddASN1ObjectIdentifier(rules[i].oid)
+		rules[i].encoded = b.BytesOrPanic()
+	}
+	return rules
 }
 
 // AttributeType returns the identifier of the attribute that profiles and the
@@ -62,31 +72,60 @@ func AttributeType(key string) (asn1.ObjectIdentifier, bool) {
 // unchanged. A value that is empty, too long, not UTF-8, or holds control
 // characters is refused with the attribute's key.
 func MarshalName(attributes []Attribute) ([]byte, error) {
-	b := cryptobyte.NewBuilder(nil)
-	var failed error
-	b.AddASN1(cryptobyte_asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-		for _, a := range attributes {
-			rule, err := checkAttribute(a)
-			if err != nil {
-				failed = err
-				return
-			}
-			tag := cryptobyte_asn1.UTF8String
-			if rule.printable {
-				tag = cryptobyte_asn1.PrintableString
-			}
-			b.AddASN1(cryptobyte_asn1.SET, func(b *cryptobyte.Builder) {
-				b.AddASN1(cryptobyte_asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-					b.AddASN1ObjectIdentifier(a.Type)
-					b.AddASN1(tag, func(b *cryptobyte.Builder) { b.AddBytes([]byte(a.Value)) })
-				})
-			})
+	// Names are encoded for every certificate, so the lengths are reckoned here
+	// and each octet is written once.
+	whole := 0
+	var space [16]attributeRule
+	rules := space[:0]
+	for _, a := range attributes {
+		rule, err := checkAttribute(a)
+		if err != nil {
+			return nil, err
 		}
-	})
-	if failed != nil {
-		return nil, failed
+		rules = append(rules, rule)
+		whole += element(element(rule.content(a)))
 	}
-	return b.Bytes()
+	if whole > 0xffff {
+		return nil, fmt.Errorf("the name has %d octets", whole)
+	}
+	b := addHeader(make([]byte, 0, element(whole)), cryptobyte_asn1.SEQUENCE, whole)
+	for i, a := range attributes {
+		rule := rules[i]
+		tag := cryptobyte_asn1.UTF8String
+		if rule.printable {
+			tag = cryptobyte_asn1.PrintableString
+		}
+		b = addHeader(b, cryptobyte_asn1.SET, element(rule.content(a)))
+		b = addHeader(b, cryptobyte_asn1.SEQUENCE, rule.content(a))
+		b = append(b, rule.encoded...)
+		b = append(addHeader(b, tag, len(a.Value)), a.Value...)
+	}
+	return b, nil
+}
+
+// content is the length of an AttributeTypeAndValue without its header.
+func (r attributeRule) content(a Attribute) int { return len(r.encoded) + element(len(a.Value)) }
+
+// element is the length of an element with contents of length n, below 65536.
+func element(n int) int {
+	switch {
+	case n < 0x80:
+		return n + 2
+	case n < 0x100:
+		return n + 3
+	}
+	return n + 4
+}
+
+// addHeader writes tag and length.
+func addHeader(b []byte, tag cryptobyte_asn1.Tag, n int) []byte {
+	switch element(n) - n {
+	case 2:
+		return append(b, byte(tag), byte(n))
+	case 3:
+		return append(b, byte(tag), 0x81, byte(n))
+	}
+	return append(b, byte(tag), 0x82, byte(n>>8), byte(n))
 }
 
 // CheckAttribute returns why [MarshalName] would refuse an attribute, or nil.

@@ -1,6 +1,7 @@
 package pki_test
 
 import (
+	"bytes"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/hex"
@@ -116,4 +117,30 @@ func FuzzMarshalName(f *testing.F) {
 			t.Errorf("%q and %q became %v", cn, serial, rdns)
 		}
 	})
+}
+
+// TestMarshalNameLengths encodes names of every form of length as the standard
+// library does.
+func TestMarshalNameLengths(t *testing.T) {
+	for _, n := range []int{1, 60, 61, 62, 63, 64} {
+		for times := range 12 {
+			var attributes []pki.Attribute
+			var sequence pkix.RDNSequence
+			for range times {
+				value := strings.Repeat("ə", n)
+				attributes = append(attributes, pki.Attribute{Type: pki.OIDCommonName, Value: value})
+				sequence = append(sequence, pkix.RelativeDistinguishedNameSET{{Type: pki.OIDCommonName, Value: value}})
+			}
+			want, err := asn1.Marshal(sequence)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := pki.MarshalName(attributes); err != nil || !bytes.Equal(got, want) {
+				t.Errorf("%d of %d letters: %x, %v, want %x", times, n, got, err, want)
+			}
+		}
+	}
+	if _, err := pki.MarshalName(slices.Repeat([]pki.Attribute{{Type: pki.OIDCommonName, Value: strings.Repeat("ə", 64)}}, 1000)); err == nil {
+		t.Error("a name of 64 KiB was encoded")
+	}
 }
