@@ -44,6 +44,10 @@ type Config struct {
 	// Actor names the client of an HTTP request, "" for a stranger. nil takes
 	// the common name of the verified TLS client certificate.
 	Actor func(*http.Request) string
+	// RecordFor is how long recording a certificate that is signed already is
+	// tried again while the register is away ([journal.ErrUnavailable]).
+	// Default 10 seconds.
+	RecordFor time.Duration
 	// ExpireEvery is how often Run writes Expired entries. Default one minute.
 	ExpireEvery time.Duration
 	// Log receives what operators should see; nil discards it.
@@ -138,6 +142,9 @@ func New(config Config) (*Authority, error) {
 	}
 	if config.Actor == nil {
 		config.Actor = clientName
+	}
+	if config.RecordFor <= 0 {
+		config.RecordFor = recordFor
 	}
 	if config.ExpireEvery <= 0 {
 		config.ExpireEvery = time.Minute

@@ -123,12 +123,9 @@ func (a *Authority) issueSet(ctx context.Context, set *PreparedSet) ([]*Issued, 
 		issued[i] = member.issued(certificate)
 		signed[i] = journal.Signed{Serial: member.intent.Serial, Certificate: certificate.Raw}
 	}
-	// The signatures exist: they are recorded even if the client has gone.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), completeWithin)
-	defer cancel()
-	entries, err := a.config.Register.CompleteSet(ctx, signed, set.ticket)
+	entries, err := a.record(ctx, set.ticket, signed...)
 	if err != nil {
-		return nil, recordingError(err)
+		return nil, err
 	}
 	for i := range issued {
 		issued[i].Entry = entries[i]

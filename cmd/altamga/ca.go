@@ -97,7 +97,7 @@ func (p *process) addCA(ctx context.Context) error {
 		p.log.WarnContext(ctx, "serials are reserved and have no certificate: account for them with `altamga ca reconcile`", "serials", len(unfinished))
 	}
 	p.admin.Add("ca", p.audit.Ready)
-	p.admin.Add("ca", p.registerReady)
+	p.admin.Add("ca", p.register.Ready)
 	return nil
 }
 
@@ -161,12 +161,4 @@ func chainAbove(certificate *x509.Certificate, known []*x509.Certificate) []*x50
 		certificate = above
 	}
 	return chain
-}
-
-// registerReady reports whether the register answers.
-func (p *process) registerReady(ctx context.Context) error {
-	if _, err := p.register.Head(ctx); err != nil {
-		return fmt.Errorf("reading register: %w", err)
-	}
-	return nil
 }

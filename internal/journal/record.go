@@ -1,6 +1,13 @@
 package journal
 
-import "time"
+import (
+	"errors"
+	"time"
+)
+
+// ErrUnavailable says that the database of a register does not answer, or not
+// in time, or cannot write at the moment. Asking again later may help.
+var ErrUnavailable = errors.New("the register's database is not available")
 
 // Intent is what the authority is about to sign. It is durable in the register
 // before the real key is used, so that after a crash at any point every serial
