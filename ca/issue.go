@@ -79,9 +79,11 @@ func (a *Authority) signPrepared(ctx context.Context, prepared *Prepared) (*x509
 		return nil, ErrSpent
 	}
 	intent, by := prepared.intent, prepared.issuer
+	hash := intent.Hash()
 	if err := a.config.Audit(ctx, "ca.issue",
 		slog.String("actor", intent.Actor), slog.String("issuer", intent.Issuer), slog.String("profile", intent.Profile),
-		slog.String("serial", string(intent.Serial)), slog.String("key", hex.EncodeToString(intent.KeyHash[:]))); err != nil {
+		slog.String("serial", string(intent.Serial)), slog.String("key", hex.EncodeToString(intent.KeyHash[:])),
+		slog.String("intent", hex.EncodeToString(hash[:]))); err != nil {
 		return nil, &AuditError{err}
 	}
 	certificate, err := sign(intent.ToBeSigned, by.Key, by)

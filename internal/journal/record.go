@@ -1,6 +1,8 @@
 package journal
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"time"
 )
@@ -29,6 +31,21 @@ type Intent struct {
 	Actor string
 	// At is when the serial was reserved.
 	At time.Time
+}
+
+// Hash is a SHA-256 hash over all of the intent as a register keeps it: by it
+// the audit log vouches for what was to be signed, before it is. It is made
+// over the fields in this order, each with its length before it.
+func (i Intent) Hash() [sha256.Size]byte {
+	b := make([]byte, 0, len(i.ToBeSigned)+256)
+	for _, field := range []string{string(i.Serial), i.Issuer, i.Profile, i.Set, i.Actor} {
+		b = append(binary.AppendUvarint(b, uint64(len(field))), field...)
+	}
+	b = append(binary.AppendUvarint(b, uint64(len(i.ToBeSigned))), i.ToBeSigned...)
+	b = append(b, i.KeyHash[:]...)
+	b = binary.BigEndian.AppendUint64(b, uint64(i.NotAfter.UnixMicro()))
+	b = binary.BigEndian.AppendUint64(b, uint64(i.At.UnixMicro()))
+	return sha256.Sum256(b)
 }
 
 // Record is one certificate in the register.
