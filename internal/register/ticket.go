@@ -47,11 +47,12 @@ func (r *Register) Redeemed(ctx context.Context, actor, key string) (journal.Tic
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		err = fs.ErrNotExist
-	case err == nil && copy(t.Request[:], request) != len(t.Request):
+	case err == nil && len(request) != len(t.Request):
 		err = fmt.Errorf("its request hash has %d octets", len(request))
 	}
 	if err != nil {
 		return journal.Ticket{}, journal.Entry{}, fmt.Errorf("reading ticket: %w", err)
 	}
+	copy(t.Request[:], request)
 	return t, row.entry(), nil
 }
