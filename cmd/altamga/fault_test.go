@@ -217,7 +217,7 @@ type faulty struct {
 	shown string
 }
 
-func newFaulty(t *testing.T, dir string, reach func(string) error) *faulty {
+func newFaulty(t *testing.T, dir string, reach func(string) error, change ...func(*ca.Config)) *faulty {
 	t.Helper()
 	p, err := newProcess(t.Context(), filepath.Join(dir, configFile), slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -236,7 +236,11 @@ func newFaulty(t *testing.T, dir string, reach func(string) error) *faulty {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.authority, err = ca.New(ca.Config{Issuers: issuers, Profiles: profiles, Register: f, Lint: lint.Certificate, Audit: f.audit})
+	made := ca.Config{Issuers: issuers, Profiles: profiles, Register: f, Lint: lint.Certificate, Audit: f.audit}
+	for _, change := range change {
+		change(&made)
+	}
+	f.authority, err = ca.New(made)
 	if err != nil {
 		t.Fatal(err)
 	}
