@@ -89,11 +89,10 @@ type Authority struct {
 	// chainKeys are the keys of the authorities above the issuers.
 	chainKeys map[[32]byte]bool
 	inFlight  sync.Map // idempotency keys being worked on, see idempotency.go
-	limiter   limiter
-	standings struct { // of client certificates by their SHA-256 hash, see access.go
-		sync.Mutex
-		of map[[32]byte]standing
-	}
+	// See door.go.
+	hasDoors           bool
+	limiter, strangers limiter
+	standings          standings
 }
 
 // issuer is an Issuer with what every certificate of it shares.
@@ -149,9 +148,10 @@ func New(config Config) (*Authority, error) {
 	if config.ExpireEvery <= 0 {
 		config.ExpireEvery = time.Minute
 	}
+	hasDoors := config.Access.Rate != nil
 	config.Access.setDefaults()
-	a := &Authority{config: config, issuers: map[string]*issuer{}, chainKeys: map[[32]byte]bool{}}
-	a.limiter.buckets, a.standings.of = map[string]bucket{}, map[[32]byte]standing{}
+	a := &Authority{config: config, issuers: map[string]*issuer{}, chainKeys: map[[32]byte]bool{}, hasDoors: hasDoors}
+	a.standings.of = map[[32]byte]standing{}
 	keys := map[[32]byte]string{}
 	for _, given := range config.Issuers {
 		built, err := newIssuer(given, config.Profiles)

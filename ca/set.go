@@ -45,6 +45,9 @@ type PreparedSet struct {
 // every wrong field of every request, as in certificates[1].csr, and nothing is
 // left behind but an audit line.
 func (a *Authority) PrepareSet(ctx context.Context, set Set) (*PreparedSet, error) {
+	if err := a.checkAdmitted(ctx, set.Actor); err != nil {
+		return nil, err
+	}
 	began := time.Now()
 	members, err := a.decideSet(ctx, set)
 	if err != nil {

@@ -102,7 +102,7 @@ func (p *process) addCA(ctx context.Context) error {
 }
 
 // caActions are what a client may be allowed to do.
-var caActions = []string{ca.ActionIssue, ca.ActionHold, ca.ActionRelease, ca.ActionRevoke, ca.ActionRead, ca.ActionList, ca.ActionJournal, ca.ActionAuthority}
+var caActions = []string{ca.ActionIssue, ca.ActionHold, ca.ActionRelease, ca.ActionRevoke, ca.ActionRead, ca.ActionList, ca.ActionJournal, ca.ActionAuthority, ca.ActionApprove}
 
 // allow returns the rule of who may do what over the API: what the
 // configuration does not name is forbidden.

@@ -104,6 +104,9 @@ type estLabelConfig struct {
 	// RequireLink refuses requests that are not linked to their connection (RFC
 	// 7030, Section 3.5).
 	RequireLink bool `toml:"require_link"`
+	// Approval makes enrolling wait until a client with the action approve has
+	// agreed (`altamga ca pending`, `confirm`).
+	Approval bool `toml:"approval"`
 }
 
 type estAccountConfig struct {

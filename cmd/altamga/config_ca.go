@@ -35,7 +35,8 @@ type caClientConfig struct {
 	// journal and audit log.
 	Name string `toml:"name"`
 	// Actions: issue, hold, release, revoke, read, list, journal; authority, which
-	// asks for or confirms the certificate of an authority below an issuer.
+	// asks for or confirms the certificate of an authority below an issuer;
+	// approve, which agrees to what waits for approval under a label of EST.
 	Actions []string `toml:"actions"`
 	// Issuers and Profiles that the client may have certificates issued by.
 	// Default: all that are configured.
