@@ -67,7 +67,7 @@ func (p *process) addCA(ctx context.Context) error {
 	authority, err := ca.New(ca.Config{
 		Issuers: issuers, Profiles: profiles, Register: p.register,
 		Lint: lint.Certificate, Audit: p.audit.Append, Allow: allow(c.Clients),
-		Access: access(p.register, c.PendingFor, c.Clients),
+		Access: access(p.register, c),
 		Log:    p.log.With("server", "ca"), Observe: p.admin.Observer("ca"),
 	})
 	if err != nil {
