@@ -68,7 +68,7 @@ func letOperator(dir string) error {
 	if n := len(person.FindAll(text, -1)); n != 2 {
 		return fmt.Errorf("the configuration has %d persons, not two", n)
 	}
-	all := "$1$2\nactions = [\"issue\", \"hold\", \"release\", \"revoke\", \"read\", \"list\", \"journal\"]\n"
+	all := "$1$2\nactions = [\"issue\", \"hold\", \"release\", \"revoke\", \"read\", \"list\", \"journal\", \"approve\"]\n"
 	return os.WriteFile(file, person.ReplaceAll(text, []byte(all)), 0o600)
 }
 

@@ -139,15 +139,23 @@ func (p *process) connectCA(base string, c tlsConfig) (*ca.Client, caChannel, er
 // authority knows it, reached over its API.
 type authorityOverHTTP struct{ client *ca.Client }
 
-func (a authorityOverHTTP) Issue(ctx context.Context, r ra.IssueRequest) (ra.Issued, error) {
-	answer, err := a.client.Issue(ctx, ca.IssueRequest{
-		Issuer: r.Issuer, Profile: r.Profile, CSR: r.CSR, Set: r.Set,
+func (a authorityOverHTTP) IssueSet(ctx context.Context, r ra.SetRequest) ([]ra.Issued, error) {
+	request := ca.SetRequest{
+		Issuer: r.Issuer, Set: r.Set,
 		Subject: map[string]string{"givenName": r.GivenName, "surname": r.Surname, "CN": r.CommonName, "fin": r.FIN},
-	}, r.IdempotencyKey)
-	if err != nil {
-		return ra.Issued{}, err
 	}
-	return ra.Issued{Serial: answer.Serial, Certificate: answer.Certificate, Chain: answer.Chain}, nil
+	for _, c := range r.Certificates {
+		request.Certificates = append(request.Certificates, ca.IssueRequest{Profile: c.Profile, CSR: c.CSR})
+	}
+	answer, err := a.client.IssueSet(ctx, request, r.IdempotencyKey)
+	if err != nil {
+		return nil, err
+	}
+	var issued []ra.Issued
+	for _, c := range answer.Certificates {
+		issued = append(issued, ra.Issued{Serial: c.Serial, Certificate: c.Certificate, Chain: c.Chain})
+	}
+	return issued, nil
 }
 
 func (a authorityOverHTTP) Change(ctx context.Context, r ra.ChangeRequest) (ra.Changed, error) {
