@@ -264,9 +264,10 @@ func newOffice(t testing.TB, change ...func(*ra.Config)) *office {
 			o.reasons = append(o.reasons, reason)
 		},
 		ChecksPerMinute: -1,
+		HashFIN:         hashFIN,
 	}
 	for _, s := range staff {
-		config.Staff = append(config.Staff, ra.Person{Name: s.name, Roles: s.roles, FIN: s.fin, TokenHash: sha256.Sum256([]byte(s.name + "-token"))})
+		config.Staff = append(config.Staff, ra.Person{Name: s.name, Roles: s.roles, FINHash: hashFIN(s.fin), TokenHash: sha256.Sum256([]byte(s.name + "-token"))})
 	}
 	for _, c := range change {
 		c(&config)
@@ -276,6 +277,8 @@ func newOffice(t testing.TB, change ...func(*ra.Config)) *office {
 	}
 	return o
 }
+
+func hashFIN(fin string) [32]byte { return sha256.Sum256([]byte("secret" + fin)) }
 
 // reply is a JSON answer.
 type reply struct {

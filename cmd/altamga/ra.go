@@ -19,6 +19,7 @@ import (
 
 type raCommands struct {
 	Serve raServe `cmd:"" help:"Serve the registration authority's API and the public page."`
+	Staff raStaff `cmd:"" help:"Make the token and the section of the configuration for a member of staff."`
 }
 
 type raServe struct {
@@ -57,13 +58,17 @@ func (p *process) addRA(ctx context.Context) error {
 	}
 	staff := make([]ra.Person, len(c.Staff))
 	for i, person := range c.Staff {
-		staff[i] = ra.Person{Name: person.Name, TokenHash: person.Token, FIN: person.FIN}
+		staff[i] = ra.Person{Name: person.Name, TokenHash: person.Token, FINHash: person.FINHash}
 		for _, role := range person.Roles {
 			staff[i].Roles = append(staff[i].Roles, ra.Role(role))
 		}
 	}
+	hash, err := dossier.HashFIN(key)
+	if err != nil {
+		return err
+	}
 	office, err := ra.New(ra.Config{
-		Store: store, Authority: authorityOverHTTP{client}, Staff: staff,
+		Store: store, Authority: authorityOverHTTP{client}, Staff: staff, HashFIN: hash,
 		Issuer: c.Issuer, SignatureProfile: c.SignatureProfile, AuthenticationProfile: c.AuthenticationProfile,
 		Demonstration: c.Demonstration, Audit: p.audit.Append,
 		Log: p.log.With("server", "ra"), Observe: p.admin.Observer("ra"),
