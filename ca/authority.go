@@ -203,7 +203,7 @@ func newIssuer(given Issuer, profiles *Profiles) (*issuer, error) {
 		return nil, err
 	}
 	i := &issuer{Issuer: given, algorithm: algorithm, scheme: scheme, keyID: keyID, keyHash: sha256.Sum256(spki)}
-	i.lintKey = sync.OnceValues(func() (crypto.Signer, error) { return keyLike(given.Key.Public()) })
+	i.lintKey = sync.OnceValues(func() (crypto.Signer, error) { return pki.KeyLike(given.Key.Public()) })
 	if c := given.Certificate; c != nil {
 		if err := pki.CheckKeyPair(c, given.Key); err != nil {
 			return nil, err

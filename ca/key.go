@@ -5,7 +5,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/rsa"
 	"fmt"
 	"math/big"
@@ -100,18 +99,4 @@ func hasROCAFingerprint(n *big.Int) bool {
 		}
 	}
 	return true
-}
-
-// keyLike makes a fresh key whose signatures look like those of public.
-func keyLike(public crypto.PublicKey) (crypto.Signer, error) {
-	switch key := public.(type) {
-	case *ecdsa.PublicKey:
-		return ecdsa.GenerateKey(key.Curve, rand.Reader)
-	case *rsa.PublicKey:
-		return rsa.GenerateKey(rand.Reader, key.N.BitLen())
-	case ed25519.PublicKey:
-		_, private, err := ed25519.GenerateKey(rand.Reader)
-		return private, err
-	}
-	return nil, fmt.Errorf("making a key like a %T is not supported", public)
 }
