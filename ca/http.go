@@ -332,8 +332,12 @@ func (a *Authority) getCertificate(w http.ResponseWriter, r *http.Request, actor
 	if err != nil {
 		return err
 	}
+	above, err := a.aboveOf(r.Context(), record.Issuer)
+	if err != nil {
+		return err
+	}
 	problem.WriteJSON(w, http.StatusOK, CertificateAnswer{
-		Serial: record.Serial, Issuer: record.Issuer, Profile: record.Profile, Set: record.Set,
+		Above: above, Serial: record.Serial, Issuer: record.Issuer, Profile: record.Profile, Set: record.Set,
 		Certificate: encodePEM(record.Certificate), Status: record.Status, NotAfter: record.NotAfter, History: history,
 	})
 	return nil

@@ -86,4 +86,14 @@ type Certificate struct {
 	Certificate string
 	Status      journal.Status
 	History     []journal.Entry
+	// Above are the authorities over it, from the one that issued it to the root.
+	Above []Above
+}
+
+// Above is an authority over a certificate.
+type Above struct {
+	Name string
+	// State is that of its certificate, empty when the register does not have it.
+	State    journal.State
+	NotAfter time.Time
 }

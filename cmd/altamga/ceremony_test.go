@@ -30,7 +30,7 @@ func TestCeremonyStories(t *testing.T) {
 			return nil
 		},
 		Condition: storyCondition,
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"waitfor": waitFor},
+		Cmds:      map[string]func(*testscript.TestScript, bool, []string){"waitfor": waitFor},
 	})
 }
 

@@ -184,8 +184,12 @@ func (a authorityOverHTTP) Certificate(ctx context.Context, serial journal.Seria
 	if err != nil {
 		return ra.Certificate{}, err
 	}
+	var above []ra.Above
+	for _, a := range answer.Above {
+		above = append(above, ra.Above(a))
+	}
 	return ra.Certificate{
-		Serial: answer.Serial, Issuer: answer.Issuer, Profile: answer.Profile, Set: answer.Set,
+		Above: above, Serial: answer.Serial, Issuer: answer.Issuer, Profile: answer.Profile, Set: answer.Set,
 		Certificate: answer.Certificate, Status: answer.Status, History: answer.History,
 	}, nil
 }
