@@ -1,10 +1,7 @@
 package ca
 
 import (
-	"context"
-	"crypto/sha256"
 	"errors"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -12,7 +9,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/altamga/altamga/internal/journal"
-	"github.com/altamga/altamga/internal/problem"
 )
 
 // Access says what is asked of clients beyond [Config.Allow]: a second person
@@ -32,7 +28,9 @@ type Access struct {
 	// [ChangeRequest.Persons]. Its word is taken for it. nil: no client does.
 	Vouches func(client string) bool
 	// Rate bounds the requests of a client: so many a second, and burst at
-	// once. Zero a second is no bound, and so is nil.
+	// once. Zero a second is no bound. The client "" stands for whoever is not
+	// known yet, by TLS client certificate or address. nil: nobody is bound, and
+	// whoever calls is in the same process; see door.go.
 	Rate func(client string) (perSecond float64, burst int)
 }
 
@@ -96,28 +94,3 @@ func (a *Authority) checkPersons(entry journal.Entry, persons []string) error {
 func isShortName(s string) bool {
 	return s != "" && len(s) <= 128 && utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsGraphic(r) || unicode.IsSpace(r) })
 }
-
-// checkClient refuses a TLS client certificate that has expired since the
-// handshake, or that the register has as held, revoked or abandoned.
-// Certificates that are not in the register are a matter of the listener's
-// roots alone.
-func (a *Authority) checkClient(ctx context.Context, r *http.Request) error {
-	if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 || len(r.TLS.VerifiedChains[0]) == 0 {
-		return nil
-	}
-	certificate := r.TLS.VerifiedChains[0][0]
-	if time.Now().After(certificate.NotAfter) {
-		return errClientCertificate
-	}
-	good, err := a.clients.ask(sha256.Sum256(certificate.Raw), func() (bool, error) { return a.inGoodStanding(ctx, certificate) })
-	if err != nil {
-		return err
-	}
-	if !good {
-		return errClientCertificate
-	}
-	return nil
-}
-
-var errClientCertificate = problem.New(http.StatusForbidden, "client_certificate_invalid",
-	"the TLS client certificate is held, revoked or past its validity")

@@ -44,6 +44,10 @@ type Config struct {
 	// Actor names the client of an HTTP request, "" for a stranger. nil takes
 	// the common name of the verified TLS client certificate.
 	Actor func(*http.Request) string
+	// RecordFor is how long recording a certificate that is signed already is
+	// tried again while the register is away ([journal.ErrUnavailable]).
+	// Default 10 seconds.
+	RecordFor time.Duration
 	// ExpireEvery is how often Run writes Expired entries. Default one minute.
 	ExpireEvery time.Duration
 	// Log receives what operators should see; nil discards it.
@@ -90,9 +94,11 @@ type Authority struct {
 	// chainKeys are the keys of the authorities above the issuers.
 	chainKeys map[[32]byte]bool
 	inFlight  sync.Map // idempotency keys being worked on, see idempotency.go
-	limiter   limiter
+	// See door.go and standing.go.
+	hasDoors           bool
+	limiter, strangers limiter
 	// clients and superiors remember what the register said of certificates: of
-	// clients, and of issuers and those above them. See standing.go.
+	// clients, and of issuers and those above them.
 	clients, superiors standings
 }
 
@@ -149,12 +155,15 @@ func New(config Config) (*Authority, error) {
 	if config.Actor == nil {
 		config.Actor = clientName
 	}
+	if config.RecordFor <= 0 {
+		config.RecordFor = recordFor
+	}
 	if config.ExpireEvery <= 0 {
 		config.ExpireEvery = time.Minute
 	}
+	hasDoors := config.Access.Rate != nil
 	config.Access.setDefaults()
-	a := &Authority{config: config, issuers: map[string]*issuer{}, chainKeys: map[[32]byte]bool{}}
-	a.limiter.buckets = map[string]bucket{}
+	a := &Authority{config: config, issuers: map[string]*issuer{}, chainKeys: map[[32]byte]bool{}, hasDoors: hasDoors}
 	keys := map[[32]byte]string{}
 	for _, given := range config.Issuers {
 		built, err := newIssuer(given, config.Profiles)

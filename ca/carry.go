@@ -31,6 +31,8 @@ func pendingTicket(p journal.Pending) *journal.Ticket {
 // carryOut does what was confirmed, unless that has been done, and closes the
 // request.
 func (a *Authority) carryOut(ctx context.Context, p journal.Pending) (*Carried, error) {
+	// Both persons were admitted, each in his time.
+	ctx = inside(ctx)
 	release, err := a.claim(ctx, pendingTicket(p))
 	if err != nil {
 		return nil, err
@@ -85,7 +87,7 @@ func isFinal(err error) bool {
 
 // execute carries out a confirmed request.
 func (a *Authority) execute(ctx context.Context, p journal.Pending, carried *Carried) error {
-	if p.Action == ActionAuthority {
+	if p.Action == ActionAuthority || p.Action == ActionApprove {
 		return a.executeIssue(ctx, p, carried)
 	}
 	var body ChangeRequest
@@ -116,6 +118,8 @@ func (a *Authority) executeIssue(ctx context.Context, p journal.Pending, carried
 	if err != nil {
 		return err
 	}
+	// The names of an enrolment were chosen when it was asked for.
+	request.OnlyNames = p.Action == ActionApprove
 	request.Actor, request.Ticket = both(p), pendingTicket(p)
 	prepared, err := a.Prepare(ctx, *request)
 	if err != nil {
@@ -132,7 +136,7 @@ func (a *Authority) executeIssue(ctx context.Context, p journal.Pending, carried
 
 // recall answers from the entry that carrying out led to before.
 func (a *Authority) recall(ctx context.Context, p journal.Pending, entry journal.Entry, carried *Carried) error {
-	if p.Action == ActionAuthority {
+	if p.Action == ActionAuthority || p.Action == ActionApprove {
 		answer, err := a.issuedBefore(ctx, entry)
 		carried.Issued = &answer
 		return err

@@ -27,6 +27,9 @@ func (a *Authority) Change(ctx context.Context, entry journal.Entry, ticket *jou
 // change is Change after persons have agreed to it; none is for changes that
 // take one.
 func (a *Authority) change(ctx context.Context, entry journal.Entry, ticket *journal.Ticket, persons []string) (journal.Entry, journal.Status, error) {
+	if err := a.checkAdmitted(ctx, entry.Actor); err != nil {
+		return journal.Entry{}, journal.Status{}, err
+	}
 	began := time.Now()
 	if err := checkChange(entry, began); err != nil {
 		a.config.Observe("refused", time.Since(began))

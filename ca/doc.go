@@ -10,22 +10,25 @@
 //
 // The life of a request:
 //
+//	door.go      who may come in, and how often (limit.go): one rule for every protocol
 //	http.go      authenticate the client, read the JSON, answer repeats
-//	access.go    who needs a second person, whose certificate still stands (limit.go)
+//	access.go    who needs a second person
 //	pending.go   what waits for the second person; carry.go does it
 //	request.go   check the certification request and its key (key.go)
 //	profile.go   find the profile; rules.go and holder.go checked it when it was loaded
 //	subject.go   build the subject; san.go the alternative names; cross.go another authority's
 //	tbs.go       build the to-be-signed bytes (extension.go, qc.go, constraint.go)
 //	prepare.go   sign with a throw-away key, lint, make the intent durable
-//	issue.go     redeem the token: audit, sign, verify, compare, record; set.go for several at once
+//	issue.go     redeem the token: audit, sign, verify, compare; set.go for several at once
+//	record.go    record what was signed, also over an outage of the register
 //	resume.go    go on with an intent whose process ended
 //	change.go    hold, release, revoke: a journal entry each
 //	renew.go     the successor of one of the suite's own TLS certificates
 //	reconcile.go account for every serial after a crash
 //
 // Clients of other protocols (ca/cfssl, ca/est) come in by wish.go, what their
-// request asks for; grant.go, what they may have of it; and renewal.go.
+// request asks for; grant.go, what they may have of it; approval.go, what waits
+// for a person; and renewal.go.
 //
 // The standards are RFC 5280 and ETSI EN 319 412; each rule is cited above the
 // line that enforces it.

@@ -106,27 +106,29 @@ func (use *keyUse) conflict(profiles *Profiles, record journal.Record, later boo
 // does not know, such as those of a root kept elsewhere, are not its to judge.
 func (a *Authority) checkStanding(ctx context.Context, by *issuer, r *refusal) error {
 	for i, certificate := range by.path {
-		stands, err := a.superiors.ask(by.pathHash[i], func() (bool, error) { return a.stands(ctx, certificate) })
+		fault, err := a.superiors.ask(by.pathHash[i], func() (string, error) { return a.superiorFault(ctx, certificate) })
 		if err != nil {
 			return err
 		}
-		if !stands {
-			r.add(CodeIssuerExpired, "issuer", "is held or revoked, or an authority above it is", "RFC 5280, Section 6.1.3")
+		if fault != "" {
+			r.add(CodeIssuerExpired, "issuer", fault, "RFC 5280, Section 6.1.3")
 			return nil
 		}
 	}
 	return nil
 }
 
-// stands reports whether a certificate of the register is neither held nor
-// revoked.
-func (a *Authority) stands(ctx context.Context, certificate *x509.Certificate) (bool, error) {
+// superiorFault returns what the register has against the certificate of an
+// issuer or of one above it, "" for nothing.
+func (a *Authority) superiorFault(ctx context.Context, certificate *x509.Certificate) (string, error) {
 	record, err := a.config.Register.Record(ctx, journal.SerialOf(certificate.SerialNumber))
-	if errors.Is(err, fs.ErrNotExist) {
-		return true, nil
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", nil
+	case err != nil:
+		return "", fmt.Errorf("looking up standing: %w", err)
+	case record.Status.State == journal.Valid, !bytes.Equal(record.Certificate, certificate.Raw):
+		return "", nil
 	}
-	if err != nil {
-		return false, fmt.Errorf("looking up standing: %w", err)
-	}
-	return record.Status.State == journal.Valid || !bytes.Equal(record.Certificate, certificate.Raw), nil
+	return "is held or revoked, or an authority above it is", nil
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -34,10 +35,10 @@ const maxBody = 64 << 10
 // clientName is the common name of the verified TLS client certificate, "" if
 // there is none.
 func clientName(r *http.Request) string {
-	if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 || len(r.TLS.VerifiedChains[0]) == 0 {
-		return ""
+	if certificate := ClientCertificate(r); certificate != nil {
+		return certificate.Subject.CommonName
 	}
-	return r.TLS.VerifiedChains[0][0].Subject.CommonName
+	return ""
 }
 
 // Handler returns the HTTP interface. The listener in front of it asks for TLS
@@ -92,12 +93,9 @@ func (a *Authority) route(methods routes) http.Handler {
 			problem.New(http.StatusUnauthorized, "client_certificate_required", "this interface asks for a TLS client certificate with a common name").Write(w)
 			return
 		}
-		err := a.moderate(w, actor)
+		admitted, err := a.Admit(r, actor)
 		if err == nil {
-			err = a.checkClient(r.Context(), r)
-		}
-		if err == nil {
-			err = serve(w, r, actor)
+			err = serve(w, admitted, actor)
 		}
 		if err != nil {
 			a.answer(w, r, err)
@@ -109,6 +107,16 @@ func (a *Authority) route(methods routes) http.Handler {
 func (a *Authority) answer(w http.ResponseWriter, r *http.Request, err error) {
 	if details, ok := errors.AsType[*problem.Details](err); ok {
 		details.Write(w)
+		return
+	}
+	if often, ok := errors.AsType[*RateError](err); ok {
+		// RFC 6585, Section 4.
+		w.Header().Set("Retry-After", strconv.Itoa(often.RetryAfter()))
+		problem.New(http.StatusTooManyRequests, "rate_limited", often.Error()).Write(w)
+		return
+	}
+	if standing, ok := errors.AsType[*StandingError](err); ok {
+		problem.New(http.StatusForbidden, "client_certificate_invalid", standing.Error()).Write(w)
 		return
 	}
 	if refused, ok := errors.AsType[*RefusedError](err); ok {
@@ -324,8 +332,12 @@ func (a *Authority) getCertificate(w http.ResponseWriter, r *http.Request, actor
 	if err != nil {
 		return err
 	}
+	above, err := a.aboveOf(r.Context(), record.Issuer)
+	if err != nil {
+		return err
+	}
 	problem.WriteJSON(w, http.StatusOK, CertificateAnswer{
-		Serial: record.Serial, Issuer: record.Issuer, Profile: record.Profile, Set: record.Set,
+		Above: above, Serial: record.Serial, Issuer: record.Issuer, Profile: record.Profile, Set: record.Set,
 		Certificate: encodePEM(record.Certificate), Status: record.Status, NotAfter: record.NotAfter, History: history,
 	})
 	return nil

@@ -186,6 +186,14 @@ func TestLifeOfACertificate(t *testing.T) {
 		for _, e := range got.History {
 			kinds = append(kinds, string(e.Kind))
 		}
+		for _, above := range got.Above {
+			if above.State != journal.Valid || above.Name == "" || !above.NotAfter.After(time.Now()) {
+				t.Errorf("above it stands %+v", above)
+			}
+		}
+		if len(got.Above) != 3 {
+			t.Errorf("%d authorities above, want three", len(got.Above))
+		}
 		if strings.Join(kinds, " ") != "issued held held released released revoked" || got.Status.State != journal.Gone || got.Certificate != issued.Certificate ||
 			got.Set != "set-1" || !got.NotAfter.Equal(leaf.NotAfter) {
 			t.Errorf("got %v with %v", got.Status, kinds)

@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"time"
 
@@ -44,10 +43,6 @@ type Issued struct {
 	Issuer, Profile, Set string
 }
 
-// completeWithin bounds recording a signature that left the key, which goes on
-// when the client does not wait for it.
-const completeWithin = 30 * time.Second
-
 // Issue redeems a token: it writes the audit line, signs the very bytes that
 // were linted, verifies the signature, and records the certificate. A second
 // call with the same token gives [ErrSpent], whatever the first one came to.
@@ -70,25 +65,13 @@ func (a *Authority) issue(ctx context.Context, prepared *Prepared) (*Issued, err
 	if err != nil {
 		return nil, err
 	}
-	// The signature exists: it is recorded even if the client has gone.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), completeWithin)
-	defer cancel()
 	issued := prepared.issued(certificate)
-	if issued.Entry, err = a.config.Register.Complete(ctx, issued.Serial, certificate.Raw, prepared.ticket); err != nil {
-		return nil, recordingError(err)
+	entries, err := a.record(ctx, prepared.ticket, journal.Signed{Serial: issued.Serial, Certificate: certificate.Raw})
+	if err != nil {
+		return nil, err
 	}
+	issued.Entry = entries[0]
 	return issued, nil
-}
-
-// recordingError is the error of a register that did not take a signed
-// certificate.
-func recordingError(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		// The intent is gone: a fault of the register, not the client's
-		// unknown certificate, so the sentinel ends here.
-		return fmt.Errorf("recording certificate: %v", err)
-	}
-	return fmt.Errorf("recording certificate: %w", err)
 }
 
 // signPrepared spends the token, writes the audit line, and signs and verifies
@@ -98,9 +81,11 @@ func (a *Authority) signPrepared(ctx context.Context, prepared *Prepared) (*x509
 		return nil, ErrSpent
 	}
 	intent, by := prepared.intent, prepared.issuer
+	hash := intent.Hash()
 	if err := a.config.Audit(ctx, "ca.issue",
 		slog.String("actor", intent.Actor), slog.String("issuer", intent.Issuer), slog.String("profile", intent.Profile),
-		slog.String("serial", string(intent.Serial)), slog.String("key", hex.EncodeToString(intent.KeyHash[:]))); err != nil {
+		slog.String("serial", string(intent.Serial)), slog.String("key", hex.EncodeToString(intent.KeyHash[:])),
+		slog.String("intent", hex.EncodeToString(hash[:]))); err != nil {
 		return nil, &AuditError{err}
 	}
 	if !bytes.Equal(intent.ToBeSigned, prepared.linted.RawTBSCertificate) {

@@ -108,23 +108,9 @@ func hasROCAFingerprint(n *big.Int) bool {
 // over a text that is in no certificate and with a key that nobody has
 // afterwards.
 func signatureLike(public crypto.PublicKey, scheme pki.Scheme) ([]byte, error) {
-	key, err := keyLike(public)
+	key, err := pki.KeyLike(public)
 	if err != nil {
 		return nil, err
 	}
 	return pki.Sign(rand.Reader, key, []byte("for lints, which do not verify it"), scheme)
-}
-
-// keyLike makes a fresh key whose signatures look like those of public.
-func keyLike(public crypto.PublicKey) (crypto.Signer, error) {
-	switch key := public.(type) {
-	case *ecdsa.PublicKey:
-		return ecdsa.GenerateKey(key.Curve, rand.Reader)
-	case *rsa.PublicKey:
-		return rsa.GenerateKey(rand.Reader, key.N.BitLen())
-	case ed25519.PublicKey:
-		_, private, err := ed25519.GenerateKey(rand.Reader)
-		return private, err
-	}
-	return nil, fmt.Errorf("making a key like a %T is not supported", public)
 }

@@ -2,27 +2,26 @@ package ca
 
 import (
 	"math"
-	"net/http"
-	"strconv"
 	"sync"
 	"time"
-
-	"github.com/altamga/altamga/internal/problem"
 )
 
 // limiter is a token bucket for each client.
 type limiter struct {
 	mu      sync.Mutex
 	buckets map[string]bucket
+	swept   time.Time
 }
 
 type bucket struct {
 	tokens float64
 	at     time.Time
+	// full is when it is full again, and as good as none.
+	full time.Time
 }
 
-// maxBuckets bounds the memory of a limiter. Clients have certificates of the
-// centre, so that more than this are a mistake; they then share one bucket.
+// maxBuckets bounds the memory of a limiter. Whoever comes when so many others
+// have asked a moment ago shares one bucket with all who do.
 const maxBuckets = 4096
 
 // take takes a token of the client, or says how long until there is one.
@@ -34,6 +33,9 @@ func (l *limiter) take(client string, perSecond float64, burst int, now time.Tim
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	b, known := l.buckets[client]
+	if !known && len(l.buckets) >= maxBuckets {
+		l.sweep(now)
+	}
 	if !known && len(l.buckets) >= maxBuckets {
 		client = ""
 		b, known = l.buckets[client]
@@ -48,20 +50,23 @@ func (l *limiter) take(client string, perSecond float64, burst int, now time.Tim
 	} else {
 		wait = time.Duration((1 - b.tokens) / perSecond * float64(time.Second))
 	}
+	b.full = now.Add(time.Duration((size - b.tokens) / perSecond * float64(time.Second)))
+	if l.buckets == nil {
+		l.buckets = map[string]bucket{}
+	}
 	l.buckets[client] = b
 	return wait
 }
 
-// moderate refuses a client that asks more often than it may.
-//
-// RFC 6585, Section 4: 429 with Retry-After, here in whole seconds.
-func (a *Authority) moderate(w http.ResponseWriter, client string) error {
-	perSecond, burst := a.config.Access.Rate(client)
-	wait := a.limiter.take(client, perSecond, burst, time.Now())
-	if wait == 0 {
-		return nil
+// sweep forgets the buckets that are full, at most once a second.
+func (l *limiter) sweep(now time.Time) {
+	if now.Sub(l.swept) < time.Second {
+		return
 	}
-	a.config.Observe("rate_limited", 0)
-	w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
-	return problem.New(http.StatusTooManyRequests, "rate_limited", "this client asks more often than it may")
+	l.swept = now
+	for client, b := range l.buckets {
+		if !now.Before(b.full) {
+			delete(l.buckets, client)
+		}
+	}
 }

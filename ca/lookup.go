@@ -1,8 +1,10 @@
 package ca
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
+	"errors"
 	"io/fs"
 	"slices"
 	"time"
@@ -29,6 +31,24 @@ func (a *Authority) Chain(issuer string) ([]*x509.Certificate, bool) {
 		return nil, false
 	}
 	return append([]*x509.Certificate{by.Certificate}, by.Issuer.Chain...), true
+}
+
+// aboveOf says how the authorities stand over what an issuer has issued.
+func (a *Authority) aboveOf(ctx context.Context, issuer string) ([]AboveAnswer, error) {
+	chain, _ := a.Chain(issuer)
+	above := []AboveAnswer{}
+	for _, c := range chain {
+		answer := AboveAnswer{Name: c.Subject.CommonName, NotAfter: c.NotAfter}
+		record, err := a.config.Register.Record(ctx, journal.SerialOf(c.SerialNumber))
+		switch {
+		case err == nil && bytes.Equal(record.Certificate, c.Raw):
+			answer.State = record.Status.State
+		case err != nil && !errors.Is(err, fs.ErrNotExist):
+			return nil, err
+		}
+		above = append(above, answer)
+	}
+	return above, nil
 }
 
 // Profile returns a profile that the issuer may issue by for others: not one

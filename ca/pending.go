@@ -119,7 +119,7 @@ func (a *Authority) mayDecide(ctx context.Context, p journal.Pending, actor stri
 	if a.config.Access.Vouches(actor) {
 		return problem.New(http.StatusForbidden, "forbidden", "a person decides here, and the client is a server")
 	}
-	if p.Action != ActionAuthority {
+	if p.Action != ActionAuthority && p.Action != ActionApprove {
 		_, err := a.permitChange(ctx, actor, p.Action, p.Serial)
 		return err
 	}
@@ -148,7 +148,10 @@ func (a *Authority) confirm(ctx context.Context, id, actor string) (*Carried, er
 	}
 	if p.State == journal.Open {
 		// Whoever asked may have lost the role since.
-		err := a.mayDecide(ctx, p, p.RequestedBy)
+		var err error
+		if p.Action != ActionApprove {
+			err = a.mayDecide(ctx, p, p.RequestedBy)
+		}
 		if _, forbidden := errors.AsType[*problem.Details](err); err != nil && !forbidden {
 			return nil, err
 		}

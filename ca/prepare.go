@@ -46,6 +46,9 @@ var setName = regexp.MustCompile(`^[A-Za-z0-9._-]{0,64}$`)
 // intent durable in the register. A request that is refused
 // comes back as a [*RefusedError] and leaves nothing behind but an audit line.
 func (a *Authority) Prepare(ctx context.Context, request Request) (*Prepared, error) {
+	if err := a.checkAdmitted(ctx, request.Actor); err != nil {
+		return nil, err
+	}
 	began := time.Now()
 	prepared, err := a.decide(ctx, &request)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/x509"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -162,8 +163,10 @@ func (r *Reconciliation) settle(ctx context.Context, intent journal.Intent, show
 	if outcome == Recovered {
 		action = "ca.recover"
 	}
+	hash := intent.Hash()
 	if err := r.Audit(ctx, action, slog.String("actor", r.Actor), slog.String("issuer", intent.Issuer), slog.String("profile", intent.Profile),
-		slog.String("serial", string(intent.Serial)), slog.String("outcome", string(outcome))); err != nil {
+		slog.String("serial", string(intent.Serial)), slog.String("outcome", string(outcome)),
+		slog.String("intent", hex.EncodeToString(hash[:]))); err != nil {
 		return "", &AuditError{err}
 	}
 	var err error

@@ -8,7 +8,8 @@ import (
 )
 
 // Register is the certificate register with its journal. Every write is
-// durable when it returns nil.
+// durable when it returns nil. [journal.ErrUnavailable] says that the database
+// is away: a write may or may not have been made then, and can be tried again.
 type Register interface {
 	Writer
 	SetWriter

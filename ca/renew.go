@@ -17,25 +17,6 @@ import (
 	"github.com/altamga/altamga/internal/problem"
 )
 
-// inGoodStanding reports whether the register has nothing against a client's
-// certificate.
-func (a *Authority) inGoodStanding(ctx context.Context, certificate *x509.Certificate) (bool, error) {
-	record, err := a.config.Register.Record(ctx, journal.SerialOf(certificate.SerialNumber))
-	if errors.Is(err, fs.ErrNotExist) {
-		return true, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("looking up client certificate: %w", err)
-	}
-	if !bytes.Equal(record.Certificate, certificate.Raw) {
-		// Of another authority that the listener trusts, under a serial that is
-		// ours by chance; or a forgery, and then of our own key.
-		_, ours := a.issuers[record.Issuer]
-		return !ours || !bytes.Equal(a.issuers[record.Issuer].name, certificate.RawIssuer), nil
-	}
-	return record.Status.State == journal.Valid, nil
-}
-
 // Renew issues a certificate that says the same as a live one of this
 // authority, for a new time and by the same profile: names, set and, unless
 // public says otherwise, the key. It is for the suite's own TLS certificates.
@@ -49,7 +30,7 @@ func (a *Authority) Renew(ctx context.Context, current *x509.Certificate, public
 	if request.PublicKey, request.Actor = public, actor; public == nil {
 		request.PublicKey = current.PublicKey
 	}
-	prepared, err := a.Prepare(ctx, *request)
+	prepared, err := a.Prepare(inside(ctx), *request)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +97,8 @@ func (a *Authority) postRenew(w http.ResponseWriter, r *http.Request, actor stri
 	if details != nil {
 		return details
 	}
-	if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 {
+	shown := ClientCertificate(r)
+	if shown == nil {
 		return problem.New(http.StatusUnauthorized, "client_certificate_required", "only the certificate that the client shows is renewed")
 	}
 	t, details := ticket(r, actor, raw)
@@ -131,7 +113,7 @@ func (a *Authority) postRenew(w http.ResponseWriter, r *http.Request, actor stri
 		return err
 	}
 	return a.once(w, r, t, replay, func() error {
-		request, err := a.renewal(r.Context(), r.TLS.VerifiedChains[0][0])
+		request, err := a.renewal(r.Context(), shown)
 		if err != nil {
 			return err
 		}

@@ -45,6 +45,9 @@ type PreparedSet struct {
 // every wrong field of every request, as in certificates[1].csr, and nothing is
 // left behind but an audit line.
 func (a *Authority) PrepareSet(ctx context.Context, set Set) (*PreparedSet, error) {
+	if err := a.checkAdmitted(ctx, set.Actor); err != nil {
+		return nil, err
+	}
 	began := time.Now()
 	members, err := a.decideSet(ctx, set)
 	if err != nil {
@@ -123,12 +126,9 @@ func (a *Authority) issueSet(ctx context.Context, set *PreparedSet) ([]*Issued, 
 		issued[i] = member.issued(certificate)
 		signed[i] = journal.Signed{Serial: member.intent.Serial, Certificate: certificate.Raw}
 	}
-	// The signatures exist: they are recorded even if the client has gone.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), completeWithin)
-	defer cancel()
-	entries, err := a.config.Register.CompleteSet(ctx, signed, set.ticket)
+	entries, err := a.record(ctx, set.ticket, signed...)
 	if err != nil {
-		return nil, recordingError(err)
+		return nil, err
 	}
 	for i := range issued {
 		issued[i].Entry = entries[i]

@@ -22,13 +22,14 @@ type standings struct {
 }
 
 type standing struct {
-	good bool
-	at   time.Time
+	// fault is what is wrong with the certificate, "" for nothing.
+	fault string
+	at    time.Time
 }
 
 // ask returns what is remembered, or else what the register says. What the
 // register was asked before forget is not remembered after it.
-func (s *standings) ask(certificate [32]byte, register func() (good bool, err error)) (bool, error) {
+func (s *standings) ask(certificate [32]byte, register func() (fault string, err error)) (string, error) {
 	began := time.Now()
 	s.mu.Lock()
 	known, ok := s.of[certificate]
@@ -38,16 +39,16 @@ func (s *standings) ask(certificate [32]byte, register func() (good bool, err er
 	into := s.of
 	s.mu.Unlock()
 	if ok && began.Sub(known.at) < standingFor {
-		return known.good, nil
+		return known.fault, nil
 	}
-	good, err := register()
+	fault, err := register()
 	if err != nil {
-		return false, err
+		return "", err
 	}
 	s.mu.Lock()
-	into[certificate] = standing{good, began}
+	into[certificate] = standing{fault, began}
 	s.mu.Unlock()
-	return good, nil
+	return fault, nil
 }
 
 // forget is called when a certificate has changed.

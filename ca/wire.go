@@ -73,6 +73,18 @@ type CertificateAnswer struct {
 	Status      journal.Status  `json:"status"`
 	NotAfter    time.Time       `json:"not_after"`
 	History     []journal.Entry `json:"history"`
+	// Above are the authorities over it, from the one that issued it to the root:
+	// a certificate is worth no more than they are.
+	Above []AboveAnswer `json:"above"`
+}
+
+// AboveAnswer is an authority over a certificate.
+type AboveAnswer struct {
+	// Name is the common name.
+	Name string `json:"name"`
+	// State is that of its certificate, empty when the register does not have it.
+	State    journal.State `json:"state,omitempty"`
+	NotAfter time.Time     `json:"not_after"`
 }
 
 // IssuerAnswer is one element of the answer to GET /v1/issuers.

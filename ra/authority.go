@@ -14,7 +14,9 @@ import (
 // chain; any other error means that it could not be reached or gave no answer,
 // and that the same request may be sent again with the same IdempotencyKey.
 type Authority interface {
-	Issue(ctx context.Context, request IssueRequest) (Issued, error)
+	// IssueSet issues the certificates of one holder, all or none, in the order of
+	// the request. A refusal names fields as certificates[1].csr.
+	IssueSet(ctx context.Context, request SetRequest) ([]Issued, error)
 	Change(ctx context.Context, request ChangeRequest) (Changed, error)
 	// Certificate returns a certificate of the register with its history. A
 	// serial that the register does not know, or has only reserved, is a
@@ -22,20 +24,25 @@ type Authority interface {
 	Certificate(ctx context.Context, serial journal.Serial) (Certificate, error)
 }
 
-// IssueRequest asks for one certificate.
-type IssueRequest struct {
+// SetRequest asks for the certificates of one holder.
+type SetRequest struct {
 	// Issuer is the authority's short name for the issuing centre ("ehm").
-	Issuer  string
-	Profile string
-	// CSR is the PKCS#10 request in PEM.
-	CSR string
+	Issuer string
 	// GivenName, Surname and FIN are the subject's, as verified. CommonName is
 	// both names.
 	GivenName, Surname, CommonName, FIN string
 	// Set names the certificates that are issued together.
-	Set string
+	Set          string
+	Certificates []IssueRequest
 	// IdempotencyKey stands for this request and no other.
 	IdempotencyKey string
+}
+
+// IssueRequest is one certificate of a set.
+type IssueRequest struct {
+	Profile string
+	// CSR is the PKCS#10 request in PEM.
+	CSR string
 }
 
 // Issued is a new certificate.
@@ -79,4 +86,14 @@ type Certificate struct {
 	Certificate string
 	Status      journal.Status
 	History     []journal.Entry
+	// Above are the authorities over it, from the one that issued it to the root.
+	Above []Above
+}
+
+// Above is an authority over a certificate.
+type Above struct {
+	Name string
+	// State is that of its certificate, empty when the register does not have it.
+	State    journal.State
+	NotAfter time.Time
 }

@@ -148,7 +148,7 @@ func (o *Office) auditRefusal(ctx context.Context, who *Person, action, id, code
 
 // ownCase refuses when the case with fin is who's own.
 func (o *Office) ownCase(ctx context.Context, who *Person, action, id, fin string) error {
-	if fin != who.FIN {
+	if o.HashFIN(fin) != who.FINHash {
 		return nil
 	}
 	return o.refuse(ctx, who, action, id, "own_case", "nobody handles a case of his own")

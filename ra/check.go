@@ -38,7 +38,8 @@ const uploadLimit = 64 << 10
 // e-mail address and no reason, and a name only with the holder's consent.
 type finding struct {
 	Serial journal.Serial
-	// Status is "valid", "held", "revoked", "expired" or "early".
+	// Status is "valid", "held", "revoked", "expired", "untrusted" (an authority
+	// above does not stand) or "early".
 	Status string
 	// Since is when the status began to hold; empty where it says nothing.
 	Since string
@@ -189,7 +190,7 @@ func (o *Office) lookUp(ctx context.Context, serial journal.Serial, raw []byte) 
 	case o.AuthenticationProfile:
 		f.Kind = "authentication"
 	}
-	f.Status, f.Since = publicStatus(c.Status, parsed, now)
+	f.Status, f.Since = publicStatus(c, parsed, now)
 	for _, e := range c.History {
 		f.History = append(f.History, happening{At: display(e.EffectiveAt), Kind: e.Kind})
 	}
@@ -199,18 +200,29 @@ func (o *Office) lookUp(ctx context.Context, serial journal.Serial, raw []byte) 
 
 // publicStatus puts a certificate's status into one word, the gravest that is
 // true.
-func publicStatus(s journal.Status, c *x509.Certificate, now time.Time) (status, since string) {
+func publicStatus(of Certificate, c *x509.Certificate, now time.Time) (status, since string) {
+	s := of.Status
 	switch {
 	case s.State == journal.Gone:
 		return "revoked", display(s.Since)
 	case s.Expired || now.After(c.NotAfter):
 		return "expired", display(c.NotAfter)
+	case slices.ContainsFunc(of.Above, func(a Above) bool { return !a.stands(now) }):
+		return "untrusted", ""
 	case s.State == journal.OnHold:
 		return "held", display(s.Since)
 	case now.Before(c.NotBefore):
 		return "early", ""
 	}
 	return "valid", ""
+}
+
+// stands reports whether what is under the authority can be trusted.
+//
+// RFC 5280, Section 6.1.3: each certificate of the path is within its validity
+// and not revoked; a hold counts as revoked while it lasts.
+func (a Above) stands(now time.Time) bool {
+	return (a.State == "" || a.State == journal.Valid) && now.Before(a.NotAfter)
 }
 
 // name adds the holder, if the holder agreed to be found. Without the case

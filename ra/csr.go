@@ -31,8 +31,7 @@ type issueRequest struct {
 }
 
 // check names the fields that are wrong. The authority checks the keys again,
-// by its own rules and more of them; what is found here does not leave half a
-// pair behind.
+// by its own rules and more of them; what is found here costs it no question.
 func (q *issueRequest) check() []problem.Field {
 	var wrong []problem.Field
 	signature, err := parseCSR(q.Signature)

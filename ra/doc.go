@@ -16,9 +16,9 @@
 // An officer rejects with a reason, an operator withdraws at the applicant's
 // wish; once the application is approved a second person, an officer, has to
 // confirm either. Whatever is not in that table is answered 409 with what is
-// legal. A certificate that nobody gets, because the other one of its pair was
-// refused or the application ended, is void: it is revoked before anything else
-// happens to the application.
+// legal. The certificates of an application are issued all or none. One that
+// nobody gets, because the application ended, is void: it is revoked before
+// anything else happens to the application.
 //
 // Only certificates that came from an application of this office are suspended,
 // restored and revoked here. A request in the right of a court or an

@@ -66,15 +66,9 @@ func (o *Office) end(ctx context.Context, who *Person, id string, t *ticket) (*A
 // nobody but the authority knows whether there is a certificate; it is asked
 // once more, by the same key, so that none stays valid unknown to the case.
 func (o *Office) giveUp(ctx context.Context, version uint64, a *Application) error {
-	for _, c := range a.Issuance.Certificates {
-		if c.Certificate != "" {
-			continue
-		}
-		issued, err := o.askIssue(ctx, a, c)
-		if err == nil {
-			c.Serial, c.Certificate = issued.Serial, issued.Certificate
-		} else if !isFinal(err) {
-			return o.authorityFault(ctx, err, "csr_"+c.Kind)
+	if !a.Issuance.done() {
+		if fault, final := o.askIssue(ctx, a); fault != nil && !final {
+			return fault
 		}
 	}
 	now := time.Now().UTC()

@@ -3,6 +3,7 @@ package ra
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -52,6 +53,36 @@ func (o *Office) authorityFault(ctx context.Context, err error, field string) er
 		answer.Legal = append(answer.Legal, legal)
 	}
 	return &answer
+}
+
+// issueFault is authorityFault for a set: what the authority calls
+// certificates[1].csr is the csr of the second kind here.
+func (o *Office) issueFault(ctx context.Context, err error, asked []*Issue) error {
+	fault := o.authorityFault(ctx, err, "csr")
+	d, ok := errors.AsType[*problem.Details](fault)
+	if !ok {
+		return fault
+	}
+	var fields []problem.Field
+	for _, f := range d.Errors {
+		for i, c := range asked {
+			name, ok := strings.CutPrefix(f.Field, fmt.Sprintf("certificates[%d].", i))
+			if !ok {
+				continue
+			}
+			if part, ok := strings.CutPrefix(name, "csr"); ok && (part == "" || part[0] == '.') {
+				name = "csr_" + c.Kind + part
+			}
+			f.Field = name
+			break
+		}
+		// What is wrong with the holder is wrong in each of them.
+		if !slices.Contains(fields, f) {
+			fields = append(fields, f)
+		}
+	}
+	d.Errors = fields
+	return d
 }
 
 // unknownCertificate reports whether the register has no such certificate.

@@ -16,11 +16,12 @@ import (
 // do.
 func (o *office) foreign() string {
 	o.Helper()
-	issued, err := o.authority.Issue(context.Background(), ra.IssueRequest{Issuer: "ehm", Profile: "tsa-signer", CSR: newCSR(o.TB, newKey(o.TB)), CommonName: "Vaxt möhürü", FIN: "9ABC2D3", IdempotencyKey: "tsa"})
+	issued, err := o.authority.IssueSet(context.Background(), ra.SetRequest{Issuer: "ehm", CommonName: "Vaxt möhürü", FIN: "9ABC2D3", IdempotencyKey: "tsa",
+		Certificates: []ra.IssueRequest{{Profile: "tsa-signer", CSR: newCSR(o.TB, newKey(o.TB))}}})
 	if err != nil {
 		o.Fatal(err)
 	}
-	return string(issued.Serial)
+	return string(issued[0].Serial)
 }
 
 func TestForeignCertificates(t *testing.T) {

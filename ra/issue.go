@@ -16,48 +16,36 @@ import (
 	"github.com/altamga/altamga/internal/problem"
 )
 
-// issue has the certificates of an approved application issued. When the
-// authority gives no answer the application stays approved, and the same
-// request later goes on where this one stopped. When it refuses one of a pair,
-// the other one is void: nobody was promised half a pair.
+// issue has the certificates of an approved application issued, all or none.
+// When the authority gives no answer the application stays approved, and the
+// same request later goes on where this one stopped.
 func (o *Office) issue(ctx context.Context, who *Person, id string, request issueRequest, t *ticket) (*Application, error) {
 	a, finished, err := o.plan(ctx, who, id, request, t)
 	if err != nil || finished {
 		return a, err
 	}
 	learnt := a.Issuance
-	var fault error
 	var refused *Issue
-	for _, c := range learnt.Certificates {
-		if c.Certificate != "" {
-			continue
-		}
-		issued, err := o.askIssue(ctx, a, c)
-		if err == nil {
-			c.Serial, c.Certificate, learnt.Chain = issued.Serial, issued.Certificate, issued.Chain
-			continue
-		}
-		if fault = o.authorityFault(ctx, err, "csr_"+c.Kind); isFinal(err) {
-			// The authority said no for good, so this request binds nobody.
-			refused = c
-		}
-		break
+	fault, final := o.askIssue(ctx, a)
+	if final {
+		// The authority said no for good, so this request binds nobody.
+		refused = learnt.Certificates[0]
 	}
 	if a, err = o.conclude(ctx, who, id, learnt, refused); err != nil {
 		return nil, err
 	}
-	var revoking error
 	if a.unrevoked() {
-		_, revoking = o.revokeVoid(ctx, who, id)
+		// What is not revoked now is revoked before all else.
+		_, _ = o.revokeVoid(ctx, who, id)
 	}
 	switch {
-	case fault == nil && a.State == Completed:
-		return a, nil
-	case fault == nil:
+	case fault != nil:
+		return nil, fault
+	case a.State != Completed:
 		// It was ended, or is about to be, while the authority was asked.
 		return nil, illegal("an application", string(a.State), "issue", a.legal())
 	}
-	return nil, tellVoid(fault, a, learnt.issued(a), revoking)
+	return a, nil
 }
 
 // plan makes the requests part of the case before the authority hears of them.
@@ -121,46 +109,54 @@ func (o *Office) certificates(request issueRequest) []*Issue {
 	return wanted
 }
 
-// want adds certificates to the issuance. A request that the authority may have
-// answered already binds: another one for the same kind could lead to a second
+// want is what the issuance asks the authority for. A request that the
+// authority may have answered already binds: another one could lead to a second
 // certificate.
 func (i *Issuance) want(wanted []*Issue) error {
-	for _, c := range i.Certificates {
-		if !slices.ContainsFunc(wanted, func(w *Issue) bool { return w.Kind == c.Kind && strings.TrimSpace(w.CSR) == strings.TrimSpace(c.CSR) }) {
-			return problem.New(http.StatusConflict, "issuance_under_way", "the certificates were asked for with other requests before: send the same csr_"+c.Kind+" again")
-		}
+	if len(i.Certificates) == 0 {
+		i.Certificates = wanted
+		return nil
 	}
-	for _, w := range wanted {
-		if !slices.ContainsFunc(i.Certificates, func(c *Issue) bool { return c.Kind == w.Kind }) {
-			i.Certificates = append(i.Certificates, w)
-		}
+	same := func(a, b *Issue) bool {
+		return a.Kind == b.Kind && strings.TrimSpace(a.CSR) == strings.TrimSpace(b.CSR)
+	}
+	if !slices.EqualFunc(i.Certificates, wanted, same) {
+		return problem.New(http.StatusConflict, "issuance_under_way", "the certificates were asked for with other requests before: send the same ones again")
 	}
 	return nil
 }
 
-// askIssue asks the authority for one certificate. The key that makes the
-// question repeatable depends on the request alone.
-func (o *Office) askIssue(ctx context.Context, a *Application, c *Issue) (Issued, error) {
+// askIssue asks the authority for the certificates and puts them into the
+// issuance of a. The key that makes the question repeatable depends on the
+// request alone. final says that the authority refused for good: then there is
+// none of them.
+func (o *Office) askIssue(ctx context.Context, a *Application) (fault error, final bool) {
 	issuer, ok := o.Issuers[a.Category]
 	if !ok {
 		issuer = o.Issuer
 	}
-	digest := sha256.Sum256([]byte(strings.TrimSpace(c.CSR)))
-	ctx, cancel := context.WithTimeout(ctx, o.AuthorityTimeout)
+	request := SetRequest{
+		Issuer: issuer, GivenName: a.GivenName, Surname: a.Surname, CommonName: a.commonName(), FIN: a.FIN, Set: a.Issuance.Set,
+	}
+	digest := sha256.New()
+	for _, c := range a.Issuance.Certificates {
+		request.Certificates = append(request.Certificates, IssueRequest{Profile: c.Profile, CSR: c.CSR})
+		fmt.Fprintf(digest, "%s %s\x00", c.Kind, strings.TrimSpace(c.CSR))
+	}
+	request.IdempotencyKey = fmt.Sprintf("%s/set/%s", a.ID, hex.EncodeToString(digest.Sum(nil)[:16]))
+	asked, cancel := context.WithTimeout(ctx, o.AuthorityTimeout)
 	defer cancel()
-	return o.Authority.Issue(ctx, IssueRequest{
-		Issuer: issuer, Profile: c.Profile, CSR: c.CSR,
-		GivenName: a.GivenName, Surname: a.Surname, CommonName: a.commonName(), FIN: a.FIN,
-		Set: a.Issuance.Set, IdempotencyKey: fmt.Sprintf("%s/%s/%s", a.ID, c.Kind, hex.EncodeToString(digest[:16])),
-	})
-}
-
-// issued returns those of the certificates that the authority issued and that
-// are void now.
-func (i *Issuance) issued(a *Application) []*Issue {
-	return slices.DeleteFunc(slices.Clone(i.Certificates), func(c *Issue) bool {
-		return c.Certificate == "" || !slices.ContainsFunc(a.Void, func(v *Void) bool { return v.Serial == c.Serial })
-	})
+	issued, err := o.Authority.IssueSet(asked, request)
+	if err == nil && len(issued) != len(request.Certificates) {
+		err = fmt.Errorf("asked for %d certificates, the authority answered with %d", len(request.Certificates), len(issued))
+	}
+	if err != nil {
+		return o.issueFault(ctx, err, a.Issuance.Certificates), isFinal(err)
+	}
+	for i, c := range a.Issuance.Certificates {
+		c.Serial, c.Certificate, a.Issuance.Chain = issued[i].Serial, issued[i].Certificate, issued[i].Chain
+	}
+	return nil, false
 }
 
 // learn takes over what the authority answered to one try. refused is the

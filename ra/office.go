@@ -19,6 +19,9 @@ type Config struct {
 	// Staff are the persons that the API serves. None is allowed: then only
 	// the public page answers.
 	Staff []Person
+	// HashFIN hashes a FİN in the form of [pki.ParseFIN] under a key: there are
+	// few enough of them to try all where there is none. Required with staff.
+	HashFIN func(fin string) [32]byte
 
 	// Issuer is the authority's name for the centre that issues, for every
 	// category that Issuers does not name.
@@ -117,6 +120,9 @@ func New(config Config) (*Office, error) {
 	var err error
 	if o.staff, err = indexStaff(o.Staff); err != nil {
 		problems = append(problems, err)
+	}
+	if len(o.Staff) > 0 && o.HashFIN == nil {
+		problems = append(problems, errors.New("there is staff, and nothing that hashes a FİN"))
 	}
 	if o.page, err = newPage(o.Languages); err != nil {
 		problems = append(problems, err)

@@ -80,16 +80,43 @@ func (a *authority) failing(what string, done bool) error {
 	return a.fault(what, done)
 }
 
-func (a *authority) Issue(ctx context.Context, request ra.IssueRequest) (ra.Issued, error) {
+func (a *authority) IssueSet(_ context.Context, request ra.SetRequest) ([]ra.Issued, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if err := a.failing("issue "+request.Profile, false); err != nil {
-		return ra.Issued{}, err
+	fails := func(done bool) error {
+		for i, c := range request.Certificates {
+			err := a.failing("issue "+c.Profile, done)
+			if d, ok := errors.AsType[*problem.Details](err); ok {
+				for k := range d.Errors {
+					d.Errors[k].Field = fmt.Sprintf("certificates[%d].%s", i, d.Errors[k].Field)
+				}
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
 	}
-	if issued, ok := a.answers[request.IdempotencyKey].(ra.Issued); ok {
-		return issued, a.failing("issue "+request.Profile, true)
+	if err := fails(false); err != nil {
+		return nil, err
 	}
-	block, _ := pem.Decode([]byte(request.CSR))
+	if issued, ok := a.answers[request.IdempotencyKey].([]ra.Issued); ok {
+		return issued, fails(true)
+	}
+	var set []ra.Issued
+	for _, c := range request.Certificates {
+		issued, err := a.issueOne(request, c)
+		if err != nil {
+			return nil, err
+		}
+		set = append(set, issued)
+	}
+	a.answers[request.IdempotencyKey] = set
+	return set, fails(true)
+}
+
+func (a *authority) issueOne(request ra.SetRequest, c ra.IssueRequest) (ra.Issued, error) {
+	block, _ := pem.Decode([]byte(c.CSR))
 	csr, err := x509.ParseCertificateRequest(block.Bytes)
 	if err != nil {
 		return ra.Issued{}, err
@@ -113,12 +140,10 @@ func (a *authority) Issue(ctx context.Context, request ra.IssueRequest) (ra.Issu
 	if err != nil {
 		return ra.Issued{}, err
 	}
-	a.certificates[serial] = &ra.Certificate{Serial: serial, Issuer: request.Issuer, Profile: request.Profile, Set: request.Set,
+	a.certificates[serial] = &ra.Certificate{Serial: serial, Issuer: request.Issuer, Profile: c.Profile, Set: request.Set,
 		Certificate: toPEM("CERTIFICATE", der), Status: status, History: []journal.Entry{entry}}
-	issued := ra.Issued{Serial: serial, Certificate: toPEM("CERTIFICATE", der), Chain: toPEM("CERTIFICATE", a.issuer.Raw)}
-	a.answers[request.IdempotencyKey] = issued
 	a.issues++
-	return issued, a.failing("issue "+request.Profile, true)
+	return ra.Issued{Serial: serial, Certificate: toPEM("CERTIFICATE", der), Chain: toPEM("CERTIFICATE", a.issuer.Raw)}, nil
 }
 
 func (a *authority) Change(ctx context.Context, request ra.ChangeRequest) (ra.Changed, error) {
@@ -239,9 +264,10 @@ func newOffice(t testing.TB, change ...func(*ra.Config)) *office {
 			o.reasons = append(o.reasons, reason)
 		},
 		ChecksPerMinute: -1,
+		HashFIN:         hashFIN,
 	}
 	for _, s := range staff {
-		config.Staff = append(config.Staff, ra.Person{Name: s.name, Roles: s.roles, FIN: s.fin, TokenHash: sha256.Sum256([]byte(s.name + "-token"))})
+		config.Staff = append(config.Staff, ra.Person{Name: s.name, Roles: s.roles, FINHash: hashFIN(s.fin), TokenHash: sha256.Sum256([]byte(s.name + "-token"))})
 	}
 	for _, c := range change {
 		c(&config)
@@ -251,6 +277,8 @@ func newOffice(t testing.TB, change ...func(*ra.Config)) *office {
 	}
 	return o
 }
+
+func hashFIN(fin string) [32]byte { return sha256.Sum256([]byte("secret" + fin)) }
 
 // reply is a JSON answer.
 type reply struct {

@@ -92,6 +92,30 @@ func TestPage(t *testing.T) {
 	}
 }
 
+// A certificate is worth no more than the authorities over it.
+func TestPageAbove(t *testing.T) {
+	o := newOffice(t)
+	serial, _ := o.pair("1ABC2D3")
+	c := o.authority.certificates[journal.Serial(serial)]
+	later, past := time.Now().Add(time.Hour), time.Now().Add(-time.Second)
+	good := ra.Above{Name: "Siyasət", State: journal.Valid, NotAfter: later}
+	for name, row := range map[string]struct {
+		above []ra.Above
+		want  string
+	}{
+		"all stand":             {[]ra.Above{good, good}, "The certificate is valid"},
+		"the root is elsewhere": {[]ra.Above{good, {Name: "Kök", NotAfter: later}}, "The certificate is valid"},
+		"the issuer is revoked": {[]ra.Above{{Name: "Mərkəz", State: journal.Gone, NotAfter: later}, good}, "Not to be trusted"},
+		"one above is held":     {[]ra.Above{good, {Name: "Siyasət", State: journal.OnHold, NotAfter: later}}, "Not to be trusted"},
+		"the root has expired":  {[]ra.Above{good, {Name: "Kök", State: journal.Valid, NotAfter: past}}, "Not to be trusted"},
+	} {
+		c.Above = row.above
+		if page := o.get("/?lang=en&serial=" + serial).Body.String(); !strings.Contains(page, row.want) {
+			t.Errorf("%s: the page does not say %q", name, row.want)
+		}
+	}
+}
+
 func TestPageStatuses(t *testing.T) {
 	o := newOffice(t)
 	serial, _ := o.pair("1ABC2D3")

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/altamga/altamga/internal/pki"
 	"github.com/altamga/altamga/internal/problem"
 )
 
@@ -33,8 +32,9 @@ type Person struct {
 	// TokenHash is the SHA-256 hash of the person's bearer token. The token
 	// should hold at least 128 random bits, since it is hashed only once.
 	TokenHash [32]byte
-	// FIN is the person's own, so that nobody handles his own case. Required.
-	FIN string
+	// FINHash is [Config.HashFIN] of the person's own FİN, so that nobody handles
+	// his own case. Required.
+	FINHash [32]byte
 }
 
 func (p *Person) has(roles ...Role) bool {
@@ -44,10 +44,9 @@ func (p *Person) has(roles ...Role) bool {
 // indexStaff checks the staff and returns it by token hash.
 func indexStaff(staff []Person) (map[[32]byte]*Person, error) {
 	byToken := make(map[[32]byte]*Person, len(staff))
-	names, fins := make(map[string]bool), make(map[string]bool)
+	names, fins := make(map[string]bool), make(map[[32]byte]bool)
 	var problems []error
 	for _, p := range staff {
-		fin, err := pki.ParseFIN(p.FIN)
 		switch {
 		case p.Name == "" || strings.ContainsFunc(p.Name, func(r rune) bool { return r <= ' ' || r > '~' }):
 			problems = append(problems, fmt.Errorf("staff name %q is not a word of printable ASCII", p.Name))
@@ -59,9 +58,9 @@ func indexStaff(staff []Person) (map[[32]byte]*Person, error) {
 			problems = append(problems, fmt.Errorf("staff %s has the token of %s", p.Name, byToken[p.TokenHash].Name))
 		case len(p.Roles) == 0:
 			problems = append(problems, fmt.Errorf("staff %s has no role", p.Name))
-		case err != nil:
-			problems = append(problems, fmt.Errorf("staff %s has no valid FİN, so that nothing keeps the person from his own case: %w", p.Name, err))
-		case fins[fin]:
+		case p.FINHash == [32]byte{}:
+			problems = append(problems, fmt.Errorf("staff %s has no hash of a FİN, so that nothing keeps the person from his own case", p.Name))
+		case fins[p.FINHash]:
 			// Design rule G4: four eyes are those of two persons, not of two
 			// accounts.
 			problems = append(problems, fmt.Errorf("staff %s has the FİN of another; a person has one account", p.Name))
@@ -71,8 +70,8 @@ func indexStaff(staff []Person) (map[[32]byte]*Person, error) {
 				problems = append(problems, fmt.Errorf("staff %s has role %q, which is none of operator, officer, revocation", p.Name, role))
 			}
 		}
-		names[p.Name], fins[fin] = true, true
-		p.FIN, p.Roles = fin, slices.Clone(p.Roles)
+		names[p.Name], fins[p.FINHash] = true, true
+		p.Roles = slices.Clone(p.Roles)
 		byToken[p.TokenHash] = &p
 	}
 	return byToken, errors.Join(problems...)

@@ -335,7 +335,7 @@ func TestStoreAway(t *testing.T) {
 
 func TestConfig(t *testing.T) {
 	if _, err := ra.New(ra.Config{Languages: []string{"xx"}, Staff: []ra.Person{{Name: "a b"}, {Name: "b", Roles: []ra.Role{"king"}},
-		{Name: "c", Roles: []ra.Role{ra.Operator}, FIN: "1ABC2D3", TokenHash: [32]byte{1}}, {Name: "d", Roles: []ra.Role{ra.Officer}, FIN: "1abc2d3", TokenHash: [32]byte{2}}}}); err == nil {
+		{Name: "c", Roles: []ra.Role{ra.Operator}, FINHash: hashFIN("1ABC2D3"), TokenHash: [32]byte{1}}, {Name: "d", Roles: []ra.Role{ra.Officer}, FINHash: hashFIN("1ABC2D3"), TokenHash: [32]byte{2}}}}); err == nil {
 		t.Error("New took nothing at all")
 	} else {
 		for _, want := range []string{"Store", "Authority", "Audit", "Issuer", `"xx"`, `"a b"`, "token", `"king"`, "one account"} {

@@ -3,19 +3,16 @@ package ra
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"log/slog"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/altamga/altamga/internal/journal"
-	"github.com/altamga/altamga/internal/problem"
 )
 
 // Void is a certificate that was issued for the application and that nobody
-// gets: the other one of its pair was refused, or the application ended. It is
+// gets, because the application ended. It is
 // made part of the case before the authority is asked to revoke it, so that
 // what is not revoked yet is revoked before anything else happens to the
 // application.
@@ -102,22 +99,4 @@ func (o *Office) revokeOne(ctx context.Context, who *Person, a *Application, v *
 		}
 	}
 	return o.authorityFault(ctx, err, "serial")
-}
-
-// tellVoid adds to the refusal of half a pair what became of the other half.
-func tellVoid(refusal error, a *Application, issued []*Issue, revoking error) error {
-	d, ok := errors.AsType[*problem.Details](refusal)
-	if !ok || len(issued) == 0 {
-		return refusal
-	}
-	var kinds []string
-	for _, c := range issued {
-		kinds = append(kinds, fmt.Sprintf("the %s certificate %s", c.Kind, c.Serial))
-	}
-	told := *d
-	told.Detail += fmt.Sprintf("; %s, issued before that, is revoked (cessationOfOperation), and the application is %s without it", strings.Join(kinds, ", "), a.State)
-	if revoking != nil {
-		told.Detail = d.Detail + fmt.Sprintf("; %s, issued before that, is void, and the authority gave no answer to the request to revoke it: it is revoked before the application goes on", strings.Join(kinds, ", "))
-	}
-	return &told
 }

@@ -57,7 +57,7 @@ func (c *Ceremony) request(s *Step) error {
 		return err
 	}
 	if c.dry {
-		if key, err = keyLike(key.Public()); err != nil {
+		if key, err = pki.KeyLike(key.Public()); err != nil {
 			return err
 		}
 	}

@@ -80,31 +80,17 @@ func sameKey(a, b crypto.PublicKey) bool {
 	return ok && comparable.Equal(b)
 }
 
-// keyLike makes a throw-away key whose signatures look like those of public.
-func keyLike(public crypto.PublicKey) (crypto.Signer, error) {
-	switch key := public.(type) {
-	case *ecdsa.PublicKey:
-		return ecdsa.GenerateKey(key.Curve, rand.Reader)
-	case *rsa.PublicKey:
-		return rsa.GenerateKey(rand.Reader, key.N.BitLen())
-	case ed25519.PublicKey:
-		_, private, err := ed25519.GenerateKey(rand.Reader)
-		return private, err
-	}
-	return nil, fmt.Errorf("making a key like a %T is not supported", public)
-}
-
 // keyOf makes a throw-away key of an algorithm by the word of the plan.
 func keyOf(algorithm string) (crypto.Signer, error) {
 	switch algorithm {
 	case "p256":
-		return keyLike(&ecdsa.PublicKey{Curve: elliptic.P256()})
+		return pki.KeyLike(&ecdsa.PublicKey{Curve: elliptic.P256()})
 	case "p384":
-		return keyLike(&ecdsa.PublicKey{Curve: elliptic.P384()})
+		return pki.KeyLike(&ecdsa.PublicKey{Curve: elliptic.P384()})
 	case "p521":
-		return keyLike(&ecdsa.PublicKey{Curve: elliptic.P521()})
+		return pki.KeyLike(&ecdsa.PublicKey{Curve: elliptic.P521()})
 	case "ed25519":
-		return keyLike(ed25519.PublicKey{})
+		return pki.KeyLike(ed25519.PublicKey{})
 	case "rsa3072":
 		return rsa.GenerateKey(rand.Reader, 3072)
 	case "rsa4096":

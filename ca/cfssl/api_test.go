@@ -54,7 +54,7 @@ func newServer(t testing.TB, encrypted bool) *server {
 	t.Cleanup(func() { store.Close() })
 	s := &server{Centre: catest.New(t, store, lint.Certificate)}
 	s.config = cfssl.Config{
-		Authority: s.Authority,
+		Authority: s.Doors,
 		Profiles:  []cfssl.Profile{{Name: "web", Terms: serverTerms}, {Name: "device", Terms: deviceTerms}},
 		Clients: []cfssl.Client{
 			{Name: "certmgr", Key: key, CommonName: "certmgr", ClientIssuer: "devices", ClientProfile: "device", Profiles: []string{"web"}, Revoke: true},

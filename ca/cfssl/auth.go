@@ -1,6 +1,7 @@
 package cfssl
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/json"
@@ -49,11 +50,11 @@ func (a *API) byToken(wrapper *authenticated) (*Client, *failure) {
 // byCertificate returns the client that the connection's TLS certificate
 // names. The error is a *failure unless the register did not answer.
 func (a *API) byCertificate(r *http.Request) (*Client, error) {
-	if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 || len(r.TLS.VerifiedChains[0]) == 0 {
+	certificate := ca.ClientCertificate(r)
+	if certificate == nil {
 		return nil, fail(http.StatusUnauthorized, codeAuthentication,
 			"authentication required: use authsign with a key of this authority, or a TLS client certificate")
 	}
-	certificate := r.TLS.VerifiedChains[0][0]
 	for i := range a.config.Clients {
 		client := &a.config.Clients[i]
 		if client.CommonName == "" || client.CommonName != certificate.Subject.CommonName {
@@ -79,22 +80,26 @@ func wrapped(body []byte) bool {
 	return token && request
 }
 
-// open returns what a body asks for and who asks: a wrapper names its client
-// by its token, without one the TLS certificate does.
-func (a *API) open(r *http.Request, body []byte, wrapped bool) ([]byte, *Client, error) {
-	if !wrapped {
-		client, err := a.byCertificate(r)
-		return body, client, err
+// open returns what a body asks for, who asks, and the context of what that
+// client may do: a wrapper names its client by its token, without one the TLS
+// certificate does.
+func (a *API) open(r *http.Request, body []byte, wrapped bool) (context.Context, []byte, *Client, error) {
+	client, err := (*Client)(nil), error(nil)
+	if wrapped {
+		var wrapper authenticated
+		if refused := decode(body, &wrapper); refused != nil {
+			return nil, nil, nil, refused
+		}
+		var refused *failure
+		if client, refused = a.byToken(&wrapper); refused != nil {
+			return nil, nil, nil, refused
+		}
+		body = wrapper.Request
+	} else if client, err = a.byCertificate(r); err != nil {
+		return nil, nil, nil, err
 	}
-	var wrapper authenticated
-	if refused := decode(body, &wrapper); refused != nil {
-		return nil, nil, refused
-	}
-	client, refused := a.byToken(&wrapper)
-	if refused != nil {
-		return nil, nil, refused
-	}
-	return wrapper.Request, client, nil
+	ctx, err := a.config.Authority.AdmitAs(r.Context(), client.actor())
+	return ctx, body, client, err
 }
 
 // may reports whether the client may ask for a profile.

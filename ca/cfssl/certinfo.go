@@ -50,7 +50,7 @@ func (a *API) certinfo(r *http.Request, body []byte) (any, []message, error) {
 	var client *Client
 	if wrapped(body) {
 		var err error
-		if raw, client, err = a.open(r, body, true); err != nil {
+		if _, raw, client, err = a.open(r, body, true); err != nil {
 			return nil, nil, err
 		}
 	}

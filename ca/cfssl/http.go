@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/altamga/altamga/ca"
@@ -85,20 +86,28 @@ func (a *API) endpoint(name string, serve func(*http.Request, []byte) (any, []me
 			write(w, http.StatusMethodNotAllowed, response{Errors: []message{{http.StatusMethodNotAllowed, fmt.Sprintf("Method is not allowed:%q", r.Method)}}})
 			return
 		}
-		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+		admitted, err := a.config.Authority.Admit(r, "")
+		var body []byte
+		if err == nil {
+			r = admitted
+			body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+			if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+				err = fail(http.StatusRequestEntityTooLarge, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d octets", maxBody))
+			} else if err != nil {
+				err = fail(http.StatusBadRequest, codeBadRequest, "the body ended early")
+			}
+		}
 		var result any
 		var notes []message
-		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-			err = fail(http.StatusRequestEntityTooLarge, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d octets", maxBody))
-		} else if err != nil {
-			err = fail(http.StatusBadRequest, codeBadRequest, "the body ended early")
-		} else {
+		if err == nil {
 			result, notes, err = serve(r, body)
 		}
 		if err != nil {
 			refused := a.failure(r, err)
 			a.config.Observe(name+"_refused", time.Since(began))
-			if refused.status == http.StatusServiceUnavailable {
+			if often, ok := errors.AsType[*ca.RateError](err); ok {
+				w.Header().Set("Retry-After", strconv.Itoa(often.RetryAfter()))
+			} else if refused.status == http.StatusServiceUnavailable {
 				w.Header().Set("Retry-After", "5")
 			}
 			write(w, refused.status, response{Errors: []message{refused.message}})
@@ -118,6 +127,12 @@ var refusals = map[string]int{
 func (a *API) failure(r *http.Request, err error) *failure {
 	if refused, ok := errors.AsType[*failure](err); ok {
 		return refused
+	}
+	if often, ok := errors.AsType[*ca.RateError](err); ok {
+		return fail(http.StatusTooManyRequests, http.StatusTooManyRequests, often.Error())
+	}
+	if standing, ok := errors.AsType[*ca.StandingError](err); ok {
+		return fail(http.StatusForbidden, codeAuthentication, standing.Error())
 	}
 	if refused, ok := errors.AsType[*ca.RefusedError](err); ok {
 		if refused.Code == ca.CodeIssuerExpired {

@@ -27,7 +27,7 @@ type revokeRequest struct {
 // body may be wrapped as for authsign, which cfssl does not know: there,
 // whoever reaches the server revokes.
 func (a *API) revoke(r *http.Request, body []byte) (any, []message, error) {
-	raw, client, err := a.open(r, body, wrapped(body))
+	ctx, raw, client, err := a.open(r, body, wrapped(body))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -49,7 +49,7 @@ func (a *API) revoke(r *http.Request, body []byte) (any, []message, error) {
 	if !a.mine(client, record) {
 		return nil, nil, notFound()
 	}
-	_, _, err = a.config.Authority.Change(r.Context(), journal.Entry{
+	_, _, err = a.config.Authority.Change(ctx, journal.Entry{
 		// cfssl's clients revoke what is theirs.
 		Owner: journal.Holder,
 		Kind:  journal.Revoked, Serial: journal.SerialOf(certificate.SerialNumber), Reason: reason,

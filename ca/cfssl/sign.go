@@ -14,7 +14,7 @@ type signResult struct {
 
 // sign answers sign and authsign.
 func (a *API) sign(r *http.Request, body []byte, wrapped bool) (any, []message, error) {
-	raw, client, err := a.open(r, body, wrapped)
+	ctx, raw, client, err := a.open(r, body, wrapped)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -41,11 +41,11 @@ func (a *API) sign(r *http.Request, body []byte, wrapped bool) (any, []message, 
 	if err != nil {
 		return nil, nil, err
 	}
-	prepared, err := a.config.Authority.Prepare(r.Context(), *wanted)
+	prepared, err := a.config.Authority.Prepare(ctx, *wanted)
 	if err != nil {
 		return nil, nil, err
 	}
-	issued, err := a.config.Authority.Issue(r.Context(), prepared)
+	issued, err := a.config.Authority.Issue(ctx, prepared)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -2,7 +2,6 @@ package est
 
 import (
 	"context"
-	"crypto/x509"
 	"net/http"
 
 	"golang.org/x/crypto/bcrypt"
@@ -10,21 +9,12 @@ import (
 	"github.com/altamga/altamga/ca"
 )
 
-// clientCertificate is the one that the client has shown in the handshake and
-// the listener has verified; nil without one.
-func clientCertificate(r *http.Request) *x509.Certificate {
-	if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 || len(r.TLS.VerifiedChains[0]) == 0 {
-		return nil
-	}
-	return r.TLS.VerifiedChains[0][0]
-}
-
 // authenticate returns the account that a request comes from.
 //
 // RFC 7030, Section 3.2.3: the name and password of HTTP Basic, over TLS
 // alone; else RFC 7030, Section 3.3.2: a TLS client certificate.
 func (a *API) authenticate(r *http.Request) (*account, error) {
-	certificate := clientCertificate(r)
+	certificate := ca.ClientCertificate(r)
 	name, password, basic := r.BasicAuth()
 	var found *account
 	switch {

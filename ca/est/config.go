@@ -1,7 +1,6 @@
 package est
 
 import (
-	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -24,11 +23,6 @@ type Config struct {
 	// Accounts may enrol; nobody else may. Renewing needs no account: the
 	// certificate that is renewed speaks for its holder.
 	Accounts []Account
-	// Approve is asked before anything is issued; nil approves at once. A
-	// positive wait tells the client to come again after it, with the same
-	// request: nothing has been issued. An error refuses; a
-	// [*ca.RefusedError] says why.
-	Approve func(ctx context.Context, e Enrolment) (wait time.Duration, err error)
 	// Log receives what operators should see; nil discards it.
 	Log *slog.Logger
 	// Observe counts outcomes by a short reason with the time they took; nil
@@ -48,6 +42,9 @@ type Label struct {
 	// RequireLink refuses requests that are not linked to their TLS connection
 	// (RFC 7030, Section 3.5).
 	RequireLink bool
+	// Approval makes enrolling wait until a person has agreed: the client is
+	// told to come again. Renewing does not wait.
+	Approval bool
 }
 
 // Account is a client, or a group of clients that share its terms.
@@ -66,17 +63,6 @@ type Account struct {
 	ClientIssuer, ClientProfile string
 	// Terms say, by label, what the account may get a certificate for.
 	Terms map[string]ca.Terms
-}
-
-// Enrolment is what somebody has to approve.
-type Enrolment struct {
-	Label string
-	// Actor is the client as the journal will name it.
-	Actor string
-	// Request is what would be issued. It names nobody who was not authorised.
-	Request ca.Request
-	// Renewal is set when the request renews a certificate.
-	Renewal bool
 }
 
 // labelName keeps labels apart from operations and from anything that a URL
@@ -167,6 +153,9 @@ func (a *API) checkLabel(label Label, before []Label) error {
 	}
 	if _, ok := a.config.Authority.Chain(label.Issuer); !ok {
 		failed = append(failed, fmt.Errorf("issuer %q is unknown or has no certificate", label.Issuer))
+	}
+	if label.Approval && !a.config.Authority.Approves() {
+		failed = append(failed, errors.New("asks for approval, and the authority has nobody to ask"))
 	}
 	if len(label.Profiles) == 0 {
 		failed = append(failed, errors.New("there is no profile"))

@@ -1,13 +1,14 @@
 package est_test
 
 import (
-	"context"
 	"crypto"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/base64"
+	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -22,6 +23,7 @@ import (
 	"github.com/altamga/altamga/ca"
 	"github.com/altamga/altamga/ca/catest"
 	"github.com/altamga/altamga/ca/est"
+	"github.com/altamga/altamga/internal/journal"
 	"github.com/altamga/altamga/internal/lint"
 	"github.com/altamga/altamga/internal/register"
 )
@@ -62,7 +64,7 @@ func newServer(t testing.TB, change ...func(*est.Config)) *server {
 	s := &server{Centre: catest.New(t, store, lint.Certificate)}
 	identity := ca.Terms{Issuer: "devices", Profile: "identity", Subject: map[string]string{"fin": "1ABC2D3", "CN": "Demonstration person"}}
 	s.config = est.Config{
-		Authority: s.Authority,
+		Authority: s.Doors,
 		Labels: []est.Label{
 			{Name: "devices", Issuer: "devices", Profiles: []string{"device"}},
 			{Name: "people", Issuer: "devices", Profiles: []string{"identity"}},
@@ -325,27 +327,124 @@ func twice(t *testing.T) []byte {
 }
 
 func TestApproval(t *testing.T) {
-	wait := 90 * time.Second
-	var asked []est.Enrolment
-	s := newServer(t, func(c *est.Config) {
-		c.Approve = func(_ context.Context, e est.Enrolment) (time.Duration, error) {
-			asked = append(asked, e)
-			return wait, nil
+	s := newServer(t, func(c *est.Config) { c.Labels[0].Approval = true })
+	decide := func(person, verb, body string) (int, string) {
+		t.Helper()
+		list := httptest.NewRecorder()
+		request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/v1/pending", nil)
+		request.Header.Set("Actor", person)
+		s.Doors.Handler().ServeHTTP(list, request)
+		var waiting []struct{ ID string }
+		if err := json.Unmarshal(list.Body.Bytes(), &waiting); err != nil || len(waiting) != 1 {
+			t.Fatalf("%d requests wait, %v: %s", len(waiting), err, list.Body)
 		}
-	})
+		request = httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/pending/"+waiting[0].ID+"/"+verb, strings.NewReader(body))
+		request.Header.Set("Actor", person)
+		request.Header.Set("Content-Type", "application/json")
+		answer := httptest.NewRecorder()
+		s.Doors.Handler().ServeHTTP(answer, request)
+		return answer.Code, answer.Body.String()
+	}
+	enrol := func(body string) (*http.Response, string) {
+		t.Helper()
+		return s.ask(t, s.client(), "POST", "simpleenroll", body, factory)
+	}
 	t.Run("EST-04 a request that waits for approval is answered 202 with Retry-After", func(t *testing.T) {
 		body := csr(t, catest.Key(t), "device-1")
-		answer, text := s.ask(t, s.client(), "POST", "simpleenroll", body, factory)
-		if answer.StatusCode != 202 || answer.Header.Get("Retry-After") != "90" || text == "" {
-			t.Errorf("got %s, Retry-After %q: %s", answer.Status, answer.Header.Get("Retry-After"), text)
+		for range 2 {
+			answer, text := enrol(body)
+			if answer.StatusCode != 202 || answer.Header.Get("Retry-After") != "60" || !strings.Contains(text, "waits for approval") {
+				t.Errorf("got %s, Retry-After %q: %s", answer.Status, answer.Header.Get("Retry-After"), text)
+			}
 		}
-		if len(asked) != 1 || asked[0].Actor != "est:factory" || asked[0].Request.Subject["CN"] != "device-1" || asked[0].Renewal {
-			t.Errorf("asked %+v", asked)
+		if code, text := decide("officer", "confirm", "{}"); code != 200 {
+			t.Fatalf("confirming: %d %s", code, text)
 		}
-		wait = 0
-		// The same request again, now approved.
-		if answer, text := s.ask(t, s.client(), "POST", "simpleenroll", body, factory); answer.StatusCode != 200 {
+		answer, first := enrol(body)
+		if answer.StatusCode != 200 {
+			t.Errorf("after approval: %s: %s", answer.Status, first)
+		}
+		if _, again := enrol(body); again != first {
+			t.Error("the same request once more got another certificate")
+		}
+	})
+	t.Run("EST-05 a request that is refused stays so", func(t *testing.T) {
+		body := csr(t, catest.Key(t), "device-2")
+		enrol(body)
+		if code, text := decide("officer", "refuse", `{"reason":"unknown device"}`); code != 200 {
+			t.Fatalf("refusing: %d %s", code, text)
+		}
+		for range 2 {
+			if answer, text := enrol(body); answer.StatusCode != 400 || !strings.Contains(text, "unknown device") {
+				t.Errorf("got %s: %s", answer.Status, text)
+			}
+		}
+	})
+	t.Run("what the terms do not allow takes nobody's time", func(t *testing.T) {
+		if answer, text := enrol(csr(t, catest.Key(t), "operator")); answer.StatusCode != 400 {
 			t.Errorf("got %s: %s", answer.Status, text)
+		}
+	})
+	t.Run("nobody fills the list of those who decide", func(t *testing.T) {
+		for i := range 51 {
+			answer, text := enrol(csr(t, catest.Key(t), fmt.Sprint("device-", i)))
+			if want := map[bool]int{true: 202, false: 429}[i < 50]; answer.StatusCode != want {
+				t.Fatalf("request %d: got %s: %s", i, answer.Status, text)
+			}
+		}
+	})
+}
+
+// TestDoor: EST is one of the authority's doors, and has their rules.
+func TestDoor(t *testing.T) {
+	s := newServer(t)
+	gateway := s.Client(t, "gateway")
+	client := s.client(gateway)
+	for _, row := range []struct {
+		kind  journal.Kind
+		owner journal.Owner
+		want  int
+	}{{journal.Held, journal.Organisation, 403}, {journal.Released, journal.Organisation, 200}, {journal.Revoked, journal.Organisation, 403}} {
+		t.Run("the client's certificate is "+string(row.kind), func(t *testing.T) {
+			change := journal.Entry{Kind: row.kind, Owner: row.owner, Serial: journal.SerialOf(gateway.Leaf.SerialNumber), Actor: "test"}
+			if _, _, err := s.Change(t.Context(), change, nil); err != nil {
+				t.Fatal(err)
+			}
+			for deadline := time.Now().Add(3 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+				answer, text := s.ask(t, client, "GET", "cacerts", "", nil)
+				if answer.StatusCode == row.want {
+					return
+				}
+				if time.Now().After(deadline) {
+					t.Fatalf("got %s: %s", answer.Status, text)
+				}
+			}
+		})
+	}
+	t.Run("a client is bounded, by address, certificate and account", func(t *testing.T) {
+		s := newServer(t)
+		s.Rate.Store(2)
+		for _, row := range []struct {
+			name   string
+			client *http.Client
+			ask    func(*http.Client) (*http.Response, string)
+		}{
+			{"stranger", s.client(), func(c *http.Client) (*http.Response, string) { return s.ask(t, c, "GET", "cacerts", "", nil) }},
+			{"certificate", s.client(s.Client(t, "partner-2")), func(c *http.Client) (*http.Response, string) { return s.ask(t, c, "GET", "cacerts", "", nil) }},
+			{"account", s.client(s.Client(t, "partner-3")), func(c *http.Client) (*http.Response, string) {
+				return s.ask(t, c, "POST", "simpleenroll", csr(t, catest.Key(t), "device-1"), factory)
+			}},
+		} {
+			var last *http.Response
+			for range 6 {
+				last, _ = row.ask(row.client)
+				if last.StatusCode == 429 {
+					break
+				}
+			}
+			if last.StatusCode != 429 || last.Header.Get("Retry-After") != "1" {
+				t.Errorf("%s: got %s, Retry-After %q", row.name, last.Status, last.Header.Get("Retry-After"))
+			}
 		}
 	})
 }

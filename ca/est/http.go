@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -81,7 +82,11 @@ func (a *API) route(w http.ResponseWriter, r *http.Request) {
 		answerText(w, http.StatusMethodNotAllowed, "this path takes "+allow)
 		return
 	}
-	if err := found.serve(a, w, r, label); err != nil {
+	admitted, err := a.config.Authority.Admit(r, "")
+	if err == nil {
+		err = found.serve(a, w, admitted, label)
+	}
+	if err != nil {
 		a.config.Observe(name+"_refused", time.Since(began))
 		a.answer(w, r, err)
 		return
@@ -123,6 +128,15 @@ func (a *API) answer(w http.ResponseWriter, r *http.Request, err error) {
 			w.Header().Set("WWW-Authenticate", `Basic realm="EST", charset="UTF-8"`)
 		}
 		answerText(w, refused.status, refused.text)
+		return
+	}
+	if often, ok := errors.AsType[*ca.RateError](err); ok {
+		w.Header().Set("Retry-After", strconv.Itoa(often.RetryAfter()))
+		answerText(w, http.StatusTooManyRequests, often.Error())
+		return
+	}
+	if standing, ok := errors.AsType[*ca.StandingError](err); ok {
+		answerText(w, http.StatusForbidden, standing.Error())
 		return
 	}
 	if refused, ok := asRefused(err); ok && refused.Code != ca.CodeIssuerExpired {

@@ -1,9 +1,6 @@
 package main
 
 import (
-	"slices"
-	"time"
-
 	"github.com/altamga/altamga/ca"
 )
 
@@ -15,16 +12,26 @@ const (
 	defaultBurst = 1000
 )
 
-// access translates what the configuration says of the clients of the API.
-func access(pending ca.PendingStore, pendingFor time.Duration, clients []caClientConfig) ca.Access {
-	find := func(name string) caClientConfig {
-		if i := slices.IndexFunc(clients, func(c caClientConfig) bool { return c.Name == name }); i >= 0 {
-			return clients[i]
+// access translates what the configuration says of the clients of all doors.
+func access(pending ca.PendingStore, c *caConfig) ca.Access {
+	// The names are those in journal and audit log.
+	clients := map[string]caClientConfig{"": {rateConfig: c.Strangers}}
+	if c.CFSSL != nil {
+		for _, client := range c.CFSSL.Clients {
+			clients["cfssl:"+client.Name] = caClientConfig{rateConfig: client.rateConfig}
 		}
-		return caClientConfig{Name: name}
 	}
+	if c.EST != nil {
+		for _, account := range c.EST.Accounts {
+			clients["est:"+account.Name] = caClientConfig{rateConfig: account.rateConfig}
+		}
+	}
+	for _, client := range c.Clients {
+		clients[client.Name] = client
+	}
+	find := func(name string) caClientConfig { return clients[name] }
 	return ca.Access{
-		Pending: pending, PendingFor: pendingFor,
+		Pending: pending, PendingFor: c.PendingFor,
 		Person: func(client string) string {
 			if person := find(client).Person; person != "" {
 				return person

@@ -79,7 +79,7 @@ func (p *process) addCA(ctx context.Context) error {
 	authority, err := ca.New(ca.Config{
 		Issuers: issuers, Profiles: profiles, Register: p.register,
 		Lint: c.linter(), Audit: p.audit.Append, Allow: allow(c.Clients),
-		Access: access(p.register, c.PendingFor, c.Clients),
+		Access: access(p.register, c),
 		Log:    p.log.With("server", "ca"), Observe: p.admin.Observer("ca"),
 	})
 	if err != nil {
@@ -109,7 +109,7 @@ func (p *process) addCA(ctx context.Context) error {
 		p.log.WarnContext(ctx, "serials are reserved and have no certificate: account for them with `altamga ca reconcile`", "serials", len(unfinished))
 	}
 	p.admin.Add("ca", p.audit.Ready)
-	p.admin.Add("ca", p.registerReady)
+	p.admin.Add("ca", p.register.Ready)
 	return nil
 }
 
@@ -130,7 +130,7 @@ func (c *caConfig) trustOwn(issuers []ca.Issuer) {
 }
 
 // caActions are what a client may be allowed to do.
-var caActions = []string{ca.ActionIssue, ca.ActionHold, ca.ActionRelease, ca.ActionRevoke, ca.ActionRead, ca.ActionList, ca.ActionJournal, ca.ActionAuthority}
+var caActions = []string{ca.ActionIssue, ca.ActionHold, ca.ActionRelease, ca.ActionRevoke, ca.ActionRead, ca.ActionList, ca.ActionJournal, ca.ActionAuthority, ca.ActionApprove}
 
 // allow returns the rule of who may do what over the API: what the
 // configuration does not name is forbidden.
@@ -189,12 +189,4 @@ func chainAbove(certificate *x509.Certificate, known []*x509.Certificate) []*x50
 		certificate = above
 	}
 	return chain
-}
-
-// registerReady reports whether the register answers.
-func (p *process) registerReady(ctx context.Context) error {
-	if _, err := p.register.Head(ctx); err != nil {
-		return fmt.Errorf("reading register: %w", err)
-	}
-	return nil
 }

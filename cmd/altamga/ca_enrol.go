@@ -79,6 +79,7 @@ type cfsslClientConfig struct {
 	Profiles      []string `toml:"profiles"`
 	// Revoke lets the client revoke certificates of its profiles.
 	Revoke bool `toml:"revoke"`
+	rateConfig
 }
 
 type caESTConfig struct {
@@ -104,6 +105,9 @@ type estLabelConfig struct {
 	// RequireLink refuses requests that are not linked to their connection (RFC
 	// 7030, Section 3.5).
 	RequireLink bool `toml:"require_link"`
+	// Approval makes enrolling wait until a client with the action approve has
+	// agreed (`altamga ca pending`, `confirm`).
+	Approval bool `toml:"approval"`
 }
 
 type estAccountConfig struct {
@@ -121,6 +125,7 @@ type estAccountConfig struct {
 	ClientIssuer  string           `toml:"client_issuer"`
 	ClientProfile string           `toml:"client_profile"`
 	Terms         []estTermsConfig `toml:"terms"`
+	rateConfig
 }
 
 type estTermsConfig struct {
@@ -145,7 +150,9 @@ func (c *cfsslProfileConfig) Validate() error {
 	return required(field{"name", c.Name}, field{"issuer", c.Issuer}, field{"profile", c.Profile})
 }
 
-func (c *cfsslClientConfig) Validate() error { return required(field{"name", c.Name}) }
+func (c *cfsslClientConfig) Validate() error {
+	return errors.Join(required(field{"name", c.Name}), c.rateConfig.Validate())
+}
 
 func (c *caESTConfig) Validate() error {
 	names := make([]string, len(c.Labels))
@@ -171,7 +178,7 @@ func (c *estAccountConfig) Validate() error {
 	for i, terms := range c.Terms {
 		labels[i] = terms.Label
 	}
-	return errors.Join(required(field{"name", c.Name}), distinct("terms", "label", labels))
+	return errors.Join(required(field{"name", c.Name}), distinct("terms", "label", labels), c.rateConfig.Validate())
 }
 
 func (c *estTermsConfig) Validate() error {
@@ -190,7 +197,7 @@ func (p *process) addEnrolment(c *caConfig, authority *ca.Authority, apiRoots []
 		}
 		if c.CFSSL.Listen == "" {
 			mounted[cfssl.Prefix] = handler
-		} else if err := p.addOptionalTLS("cfssl", c.CFSSL.Listen, c.CFSSL.TLS, tls.VersionTLS12, handler); err != nil {
+		} else if err := p.addDoor(authority, "cfssl", c.CFSSL.Listen, c.CFSSL.TLS, tls.VersionTLS12, handler); err != nil {
 			return nil, err
 		}
 	}
@@ -205,7 +212,7 @@ func (p *process) addEnrolment(c *caConfig, authority *ca.Authority, apiRoots []
 		}
 		if c.EST.Listen == "" {
 			mounted[est.Prefix] = handler
-		} else if err := p.addOptionalTLS("est", c.EST.Listen, c.EST.TLS, lowest, handler); err != nil {
+		} else if err := p.addDoor(authority, "est", c.EST.Listen, c.EST.TLS, lowest, handler); err != nil {
 			return nil, err
 		}
 	}
@@ -260,14 +267,18 @@ func (p *process) est(c *caESTConfig, g *gate) (http.Handler, error) {
 	return api.Handler(), nil
 }
 
-// addOptionalTLS adds a server that takes clients with and without a
-// certificate, and verifies those that show one. Without TLS it is plain HTTP.
-func (p *process) addOptionalTLS(name string, address config.Address, c *tlsConfig, lowest uint16, handler http.Handler) error {
+// addDoor adds a server that takes clients with and without a certificate, and
+// verifies those that show one. Without TLS it is plain HTTP. Its certificate
+// is renewed by the authority behind it.
+func (p *process) addDoor(authority *ca.Authority, name string, address config.Address, c *tlsConfig, lowest uint16, handler http.Handler) error {
 	var settings *tls.Config
 	if c != nil {
 		identity, peers, err := p.tls(*c)
 		if err != nil {
 			return fmt.Errorf("configuring ca.%s.tls: %w", name, err)
+		}
+		if name := "ca." + name + ".tls"; !c.External {
+			p.renews("ca", &renewal{name: name, file: string(c.Certificate), identity: identity, issue: renewHere(authority, name)})
 		}
 		settings = identity.ServerTLS(peers...)
 		settings.ClientAuth = tls.VerifyClientCertIfGiven

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/altamga/altamga/internal/journal"
@@ -26,7 +27,7 @@ func (c caPending) Run(ctx context.Context, std streams) error {
 		fmt.Fprintln(std.err, "nothing waits for a second person")
 	}
 	for _, p := range undecided {
-		fmt.Fprintf(std.out, "%s %s %s, asked for by %s until %s: %s\n", p.ID, p.Action, p.Serial, p.RequestedBy, p.ExpiresAt.Format(time.RFC3339), p.Request)
+		fmt.Fprintf(std.out, "%s %s, asked for by %s until %s: %s\n", p.ID, strings.TrimSpace(p.Action+" "+string(p.Serial)), p.RequestedBy, p.ExpiresAt.Format(time.RFC3339), p.Request)
 	}
 	return nil
 }

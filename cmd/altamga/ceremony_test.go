@@ -26,9 +26,11 @@ func TestCeremonyStories(t *testing.T) {
 				defer listener.Close()
 				env.Setenv(name, strconv.Itoa(listener.Addr().(*net.TCPAddr).Port))
 			}
+			env.Setenv("SOFTHSM", softHSM())
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"waitfor": waitFor},
+		Condition: storyCondition,
+		Cmds:      map[string]func(*testscript.TestScript, bool, []string){"waitfor": waitFor},
 	})
 }
 

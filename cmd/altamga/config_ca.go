@@ -34,6 +34,10 @@ type caConfig struct {
 	// "tokens" (default) those that were not made in this process, by keys of
 	// tokens; "always" those of file keys, too, at twice the cost of a signature.
 	Verify string `toml:"verify"`
+	// Strangers bounds the requests of each client that a door does not know yet,
+	// by its TLS client certificate or else its address: those of cfssl and EST
+	// before they have shown who they are.
+	Strangers rateConfig `toml:"strangers"`
 	// CFSSL and EST are for clients that enrol by these protocols. Default:
 	// neither is spoken.
 	CFSSL *caCFSSLConfig `toml:"cfssl"`
@@ -45,7 +49,8 @@ type caClientConfig struct {
 	// journal and audit log.
 	Name string `toml:"name"`
 	// Actions: issue, hold, release, revoke, read, list, journal; authority, which
-	// asks for or confirms the certificate of an authority below an issuer.
+	// asks for or confirms the certificate of an authority below an issuer;
+	// approve, which agrees to what waits for approval under a label of EST.
 	Actions []string `toml:"actions"`
 	// Issuers and Profiles that the client may have certificates issued by.
 	// Default: all that are configured.
@@ -58,10 +63,22 @@ type caClientConfig struct {
 	// before it asks for what takes two, and names them. The ca takes its word
 	// for it; it is never one of the two itself.
 	Vouches bool `toml:"vouches"`
-	// Rate bounds the requests of the client: so many a second, Burst of them
-	// at once. Default 500 and 1000.
+	rateConfig
+}
+
+// rateConfig bounds the requests of one client.
+type rateConfig struct {
+	// Rate is how many a second, Burst how many at once. Default 500 and 1000.
 	Rate  float64 `toml:"rate"`
 	Burst int     `toml:"burst"`
+}
+
+// Validate checks the section of its own that strangers are.
+func (c *rateConfig) Validate() error {
+	if c.Rate < 0 || c.Burst < 0 {
+		return config.Wrong("rate", "rate and burst are not negative")
+	}
+	return nil
 }
 
 type caIssuerConfig struct {
@@ -113,9 +130,7 @@ func (c *caClientConfig) Validate() error {
 	if len(c.Actions) == 0 {
 		err = errors.Join(err, config.Missing("actions"))
 	}
-	if c.Rate < 0 || c.Burst < 0 {
-		err = errors.Join(err, config.Wrong("rate", "rate and burst are not negative"))
-	}
+	err = errors.Join(err, c.rateConfig.Validate())
 	for i, action := range c.Actions {
 		if !slices.Contains(caActions, action) {
 			err = errors.Join(err, config.Wrong(fmt.Sprintf("actions[%d]", i), "%q is none of %s", action, strings.Join(caActions, ", ")))

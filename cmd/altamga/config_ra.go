@@ -42,16 +42,17 @@ type staffConfig struct {
 	// Roles: operator, officer, revocation.
 	Roles []string `toml:"roles"`
 	// Token is the SHA-256 hash of the person's bearer token.
-	Token tokenHash `toml:"token"`
-	// FIN of the person, so that nobody handles his own case.
-	FIN string `toml:"fin"`
+	Token hexHash `toml:"token"`
+	// FINHash is a hash of the person's FİN under the data key, so that nobody
+	// handles his own case: `altamga ra staff` makes it, with the token.
+	FINHash hexHash `toml:"fin_hash"`
 }
 
-// tokenHash is a SHA-256 hash, in the file in hexadecimal.
-type tokenHash [32]byte
+// hexHash is a SHA-256 hash, in the file in hexadecimal.
+type hexHash [32]byte
 
 // UnmarshalText reads 64 hexadecimal digits.
-func (h *tokenHash) UnmarshalText(text []byte) error {
+func (h *hexHash) UnmarshalText(text []byte) error {
 	if n, err := hex.Decode(h[:], text[:min(len(text), 64)]); err != nil || n != len(h) || len(text) != 64 {
 		return errors.New("is not a SHA-256 hash of 64 hexadecimal digits")
 	}

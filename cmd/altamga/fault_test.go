@@ -22,6 +22,7 @@ import (
 	"github.com/altamga/altamga/ca"
 	"github.com/altamga/altamga/internal/journal"
 	"github.com/altamga/altamga/internal/lint"
+	"github.com/altamga/altamga/internal/register/postgrestest"
 	"github.com/altamga/altamga/ocsp"
 )
 
@@ -36,7 +37,10 @@ var faultPoints = []string{
 // reconcile accounts for every serial, whoever has a certificate has a good
 // one, and no other serial is good (design rule G1).
 func TestFaultsWhileIssuing(t *testing.T) {
-	dir := foundCentre(t)
+	onEachStore(t, testFaultsWhileIssuing)
+}
+
+func testFaultsWhileIssuing(t *testing.T, dir string) {
 	answered := map[journal.Serial]bool{}
 	for round, point := range faultPoints {
 		t.Run(point, func(t *testing.T) {
@@ -72,6 +76,17 @@ func TestFaultsWhileIssuing(t *testing.T) {
 	if len(answered) < len(faultPoints) {
 		t.Errorf("only %d certificates were answered", len(answered))
 	}
+}
+
+// onEachStore runs a test in a new centre on SQLite, and in one on PostgreSQL.
+func onEachStore(t *testing.T, do func(t *testing.T, dir string)) {
+	t.Run("SQLite", func(t *testing.T) { do(t, foundCentre(t)) })
+	t.Run("PostgreSQL", func(t *testing.T) {
+		server := postgrestest.Start(t)
+		dir := foundCentre(t)
+		moveToPostgres(t, t.Context(), dir, server.Address(t))
+		do(t, dir)
+	})
 }
 
 // foundCentre creates a centre in a new folder.
@@ -202,7 +217,7 @@ type faulty struct {
 	shown string
 }
 
-func newFaulty(t *testing.T, dir string, reach func(string) error) *faulty {
+func newFaulty(t *testing.T, dir string, reach func(string) error, change ...func(*ca.Config)) *faulty {
 	t.Helper()
 	p, err := newProcess(t.Context(), filepath.Join(dir, configFile), slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -221,7 +236,11 @@ func newFaulty(t *testing.T, dir string, reach func(string) error) *faulty {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.authority, err = ca.New(ca.Config{Issuers: issuers, Profiles: profiles, Register: f, Lint: lint.Certificate, Audit: f.audit})
+	made := ca.Config{Issuers: issuers, Profiles: profiles, Register: f, Lint: lint.Certificate, Audit: f.audit}
+	for _, change := range change {
+		change(&made)
+	}
+	f.authority, err = ca.New(made)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -343,7 +362,10 @@ func (k faultyKey) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts)
 // anything and after it had: the clients hear of a failure, and reconcile
 // accounts for everything.
 func TestErrorsWhileIssuing(t *testing.T) {
-	dir := foundCentre(t)
+	onEachStore(t, testErrorsWhileIssuing)
+}
+
+func testErrorsWhileIssuing(t *testing.T, dir string) {
 	answered := map[journal.Serial]bool{}
 	var count atomic.Int64
 	every := func(point string) error {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/x509"
 	_ "embed"
 	"encoding/hex"
@@ -24,6 +23,7 @@ import (
 	"github.com/altamga/altamga/ca"
 	"github.com/altamga/altamga/internal/audit"
 	"github.com/altamga/altamga/internal/config"
+	"github.com/altamga/altamga/internal/dossier"
 	"github.com/altamga/altamga/internal/lint"
 	"github.com/altamga/altamga/internal/register"
 )
@@ -162,7 +162,8 @@ type foundAuthority struct {
 
 type foundStaff struct {
 	planStaff
-	Token string
+	// Token and FINHash are as in the configuration.
+	Token, FINHash string
 }
 
 // The fields of the plan that the template needs.
@@ -392,20 +393,25 @@ func (f *founder) tls(ctx context.Context) error {
 	return os.WriteFile(filepath.Join(f.dir, "tls/root.pem"), certificate, 0o644)
 }
 
-// staff makes the tokens of the registration authority's staff and the key of
-// its store.
+// staff makes the key of the registration authority's store and the tokens of
+// its staff.
 func (f *founder) staff(context.Context) error {
+	key := make([]byte, dossier.KeySize)
+	rand.Read(key)
+	if err := os.WriteFile(filepath.Join(f.dir, "data.key"), []byte(hex.EncodeToString(key)+"\n"), 0o600); err != nil {
+		return err
+	}
 	for _, person := range f.plan.Staff {
-		token := rand.Text()
-		hash := sha256.Sum256([]byte(token))
-		f.Staff = append(f.Staff, foundStaff{person, hex.EncodeToString(hash[:])})
+		token, hash, finHash, err := enlist(key, person.FIN)
+		if err != nil {
+			return fmt.Errorf("staff %s: %w", person.Name, err)
+		}
+		f.Staff = append(f.Staff, foundStaff{person, hash, finHash})
 		if err := os.WriteFile(filepath.Join(f.dir, "staff", person.Name+".token"), []byte(token+"\n"), 0o600); err != nil {
 			return err
 		}
 	}
-	key := make([]byte, 32)
-	rand.Read(key)
-	return os.WriteFile(filepath.Join(f.dir, "data.key"), []byte(hex.EncodeToString(key)+"\n"), 0o600)
+	return nil
 }
 
 // config writes the configuration.

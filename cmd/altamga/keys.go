@@ -37,16 +37,23 @@ type keyFlags struct {
 
 type keysGenerate struct {
 	keyFlags
+	keyAudit
 	Algorithm string `default:"p256" help:"p256, p384, p521, rsa3072, rsa4096 or ed25519." placeholder:"NAME"`
 }
 
-func (c keysGenerate) Run(std streams) (err error) {
-	key, err := keys.Generate(c.URI, c.Dir, c.Algorithm)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, keys.Close(key)) }()
-	return printPublic(std.out, key.Public())
+func (c keysGenerate) Run(ctx context.Context, std streams) error {
+	return c.audited(ctx, "keys.generate", func(tell tellKey) (err error) {
+		key, err := keys.Generate(c.URI, c.Dir, c.Algorithm)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, keys.Close(key)) }()
+		identifier, _, err := describePublic(key.Public())
+		if err != nil {
+			return err
+		}
+		return errors.Join(printPublic(std.out, key.Public()), tell("keys.generated", slog.String("identifier", identifier)))
+	}, slog.String("key", c.URI), slog.String("algorithm", c.Algorithm))
 }
 
 type keysList struct {
@@ -194,12 +201,15 @@ func (c keysAttest) Run(std streams) error {
 
 type keysCount struct {
 	keyFlags
+	keyAudit
 	Start *uint64 `help:"Begin to count a key that has made N signatures." placeholder:"N"`
 }
 
-func (c keysCount) Run(std streams) error {
+func (c keysCount) Run(ctx context.Context, std streams) error {
 	if c.Start != nil {
-		if err := keys.StartUses(c.URI, c.Dir, *c.Start); err != nil {
+		err := c.audited(ctx, "keys.count", func(tellKey) error { return keys.StartUses(c.URI, c.Dir, *c.Start) },
+			slog.String("key", c.URI), slog.Uint64("start", *c.Start))
+		if err != nil {
 			return err
 		}
 	}

@@ -47,24 +47,12 @@ func TestCentreOnPostgres(t *testing.T) {
 
 	up := startCommand(t, "up", "-c", file)
 	waitReady(t, ctx, "http://"+string(p.Servers.Admin.Listen)+"/readyz")
-	second, secondAdmin := splitConfig(t, dir, "ca", freeAddress(t)), config.Address("")
-	text, err := os.ReadFile(second)
-	if err != nil {
-		t.Fatal(err)
-	}
-	other := freeAddress(t)
-	changed := strings.NewReplacer(
-		"path = \"register.db\"", registerKeys(t, dir),
-		fmt.Sprintf("listen = %q\ntls", p.Servers.CA.Listen), fmt.Sprintf("listen = %q\ntls", other),
-		"audit.log", "audit-second.log", "/audit\"", "/audit-second\"").Replace(string(text))
-	if err := os.WriteFile(second, []byte(changed), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	second, other := splitAuthority(t, dir, 1)
 	var whole suiteConfig
 	if err := config.Load(second, &whole); err != nil {
 		t.Fatal(err)
 	}
-	secondAdmin = whole.Admin.Listen
+	secondAdmin := whole.Admin.Listen
 	startServer(t, "ca", second)
 	waitReady(t, ctx, "http://"+string(secondAdmin)+"/readyz")
 

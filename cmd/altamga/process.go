@@ -47,8 +47,10 @@ type process struct {
 	closers []io.Closer
 	// onTokens are the keys that a token has.
 	onTokens []crypto.Signer
-	// renewals keep the TLS certificates of this process fresh.
-	renewals []*renewal
+	// identities are those of TLS, by the names of certificate and key; renewals
+	// keep their certificates fresh.
+	identities map[[2]string]*serve.Identity
+	renewals   []*renewal
 }
 
 // listenTCP opens an address.
@@ -188,8 +190,17 @@ func readCertificates(path config.Path) ([]*x509.Certificate, error) {
 	return certificates, nil
 }
 
-// tls opens what one end of a TLS connection needs.
+// tls opens what one end of a TLS connection needs. Who names the same
+// certificate gets the same identity, which is renewed once for all.
 func (p *process) tls(c tlsConfig) (identity *serve.Identity, peers []*x509.Certificate, err error) {
+	peers, err = readCertificates(c.Peers)
+	if err != nil {
+		return nil, nil, err
+	}
+	name := [2]string{string(c.Certificate), c.Key}
+	if identity, ok := p.identities[name]; ok {
+		return identity, peers, nil
+	}
 	chain, err := readCertificates(c.Certificate)
 	if err != nil {
 		return nil, nil, err
@@ -201,6 +212,9 @@ func (p *process) tls(c tlsConfig) (identity *serve.Identity, peers []*x509.Cert
 	if identity, err = serve.NewIdentity(chain, key); err != nil {
 		return nil, nil, err
 	}
-	peers, err = readCertificates(c.Peers)
-	return identity, peers, err
+	if p.identities == nil {
+		p.identities = map[[2]string]*serve.Identity{}
+	}
+	p.identities[name] = identity
+	return identity, peers, nil
 }

@@ -19,6 +19,7 @@ import (
 
 type raCommands struct {
 	Serve raServe `cmd:"" help:"Serve the registration authority's API and the public page."`
+	Staff raStaff `cmd:"" help:"Make the token and the section of the configuration for a member of staff."`
 }
 
 type raServe struct {
@@ -57,13 +58,17 @@ func (p *process) addRA(ctx context.Context) error {
 	}
 	staff := make([]ra.Person, len(c.Staff))
 	for i, person := range c.Staff {
-		staff[i] = ra.Person{Name: person.Name, TokenHash: person.Token, FIN: person.FIN}
+		staff[i] = ra.Person{Name: person.Name, TokenHash: person.Token, FINHash: person.FINHash}
 		for _, role := range person.Roles {
 			staff[i].Roles = append(staff[i].Roles, ra.Role(role))
 		}
 	}
+	hash, err := dossier.HashFIN(key)
+	if err != nil {
+		return err
+	}
 	office, err := ra.New(ra.Config{
-		Store: store, Authority: authorityOverHTTP{client}, Staff: staff,
+		Store: store, Authority: authorityOverHTTP{client}, Staff: staff, HashFIN: hash,
 		Issuer: c.Issuer, SignatureProfile: c.SignatureProfile, AuthenticationProfile: c.AuthenticationProfile,
 		Demonstration: c.Demonstration, Audit: p.audit.Append,
 		Log: p.log.With("server", "ra"), Observe: p.admin.Observer("ra"),
@@ -139,15 +144,23 @@ func (p *process) connectCA(base string, c tlsConfig) (*ca.Client, caChannel, er
 // authority knows it, reached over its API.
 type authorityOverHTTP struct{ client *ca.Client }
 
-func (a authorityOverHTTP) Issue(ctx context.Context, r ra.IssueRequest) (ra.Issued, error) {
-	answer, err := a.client.Issue(ctx, ca.IssueRequest{
-		Issuer: r.Issuer, Profile: r.Profile, CSR: r.CSR, Set: r.Set,
+func (a authorityOverHTTP) IssueSet(ctx context.Context, r ra.SetRequest) ([]ra.Issued, error) {
+	request := ca.SetRequest{
+		Issuer: r.Issuer, Set: r.Set,
 		Subject: map[string]string{"givenName": r.GivenName, "surname": r.Surname, "CN": r.CommonName, "fin": r.FIN},
-	}, r.IdempotencyKey)
-	if err != nil {
-		return ra.Issued{}, err
 	}
-	return ra.Issued{Serial: answer.Serial, Certificate: answer.Certificate, Chain: answer.Chain}, nil
+	for _, c := range r.Certificates {
+		request.Certificates = append(request.Certificates, ca.IssueRequest{Profile: c.Profile, CSR: c.CSR})
+	}
+	answer, err := a.client.IssueSet(ctx, request, r.IdempotencyKey)
+	if err != nil {
+		return nil, err
+	}
+	var issued []ra.Issued
+	for _, c := range answer.Certificates {
+		issued = append(issued, ra.Issued{Serial: c.Serial, Certificate: c.Certificate, Chain: c.Chain})
+	}
+	return issued, nil
 }
 
 func (a authorityOverHTTP) Change(ctx context.Context, r ra.ChangeRequest) (ra.Changed, error) {
@@ -171,8 +184,12 @@ func (a authorityOverHTTP) Certificate(ctx context.Context, serial journal.Seria
 	if err != nil {
 		return ra.Certificate{}, err
 	}
+	var above []ra.Above
+	for _, a := range answer.Above {
+		above = append(above, ra.Above(a))
+	}
 	return ra.Certificate{
-		Serial: answer.Serial, Issuer: answer.Issuer, Profile: answer.Profile, Set: answer.Set,
+		Above: above, Serial: answer.Serial, Issuer: answer.Issuer, Profile: answer.Profile, Set: answer.Set,
 		Certificate: answer.Certificate, Status: answer.Status, History: answer.History,
 	}, nil
 }

@@ -13,6 +13,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/altamga/altamga/ca"
@@ -120,8 +121,12 @@ func (r *renewal) ready(context.Context) error {
 	return nil
 }
 
-// renews adds the loop that renews a certificate of a component.
+// renews adds the loop that renews a certificate of a component, unless there
+// is one for it.
 func (p *process) renews(component string, r *renewal) {
+	if slices.ContainsFunc(p.renewals, func(other *renewal) bool { return other.identity == r.identity }) {
+		return
+	}
 	r.log = p.log.With("server", component)
 	p.renewals = append(p.renewals, r)
 	p.loops = append(p.loops, serve.Loop{Name: r.name + " renewal", Run: r.Run})

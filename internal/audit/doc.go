@@ -34,7 +34,10 @@
 // them at once, and lets all their appenders go; seal.go says when a
 // checkpoint goes with them; tree.go grows the Merkle tree; checkpoint.go and
 // key.go make and read signed checkpoints. journal.go follows the register's
-// journal and writes the hash of each of its entries and certificates into the log.
+// journal and writes the hash of each of its entries, certificates and tickets
+// into the log; intent.go does so for what is reserved and not signed. Positions
+// of followers are bookmarks and in no hash: one that is moved makes work again,
+// or leaves a gap that the next check finds.
 //
 // Reading: scan.go holds each line to those before; tail.go opens a log from
 // its last checkpoint and cuts off a line that a crash left without its

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -17,8 +18,14 @@ import (
 type Journal interface {
 	// Entries returns entries after a position, oldest first, at most limit.
 	Entries(ctx context.Context, after uint64, limit int) ([]journal.Entry, error)
-	// Record returns what the register has on a serial.
+	// Record returns what the register has on a serial; fs.ErrNotExist when it
+	// was never reserved.
 	Record(ctx context.Context, serial journal.Serial) (journal.Record, error)
+	// Tickets returns, by position, the tickets of the entries from after + 1 to
+	// last that have one.
+	Tickets(ctx context.Context, after, last uint64) (map[uint64]journal.Ticket, error)
+	// Unfinished returns what is reserved and has no certificate.
+	Unfinished(ctx context.Context) ([]journal.Intent, error)
 }
 
 // FollowedJournal is a journal that remembers how far a follower has come.
@@ -42,22 +49,50 @@ const (
 	gather = 100 * time.Millisecond
 )
 
-// hashEntry returns the hash of a journal entry: SHA-256 over the line of JSON
-// that the authority's journal shows, with its newline. For an Issued entry, a
-// second line follows, with what the register has on the certificate and never
-// changes: what does change is the fold of the entries, and so is hashed with
-// them.
-func hashEntry(ctx context.Context, j Journal, e journal.Entry) (hash [sha256.Size]byte, err error) {
+// hashed is a journal entry with what its hash covers beside it.
+type hashed struct {
+	journal.Entry
+	// record of the certificate of an Issued entry; nil for others.
+	record *journal.Record
+	ticket *journal.Ticket // nil for none
+}
+
+// readHashed adds to entries, which are not empty and follow each other, what their
+// hashes cover beside them. It calls do for each.
+func readHashed(ctx context.Context, j Journal, entries []journal.Entry, do func(hashed) error) error {
+	tickets, err := j.Tickets(ctx, entries[0].Position-1, entries[len(entries)-1].Position)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		h := hashed{Entry: e}
+		if e.Kind == journal.Issued {
+			record, err := j.Record(ctx, e.Serial)
+			if err != nil {
+				return fmt.Errorf("entry %d: %w", e.Position, err)
+			}
+			h.record = &record
+		}
+		if ticket, ok := tickets[e.Position]; ok {
+			h.ticket = &ticket
+		}
+		if err := do(h); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hash is SHA-256 over the line of JSON that the authority's journal shows, with
+// its newline. For an Issued entry, a second line follows, with what the
+// register has on the certificate and never changes: what does change is the
+// fold of the entries, and so is hashed with them. The last line is the ticket,
+// if there is one.
+func (e hashed) hash() (hash [sha256.Size]byte, err error) {
 	h := sha256.New()
 	lines := json.NewEncoder(h)
-	if err := lines.Encode(e); err != nil {
-		return hash, err
-	}
-	if e.Kind == journal.Issued {
-		r, err := j.Record(ctx, e.Serial)
-		if err != nil {
-			return hash, err
-		}
+	err = lines.Encode(e.Entry)
+	if r := e.record; r != nil && err == nil {
 		err = lines.Encode(struct {
 			Serial                      journal.Serial
 			Issuer, Profile, Set, Actor string
@@ -65,11 +100,14 @@ func hashEntry(ctx context.Context, j Journal, e journal.Entry) (hash [sha256.Si
 			NotAfter, At                time.Time
 			Certificate                 []byte
 		}{r.Serial, r.Issuer, r.Profile, r.Set, r.Actor, r.KeyHash[:], r.NotAfter, r.At, r.Certificate})
-		if err != nil {
-			return hash, err
-		}
 	}
-	return [sha256.Size]byte(h.Sum(nil)), nil
+	if t := e.ticket; t != nil && err == nil {
+		err = lines.Encode(struct {
+			Actor, Key string
+			Request    []byte
+		}{t.Actor, t.Key, t.Request[:]})
+	}
+	return [sha256.Size]byte(h.Sum(nil)), err
 }
 
 // Follower appends the hash of every journal entry to a log, so that what the
@@ -82,6 +120,8 @@ type Follower struct {
 
 	mu    sync.Mutex
 	fault error // why the last try failed
+
+	vouched bool // see vouch
 }
 
 // Ready returns why the log does not follow the journal at the moment, or nil.
@@ -119,21 +159,27 @@ func (f *Follower) catchUp(ctx context.Context) (position uint64, err error) {
 	if position, err = f.Journal.Position(ctx, f.name()); err != nil {
 		return position, err
 	}
+	if err := f.vouch(ctx); err != nil {
+		return position, err
+	}
 	for {
 		entries, err := f.Journal.Entries(ctx, position, maxHashed)
 		if err != nil || len(entries) == 0 {
 			return position, err
 		}
-		hashes := make([]string, len(entries))
 		for i, e := range entries {
 			if e.Position != position+uint64(i)+1 {
 				return position, fmt.Errorf("entry %d comes where %d belongs", e.Position, position+uint64(i)+1)
 			}
-			hash, err := hashEntry(ctx, f.Journal, e)
-			if err != nil {
-				return position, fmt.Errorf("hashing entry %d: %w", e.Position, err)
-			}
-			hashes[i] = hex.EncodeToString(hash[:])
+		}
+		hashes := make([]string, 0, len(entries))
+		err = readHashed(ctx, f.Journal, entries, func(e hashed) error {
+			hash, err := e.hash()
+			hashes = append(hashes, hex.EncodeToString(hash[:]))
+			return err
+		})
+		if err != nil {
+			return position, fmt.Errorf("hashing: %w", err)
 		}
 		if err := f.Log.Append(ctx, journalAction, slog.Uint64("after", position), slog.Any("hashes", hashes)); err != nil {
 			return position, err
@@ -173,7 +219,8 @@ func (f *Follower) Run(ctx context.Context) error {
 // Seals collects what a log says of the journal. Its Add is the Entry of a
 // [Check].
 type Seals struct {
-	hashes [][sha256.Size]byte
+	hashes  [][sha256.Size]byte
+	intents map[journal.Serial][sha256.Size]byte // see intent.go
 }
 
 // Add takes an entry of the log. Entries about other things pass. An error says
@@ -181,7 +228,7 @@ type Seals struct {
 // about one position, or leave some out.
 func (s *Seals) Add(e Entry) error {
 	if e.Action != journalAction {
-		return nil
+		return s.addIntents(e)
 	}
 	var attrs struct {
 		After  uint64   `json:"after"`
@@ -212,13 +259,15 @@ func (s *Seals) Add(e Entry) error {
 // Entries returns how many journal entries the log knows.
 func (s *Seals) Entries() uint64 { return uint64(len(s.hashes)) }
 
-// Hold checks the journal against the log: every entry that the log knows must
-// be there, with its certificate, as it was. It returns how many further
-// entries the journal has that the log does not know yet, and an error that
-// names the first entry that is wrong. Statuses are not looked at: whether they
-// are the fold of the entries, the register's own check tells.
+// Hold checks the register against the log: every entry that the log knows must
+// be there, with its certificate and its ticket, as it was, and so must be
+// whatever was to be signed. It returns how many further entries the journal has
+// that the log does not know yet, and an error that names the first entry or
+// serial that is wrong. Statuses are not looked at: whether they are the fold of
+// the entries, the register's own check tells.
 func (s *Seals) Hold(ctx context.Context, j Journal) (further uint64, err error) {
 	var position uint64
+	issued := make(map[journal.Serial]bool)
 	for {
 		entries, err := j.Entries(ctx, position, 0)
 		if err != nil {
@@ -227,25 +276,33 @@ func (s *Seals) Hold(ctx context.Context, j Journal) (further uint64, err error)
 		if len(entries) == 0 {
 			break
 		}
-		for _, e := range entries {
+		err = readHashed(ctx, j, entries, func(e hashed) error {
 			if position++; e.Position != position {
-				return further, fmt.Errorf("checking journal: entry %d comes where %d belongs", e.Position, position)
+				return fmt.Errorf("entry %d comes where %d belongs", e.Position, position)
 			}
 			if position > s.Entries() {
 				further++
-				continue
+				return nil
 			}
-			hash, err := hashEntry(ctx, j, e)
-			if err != nil {
-				return further, fmt.Errorf("checking journal: entry %d: %w", position, err)
+			hash, err := e.hash()
+			if err != nil || hash != s.hashes[position-1] {
+				return errors.Join(fmt.Errorf("entry %d, or its ticket, or the certificate that it is about, is not what the audit log has the hash of: it was altered", position), err)
 			}
-			if hash != s.hashes[position-1] {
-				return further, fmt.Errorf("checking journal: entry %d, or the certificate that it is about, is not what the audit log has the hash of: it was altered", position)
+			if e.record == nil {
+				return nil
 			}
+			issued[e.Serial] = true
+			return s.holdIntent(e.Serial, e.record.Intent)
+		})
+		if err != nil {
+			return further, fmt.Errorf("checking journal: %w", err)
 		}
 	}
 	if position < s.Entries() {
 		return further, fmt.Errorf("checking journal: it ends with entry %d, and the audit log knows %d: entries were removed", position, s.Entries())
+	}
+	if err := s.holdReserved(ctx, j, issued); err != nil {
+		return further, fmt.Errorf("checking reserved serials: %w", err)
 	}
 	return further, nil
 }

@@ -3,9 +3,12 @@ package audit_test
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -23,13 +26,14 @@ type ledger struct {
 	mu       sync.Mutex
 	entries  []journal.Entry
 	records  map[journal.Serial]journal.Record
+	tickets  map[uint64]journal.Ticket
 	position map[string]uint64
 	changed  chan struct{}
 	broken   error
 }
 
 func newLedger() *ledger {
-	return &ledger{records: map[journal.Serial]journal.Record{}, position: map[string]uint64{}, changed: make(chan struct{})}
+	return &ledger{records: map[journal.Serial]journal.Record{}, tickets: map[uint64]journal.Ticket{}, position: map[string]uint64{}, changed: make(chan struct{})}
 }
 
 func (l *ledger) Entries(_ context.Context, after uint64, limit int) ([]journal.Entry, error) {
@@ -50,6 +54,30 @@ func (l *ledger) Record(_ context.Context, serial journal.Serial) (journal.Recor
 		return r, fs.ErrNotExist
 	}
 	return r, nil
+}
+
+func (l *ledger) Tickets(_ context.Context, after, last uint64) (map[uint64]journal.Ticket, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	tickets := map[uint64]journal.Ticket{}
+	for position, t := range l.tickets {
+		if position > after && position <= last {
+			tickets[position] = t
+		}
+	}
+	return tickets, l.broken
+}
+
+func (l *ledger) Unfinished(context.Context) ([]journal.Intent, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var intents []journal.Intent
+	for _, r := range l.records {
+		if r.Certificate == nil {
+			intents = append(intents, r.Intent)
+		}
+	}
+	return intents, l.broken
 }
 
 func (l *ledger) Wait(ctx context.Context, after uint64) error {
@@ -119,6 +147,19 @@ func sealed(t testing.TB, contents []byte) *audit.Seals {
 	return seals
 }
 
+// reserve writes an intent as a register does.
+func (l *ledger) reserve(serial journal.Serial) journal.Intent {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	at := time.UnixMicro(1_800_000_000_000_000).UTC()
+	intent := journal.Intent{
+		Serial: serial, Issuer: "ehm", Profile: "citizen-signature", Set: "pair", KeyHash: [32]byte{4, 5, 6},
+		NotAfter: at.AddDate(3, 0, 0), ToBeSigned: []byte("to be signed"), Actor: "ra", At: at,
+	}
+	l.records[serial] = journal.Record{Intent: intent}
+	return intent
+}
+
 // followed returns a ledger of every kind of entry and the log that followed it.
 func followed(t testing.TB) (*ledger, string) {
 	t.Helper()
@@ -126,8 +167,16 @@ func followed(t testing.TB) (*ledger, string) {
 	for n, kind := range []journal.Kind{journal.Issued, journal.Listed, journal.Issued, journal.Held, journal.Revoked} {
 		j.add(kind, n&^1)
 	}
+	j.tickets[3] = journal.Ticket{Actor: "ra", Key: "one", Request: [32]byte{7}}
+	// Two that have no certificate: of one the follower knows, of the other the
+	// authority has said that it is about to be signed.
 	l := open(t, path)
+	j.reserve("1a")
 	if err := (&audit.Follower{Log: l, Journal: j}).CatchUp(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	hash := j.reserve("1b").Hash()
+	if err := l.Append(t.Context(), "ca.issue", slog.String("serial", "1b"), slog.String("intent", hex.EncodeToString(hash[:]))); err != nil {
 		t.Fatal(err)
 	}
 	l.Close()
@@ -147,8 +196,8 @@ func TestFollower(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if n, _ := l.Head(); n != 1+3 {
-			t.Errorf("%d entries of the log, want 4", n)
+		if n, _ := l.Head(); n != 3+1+3 {
+			t.Errorf("%d entries of the log, want 7", n)
 		}
 		l.Close()
 		seals := sealed(t, read(t, path))
@@ -172,6 +221,24 @@ func TestFollower(t *testing.T) {
 		if _, err := sealed(t, read(t, path)).Hold(t.Context(), j); err != nil {
 			t.Error(err)
 		}
+		t.Run("G5 what was reserved must be the same at each start", func(t *testing.T) {
+			log := read(t, path)
+			defer os.WriteFile(path, log, 0o600)
+			r := j.records["1a"]
+			defer func() { j.records["1a"] = r }()
+			altered := r
+			altered.ToBeSigned = []byte("another name")
+			j.records["1a"] = altered
+			l := open(t, path)
+			if err := (&audit.Follower{Log: l, Journal: j}).CatchUp(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			l.Close()
+			_, err := audit.Check{Key: signer(), Entry: new(audit.Seals).Add}.Verify(bytes.NewReader(read(t, path)))
+			if err == nil || !strings.Contains(err.Error(), "reserved under serial 1a was altered") {
+				t.Errorf("error %v", err)
+			}
+		})
 		t.Run("G5 must be the same both times", func(t *testing.T) {
 			clear(j.position)
 			j.entries[3].Actor = "somebody"
@@ -271,6 +338,26 @@ func TestHold(t *testing.T) {
 			j.records[serial] = original
 		})
 	}
+	for position, ticket := range j.tickets {
+		original := ticket
+		eachOctet(reflect.ValueOf(&ticket).Elem(), func(field string, set, reset func()) {
+			set()
+			j.tickets[position] = ticket
+			expect(fmt.Sprintf("G5 ticket of entry %d, %s", position, field))
+			reset()
+			j.tickets[position] = original
+		})
+	}
+	t.Run("G5 a ticket that was added, moved or removed", func(t *testing.T) {
+		ticket := j.tickets[3]
+		j.tickets[5] = ticket
+		expect("a ticket for another entry")
+		delete(j.tickets, 3)
+		expect("a ticket that was moved")
+		delete(j.tickets, 5)
+		expect("a ticket that was removed")
+		j.tickets[3] = ticket
+	})
 	t.Run("G5 a removed entry, the last entry, a removed certificate", func(t *testing.T) {
 		whole := slices.Clone(j.entries)
 		for i := range whole {
@@ -298,9 +385,8 @@ func eachOctet(v reflect.Value, do func(field string, set, reset func())) {
 		case v.Type().Field(i).Anonymous:
 			eachOctet(field, do)
 			continue
-		case name == "Status" || name == "ToBeSigned":
-			// The one is the fold of the entries; the other gave way to the
-			// certificate that contains it.
+		case name == "Status":
+			// It is the fold of the entries.
 			continue
 		}
 		old := reflect.New(field.Type()).Elem()

@@ -47,6 +47,23 @@ func newSealer(key []byte) (*sealer, error) {
 	return &sealer{aead: aead, mac: mac}, nil
 }
 
+// HashFIN returns the function that hashes a FİN under a key derived from the
+// data key, so that a configuration can name a person without telling it.
+func HashFIN(dataKey []byte) (func(fin string) [32]byte, error) {
+	if len(dataKey) != KeySize {
+		return nil, fmt.Errorf("the data key has %d octets, want %d", len(dataKey), KeySize)
+	}
+	key, err := hkdf.Key(sha256.New, dataKey, nil, "altamga staff fin 1", KeySize)
+	if err != nil {
+		return nil, fmt.Errorf("deriving key for staff: %w", err)
+	}
+	return func(fin string) [32]byte {
+		mac := hmac.New(sha256.New, key)
+		mac.Write([]byte(fin))
+		return [32]byte(mac.Sum(nil))
+	}, nil
+}
+
 // place says where a sealed text belongs. It is authenticated with the text, so
 // that nobody with write access to the file can pass one case's document off as
 // another's, or an older version as the present one.

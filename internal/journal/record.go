@@ -1,6 +1,15 @@
 package journal
 
-import "time"
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"time"
+)
+
+// ErrUnavailable says that the database of a register does not answer, or not
+// in time, or cannot write at the moment. Asking again later may help.
+var ErrUnavailable = errors.New("the register's database is not available")
 
 // Intent is what the authority is about to sign. It is durable in the register
 // before the real key is used, so that after a crash at any point every serial
@@ -22,6 +31,21 @@ type Intent struct {
 	Actor string
 	// At is when the serial was reserved.
 	At time.Time
+}
+
+// Hash is a SHA-256 hash over all of the intent as a register keeps it: by it
+// the audit log vouches for what was to be signed, before it is. It is made
+// over the fields in this order, each with its length before it.
+func (i Intent) Hash() [sha256.Size]byte {
+	b := make([]byte, 0, len(i.ToBeSigned)+256)
+	for _, field := range []string{string(i.Serial), i.Issuer, i.Profile, i.Set, i.Actor} {
+		b = append(binary.AppendUvarint(b, uint64(len(field))), field...)
+	}
+	b = append(binary.AppendUvarint(b, uint64(len(i.ToBeSigned))), i.ToBeSigned...)
+	b = append(b, i.KeyHash[:]...)
+	b = binary.BigEndian.AppendUint64(b, uint64(i.NotAfter.UnixMicro()))
+	b = binary.BigEndian.AppendUint64(b, uint64(i.At.UnixMicro()))
+	return sha256.Sum256(b)
 }
 
 // Record is one certificate in the register.

@@ -148,7 +148,7 @@ func scanRecord(scan func(...any) error) (journal.Record, error) {
 	}
 	r.Serial = serialOf(serial)
 	r.NotAfter, r.At = fromColumn(notAfter), fromColumn(at)
-	if copy(r.KeyHash[:], keyHash) != len(r.KeyHash) {
+	if copy(r.KeyHash[:], keyHash); len(keyHash) != len(r.KeyHash) {
 		return r, fmt.Errorf("the key hash of serial %s has %d octets", r.Serial, len(keyHash))
 	}
 	var err error

@@ -16,7 +16,7 @@ import (
 // joined, or nil:
 //
 //   - the database itself, its indexes and references are sound,
-//   - positions count from 1 without gaps,
+//   - positions count from 1 without gaps, and so do the rows of serials,
 //   - each certificate's status is the fold of its entries, all of which are legal,
 //   - each issued serial has a certificate, which names that serial, the end of
 //     validity and the key that were reserved, and each abandoned one has none,
@@ -34,7 +34,7 @@ func (r *Register) Check(ctx context.Context) error {
 	c := &checker{tx: tx}
 	for _, check := range []func() error{
 		func() error { return r.engine.inspect(tx, c.fault) },
-		c.positions, c.certificates, c.followers,
+		c.positions, c.rows, c.certificates, c.followers,
 	} {
 		if err := check(); err != nil {
 			return fmt.Errorf("checking register: %w", errors.Join(append(c.faults, err)...))
@@ -69,6 +69,25 @@ func (c *checker) positions() error {
 			return err
 		}
 		return c.fault("the journal has %d entries from position %d to %d", n, first, last)
+	})
+}
+
+// rows holds the table of serials to what its constraints would, if they were
+// still there.
+func (c *checker) rows() error {
+	return c.tx.each(`SELECT count(*), coalesce(min(id), 1), coalesce(max(id), 0),
+		count(*) FILTER (WHERE (to_be_signed IS NULL) = (certificate IS NULL)) FROM certificate`, nil, func(row scanner) error {
+		var n, first, last, both int64
+		if err := row.Scan(&n, &first, &last, &both); err != nil {
+			return err
+		}
+		if first != 1 || last != n {
+			return c.fault("there are %d serials in rows %d to %d: serials were removed or moved", n, first, last)
+		}
+		if both > 0 {
+			return c.fault("%d serials have both or neither of a certificate and what is to be signed", both)
+		}
+		return nil
 	})
 }
 

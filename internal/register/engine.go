@@ -3,8 +3,9 @@ package register
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"time"
+
+	"github.com/altamga/altamga/internal/journal"
 )
 
 // ErrUnavailable says that the database does not answer, or not in time, or
@@ -12,7 +13,7 @@ import (
 // way back to the database by itself.
 //
 // After a read nothing has happened. After a write, see the package's comment.
-var ErrUnavailable = errors.New("the register's database is not available")
+var ErrUnavailable = journal.ErrUnavailable
 
 // engine is a database: what differs between SQLite and PostgreSQL. Queries
 // are written once, in the SQL that both understand, with ? for parameters.

@@ -24,6 +24,7 @@ type Register struct {
 	wake    *wake
 
 	commits atomic.Uint64 // tried so far, for tests
+	failed  atomic.Bool   // the last of them did not succeed, see ready.go
 }
 
 // Open opens the register at an address and makes it when there is none. The

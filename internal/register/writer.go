@@ -102,6 +102,7 @@ func (r *Register) commit(writes []*write) (errs []error, advanced bool) {
 		err = r.engine.commit(b.pending, b.head > start)
 		r.commits.Add(1)
 	}
+	r.failed.Store(err != nil)
 	if err != nil {
 		r.engine.rollback()
 		// A refusal may rest on an earlier write of the batch, which is gone now.

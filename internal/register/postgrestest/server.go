@@ -160,6 +160,13 @@ func (s *Server) Resume(t testing.TB) {
 	}
 }
 
+// Restart ends the server, if it still runs, and starts it again.
+func (s *Server) Restart(t testing.TB) {
+	t.Helper()
+	s.end(t)
+	s.Resume(t)
+}
+
 // Stop shuts the server down, whoever is connected, as at the end of a service.
 func (s *Server) Stop(t testing.TB) {
 	t.Helper()
