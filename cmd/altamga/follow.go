@@ -62,7 +62,7 @@ func via(ctx context.Context) []slog.Attr {
 // process runs. The process that writes the journal does that, so that there is
 // one such log.
 func (p *process) follow() {
-	p.follower = &audit.Follower{Log: p.audit, Journal: p.register, Logger: p.log}
+	p.follower = &audit.Follower{Log: p.audit, Journal: &readAhead{Register: p.register}, Logger: p.log}
 	p.loops = append(p.loops, serve.Loop{Name: "audit of the journal", Run: p.follower.Run})
 	p.admin.Add("ca", p.follower.Ready)
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"time"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -193,6 +194,13 @@ func (r *Register) RecordsByKey(ctx context.Context, keyHash [32]byte) ([]journa
 		return nil, fmt.Errorf("reading records: %w", err)
 	}
 	return r.records(ctx, "key_hash = ? ORDER BY id", keyHash[:])
+}
+
+// RecordsBetween returns the records of the certificates that the entries after
+// one position, up to another, are about, in the order of their reservation.
+func (r *Register) RecordsBetween(ctx context.Context, after, last uint64) ([]journal.Record, error) {
+	return r.records(ctx, "id IN (SELECT certificate FROM entry WHERE position > ? AND position <= ?) ORDER BY id",
+		int64(min(after, math.MaxInt64)), int64(min(last, math.MaxInt64)))
 }
 
 // Unfinished returns what was reserved and has no certificate, in the order of

@@ -175,6 +175,7 @@ func askEverything(t *testing.T, store *register.Register) {
 	store.Redeemed(ctx, "a", "k")
 	store.Record(ctx, intent.Serial)
 	store.RecordsByKey(ctx, intent.KeyHash)
+	store.RecordsBetween(ctx, 0, 2)
 	store.Unfinished(ctx)
 	store.Status(ctx, "ehm", intent.Serial)
 	store.History(ctx, intent.Serial)

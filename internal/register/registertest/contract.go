@@ -32,6 +32,7 @@ func Contract(t *testing.T, open func(testing.TB) Store) {
 		{"entries are paged in order", testEntries},
 		{"waiting ends with the next entry", testWait},
 		{"records are found by key", testRecordsByKey},
+		{"records are found by the entries about them", testRecordsBetween},
 		{"certificates are selected in pages", testSelection},
 		{"CRL-12 list number is a position and never repeats", testListNumber},
 		{"CRL-15 list names held and revoked certificates of its issuer once", testList},

@@ -221,6 +221,32 @@ func testRecordsByKey(t *testing.T, s Store) {
 	}
 }
 
+func testRecordsBetween(t *testing.T, s Store) {
+	issuer := NewIssuer(t, "ehm")
+	var serials []journal.Serial
+	for range 4 {
+		intent, _ := issue(t, s, issuer, year())
+		serials = append(serials, intent.Serial)
+	}
+	change(t, s, journal.Entry{Kind: journal.Revoked, Serial: serials[1], Reason: journal.KeyCompromise})
+	for _, row := range []struct {
+		after, last uint64
+		want        []journal.Serial
+	}{
+		{0, 4, serials}, {1, 3, serials[1:3]}, {2, 5, []journal.Serial{serials[1], serials[2], serials[3]}},
+		{4, 5, serials[1:2]}, {3, 3, nil}, {5, 1 << 63, nil}, {1<<64 - 1, 1<<64 - 1, nil},
+	} {
+		records, err := s.RecordsBetween(t.Context(), row.after, row.last)
+		var got []journal.Serial
+		for _, record := range records {
+			got = append(got, record.Serial)
+		}
+		if err != nil || !slices.Equal(got, row.want) {
+			t.Errorf("after %d up to %d: got %v, error %v, want %v", row.after, row.last, got, err, row.want)
+		}
+	}
+}
+
 // testTexts has writers bring texts that one database or the other cannot
 // store, in one batch with writers whose texts are sound.
 func testTexts(t *testing.T, s Store) {

@@ -23,6 +23,7 @@ type Store interface {
 	Unfinished(context.Context) ([]journal.Intent, error)
 	Record(context.Context, journal.Serial) (journal.Record, error)
 	RecordsByKey(ctx context.Context, keyHash [32]byte) ([]journal.Record, error)
+	RecordsBetween(ctx context.Context, after, last uint64) ([]journal.Record, error)
 	Certificates(context.Context, journal.Selection) ([]journal.Record, error)
 
 	Change(context.Context, journal.Entry, *journal.Ticket) (journal.Entry, journal.Status, error)
