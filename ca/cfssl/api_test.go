@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"fmt"
 	"encoding/pem"
 	"net/http"
 	"net/http/httptest"
