@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -337,5 +338,22 @@ func TestMethods(t *testing.T) {
 		if answer.StatusCode != want || want == 405 && answer.Header.Get("Allow") != "POST" {
 			t.Errorf("%s: got %s, Allow %q", path, answer.Status, answer.Header.Get("Allow"))
 		}
+	}
+}
+
+// A client that signs by its key is bounded by its name, whatever address it
+// comes from, and told so in cfssl's words.
+func TestRate(t *testing.T) {
+	s := newServer(t, true)
+	s.Rate.Store(4)
+	status, e := 0, envelope{}
+	for i := range 12 {
+		// Another certificate each time, so that only the key says who asks.
+		if status, e = s.post(t, s.as(t, fmt.Sprint("device-", i)), "authsign", wrap(t, key, request(t, "web", "www.example"))); status != http.StatusOK {
+			break
+		}
+	}
+	if status != http.StatusTooManyRequests || len(e.Errors) != 1 || e.Errors[0].Code != http.StatusTooManyRequests {
+		t.Errorf("got %d, %+v", status, e.Errors)
 	}
 }
