@@ -90,7 +90,7 @@ func publishForever(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	p, err := crl.New(crl.Config{
-		Issuers: []crl.Issuer{{ID: "ehm", Certificate: ca, Key: key, Path: "ehm.crl"}},
+		Issuers: []crl.Issuer{{ID: "ehm", Certificate: ca, Key: key, Place: crl.Place{Path: "ehm.crl"}}},
 		Source:  clockwork{}, Dir: dir,
 		Lint:  lint.CRL,
 		Audit: func(context.Context, string, ...slog.Attr) error { return nil },
@@ -110,9 +110,15 @@ func publishForever(t *testing.T, dir string) {
 // clockwork is a source whose numbers outlive the process.
 type clockwork struct{}
 
-func (clockwork) List(context.Context, string) (crl.Snapshot, error) {
+func (clockwork) Number(context.Context, string) (crl.Numbered, error) {
 	now := time.Now()
-	return crl.Snapshot{Number: uint64(now.UnixNano()), At: now}, nil
+	return crl.Numbered{Number: uint64(now.UnixNano()), At: now}, nil
+}
+
+func (clockwork) Each(context.Context, string, crl.Point, func(crl.Entry) error) error { return nil }
+
+func (clockwork) Changes(context.Context, string, crl.Point, crl.Point, int) ([]crl.Entry, error) {
+	return nil, nil
 }
 
 func (clockwork) Published(context.Context, string, uint64) error { return nil }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/altamga/altamga/crl"
@@ -39,7 +40,7 @@ func (p *process) addCRL(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("opening key of issuer %s: %w", configured.ID, err)
 		}
-		issuers[i] = crl.Issuer{ID: configured.ID, Certificate: certificate, Key: key, Path: configured.Path, CertificatePath: configured.CertificatePath}
+		issuers[i] = crl.Issuer{ID: configured.ID, Certificate: certificate, Key: key, Place: crl.Place{Path: configured.Path}, CertificatePath: configured.CertificatePath}
 	}
 	publisher, err := crl.New(crl.Config{
 		Issuers: issuers, Source: listSource{p.register}, Journal: crlJournal{p.register},
@@ -58,13 +59,33 @@ func (p *process) addCRL(ctx context.Context) error {
 // listSource lets the publisher number and read lists.
 type listSource struct{ register *register.Register }
 
-func (s listSource) List(ctx context.Context, issuer string) (crl.Snapshot, error) {
-	snapshot, err := s.register.List(ctx, issuer)
-	return crl.Snapshot(snapshot), err
+func (s listSource) Number(ctx context.Context, issuer string) (crl.Numbered, error) {
+	n, err := s.register.Number(ctx, issuer)
+	return crl.Numbered(n), err
+}
+
+func (s listSource) Each(ctx context.Context, issuer string, at crl.Point, do func(crl.Entry) error) error {
+	return s.register.EachListed(ctx, issuer, register.Point(at), func(l register.Listed) error { return do(listEntry(l)) })
+}
+
+func (s listSource) Changes(ctx context.Context, issuer string, from, to crl.Point, limit int) ([]crl.Entry, error) {
+	changes, err := s.register.Changes(ctx, issuer, register.Point(from), register.Point(to), limit)
+	if errors.Is(err, register.ErrTooMany) {
+		return nil, crl.ErrTooMany
+	}
+	entries := make([]crl.Entry, len(changes))
+	for i, l := range changes {
+		entries[i] = listEntry(l)
+	}
+	return entries, err
 }
 
 func (s listSource) Published(ctx context.Context, issuer string, number uint64) error {
 	return s.register.Published(ctx, issuer, number)
+}
+
+func listEntry(l register.Listed) crl.Entry {
+	return crl.Entry{Serial: l.Serial, Since: l.Since, Reason: l.Reason, InvalidityDate: l.InvalidityDate}
 }
 
 // crlJournal lets the publisher follow the journal.
