@@ -190,6 +190,8 @@ func (p *Publisher) validate() error {
 		c.DeltaValidity >= time.Second && c.Recheck > 0 && c.ArchiveFor >= 0, "a duration is negative or too short")
 	must(c.Interval <= c.Validity/2, "the interval of %v is longer than half of the validity of %v", c.Interval, c.Validity)
 	must(c.DeltaInterval <= c.DeltaValidity/2, "the delta interval of %v is longer than half of the delta validity of %v", c.DeltaInterval, c.DeltaValidity)
+	// ETSI EN 319 411-1, CSS-6.3.9-05: a list at least every 24 hours.
+	must(c.Interval <= 24*time.Hour, "the interval of %v is longer than 24 hours", c.Interval)
 	must(c.Interval < c.Deadline, "the interval of %v leaves no time before the deadline of %v", c.Interval, c.Deadline)
 	for _, dir := range []string{c.Dir, c.Archive} {
 		if dir == "" && dir == c.Archive && c.Dir != "" {

@@ -354,3 +354,12 @@ func keysOf(t testing.TB) map[string]crypto.Signer {
 	_, keys["ed25519"], _ = ed25519.GenerateKey(rand.Reader)
 	return keys
 }
+
+func decodePEM(t testing.TB, data []byte) []byte {
+	t.Helper()
+	block, _ := pem.Decode(data)
+	if block == nil {
+		t.Fatal("no PEM")
+	}
+	return block.Bytes
+}
