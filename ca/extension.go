@@ -2,6 +2,7 @@ package ca
 
 import (
 	"encoding/asn1"
+	"math/big"
 	"slices"
 	"time"
 
@@ -58,7 +59,16 @@ type extended struct {
 	keyID               []byte
 	names               []generalName
 	emptySubject        bool
+	serial              *big.Int
 	notBefore, notAfter time.Time
+}
+
+// list is the address of the list, or delta list, that tells of the certificate.
+func (of *extended) list(address string) string {
+	if of.by.CRLShards == 0 {
+		return address
+	}
+	return pki.ShardAddress(address, pki.ShardOf(of.serial, of.by.CRLShards))
 }
 
 // addExtensions writes the extensions of a certificate of the profile.
@@ -94,11 +104,11 @@ func (p *Profile) addExtensions(b *cryptobyte.Builder, of extended) {
 			der.AddExtension(b, pki.OIDExtKeyUsage, p.ExtKeyUsageCritical, p.addExtKeyUsage)
 		}
 		if of.by.CRL != "" && slices.Contains(p.Carries, "crl") {
-			der.AddExtension(b, pki.OIDCRLDistributionPoints, false, func(b *cryptobyte.Builder) { addDistributionPoint(b, of.by.CRL) })
+			der.AddExtension(b, pki.OIDCRLDistributionPoints, false, func(b *cryptobyte.Builder) { addDistributionPoint(b, of.list(of.by.CRL)) })
 		}
 		if of.by.FreshestCRL != "" && slices.Contains(p.Carries, "freshest_crl") {
 			// RFC 5280, Section 4.2.1.15: not critical, the same syntax.
-			der.AddExtension(b, pki.OIDFreshestCRL, false, func(b *cryptobyte.Builder) { addDistributionPoint(b, of.by.FreshestCRL) })
+			der.AddExtension(b, pki.OIDFreshestCRL, false, func(b *cryptobyte.Builder) { addDistributionPoint(b, of.list(of.by.FreshestCRL)) })
 		}
 		p.addAuthorityInfoAccess(b, of.by)
 		if p.QC != nil {

@@ -225,7 +225,7 @@ func TestIndirect(t *testing.T) {
 }
 
 // publish2 publishes where the folder's list is not the authority's own.
-func (c *centre) publish2(t *testing.T, p *crl.Publisher) {
+func (c *centre) publish2(t testing.TB, p *crl.Publisher) {
 	t.Helper()
 	if err := p.Publish(t.Context(), "ehm"); err != nil {
 		t.Fatal(err)
