@@ -98,6 +98,11 @@ func (p *Publisher) plan(a *authority) (wait time.Duration, complete bool) {
 			delta = min(delta, until(l.delta, c.DeltaInterval, a.missedByDelta, c.DeltaDelay))
 		}
 	}
+	if delta < 1<<63-1 && !a.based {
+		// Which list the last process counted from is not known, and what has come
+		// since could not be told.
+		wait = 0
+	}
 	complete = wait <= max(0, delta)
 	wait = min(wait, delta)
 	if a.failures > 0 {

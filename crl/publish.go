@@ -96,7 +96,7 @@ func (a *authority) settle(r *round, err error) {
 		a.attempted = time.Now()
 		return
 	}
-	a.failures = 0
+	a.failures, a.based = 0, true
 	// What came while the lists were made is still to be told.
 	still := time.Time{}
 	if a.wanted > r.n.Number {

@@ -57,6 +57,7 @@ type authority struct {
 	// do not tell of; zero when there is none.
 	wanted                uint64
 	missed, missedByDelta time.Time
+	based                 bool      // there is a base for delta lists
 	failed                error     // of the last attempt
 	failures              int       // attempts since the last success
 	attempted             time.Time // when the last attempt failed

@@ -62,7 +62,7 @@ func Load(from io.Reader, signer *x509.Certificate) (*Set, error) {
 		if err != nil {
 			return nil, err
 		}
-		ordered = ordered && bytes.Compare(last, e.Serial) < 0
+		ordered = ordered && compare(last, e.Serial) < 0
 		last = append(last[:0], e.Serial...)
 	}
 	if err := r.Verify(signer); err != nil {
@@ -110,7 +110,8 @@ func (s *Set) add(e *Entry) error {
 // Len returns the number of entries.
 func (s *Set) Len() int { return len(s.ends) }
 
-// At returns the entry that is i-th in the order of the serials' octets.
+// At returns the entry that is i-th in the order of the serials' octets, a zero
+// in front not counted.
 func (s *Set) At(i int) Entry {
 	e := Entry{Serial: s.serial(i), Since: time.Unix(s.since[i], 0).UTC(), Reason: int(s.reasons[i])}
 	if at, ok := s.invalid[i]; ok {
@@ -137,7 +138,7 @@ func (s *Set) ordered() *Set {
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return bytes.Compare(s.serial(a), s.serial(b)) })
+	slices.SortStableFunc(order, func(a, b int) int { return compare(s.serial(a), s.serial(b)) })
 	next := &Set{Head: s.Head, Tail: s.Tail}
 	for _, i := range order {
 		e := s.At(i)
@@ -156,9 +157,13 @@ func (s *Set) Lookup(issuer []byte, serial *big.Int) (Entry, bool) {
 		return Entry{}, false
 	}
 	want := encoded[2:]
-	at := sort.Search(s.Len(), func(i int) bool { return bytes.Compare(s.serial(i), want) >= 0 })
-	for ; at < s.Len() && bytes.Equal(s.serial(at), want); at++ {
+	at := sort.Search(s.Len(), func(i int) bool { return compare(s.serial(i), want) >= 0 })
+	for ; at < s.Len() && compare(s.serial(at), want) == 0; at++ {
 		e := s.At(at)
+		// A negative number may have the octets of a positive one.
+		if !bytes.Equal(e.Serial, want) {
+			continue
+		}
 		of := e.Issuer
 		if of == nil {
 			of = s.RawIssuer
@@ -198,7 +203,7 @@ func (s *Set) Apply(delta *Set) (*Set, error) {
 			order = -1
 		case i < s.Len():
 			a, b := s.At(i), delta.At(j)
-			order = cmp.Or(bytes.Compare(a.Serial, b.Serial), bytes.Compare(a.Issuer, b.Issuer))
+			order = cmp.Or(compare(a.Serial, b.Serial), len(a.Serial)-len(b.Serial), bytes.Compare(a.Issuer, b.Issuer))
 		}
 		e := Entry{}
 		if order < 0 {
