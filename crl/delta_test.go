@@ -343,6 +343,9 @@ func TestDeltaPeers(t *testing.T) {
 					t.Errorf("with the delta: %s", out)
 				}
 			})
+			if name != "p256" {
+				return // a virtual machine takes a second to start
+			}
 			t.Run("CRL-25 the JDK reads them", func(t *testing.T) {
 				for leaf, want := range map[string]string{good: "valid", revoked: "has KEY_COMPROMISE, critical [2.5.29.27]", released: "has REMOVE_FROM_CRL, critical [2.5.29.27]"} {
 					if out := c.javaVerify(t, leaf, "ehm.crl", "ehm-delta.crl"); !strings.Contains(out, want) {

@@ -25,6 +25,19 @@ func ask(h http.Handler, method, target string, headers ...string) *http.Respons
 	return w.Result()
 }
 
+// request is a GET with headers in pairs.
+func request(t testing.TB, url string, headers ...string) *http.Request {
+	t.Helper()
+	r, err := http.NewRequest("GET", url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	return r
+}
+
 func body(t testing.TB, r *http.Response) []byte {
 	t.Helper()
 	var b bytes.Buffer

@@ -17,7 +17,10 @@ import (
 )
 
 // stored is the real register as a source of lists and a journal.
-type stored struct{ *store.Register }
+type stored struct {
+	*store.Register
+	address string
+}
 
 func (s stored) Number(ctx context.Context, issuer string) (crl.Numbered, error) {
 	n, err := s.Register.Number(ctx, issuer)
@@ -60,7 +63,7 @@ func TestRegister(t *testing.T) {
 	}
 	defer db.Close()
 	c := newCentre(t, p256(t))
-	c.Source, c.Journal, c.Delay = stored{db}, stored{db}, time.Millisecond
+	c.Source, c.Journal, c.Delay = stored{Register: db}, stored{Register: db}, time.Millisecond
 	p := c.publisher(t)
 	defer run(t, p)()
 
