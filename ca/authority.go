@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -84,6 +85,10 @@ type Issuer struct {
 	// changes since (the delta list) and of its own certificate. An empty one is
 	// left out.
 	OCSP, CRL, FreshestCRL, CAIssuers string
+	// CRLShards, when not 0, is over how many lists the issuer's certificates are
+	// spread: {shard} in CRL and FreshestCRL stands for the number of the list,
+	// which [pki.Shard] chooses by the serial number.
+	CRLShards int
 }
 
 // Authority issues certificates and changes their status. Its methods may be
@@ -260,6 +265,14 @@ func newIssuer(given Issuer, profiles *Profiles) (*issuer, error) {
 
 // checkAddresses checks what goes into certificates as URI.
 func (i *Issuer) checkAddresses() error {
+	if i.CRLShards < 0 || i.CRLShards == 1 || i.CRLShards > 4096 {
+		return fmt.Errorf("lists are spread over 2 to 4096 of them and not over %d", i.CRLShards)
+	}
+	for _, address := range []string{i.CRL, i.FreshestCRL} {
+		if address != "" && strings.Contains(address, pki.ShardMark) != (i.CRLShards > 0) {
+			return fmt.Errorf("the address %s and the number of lists, %d, do not fit each other: %s stands for the number of a list", address, i.CRLShards, pki.ShardMark)
+		}
+	}
 	for _, place := range []struct{ name, address string }{{"OCSP", i.OCSP}, {"CRL", i.CRL}, {"freshest CRL", i.FreshestCRL}, {"CA issuers", i.CAIssuers}} {
 		if place.address == "" {
 			continue

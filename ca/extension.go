@@ -3,6 +3,7 @@ package ca
 import (
 	"encoding/asn1"
 	"errors"
+	"math/big"
 	"slices"
 	"time"
 
@@ -59,13 +60,19 @@ type extended struct {
 	keyID               []byte
 	names               []generalName
 	emptySubject        bool
+	serial              *big.Int
 	notBefore, notAfter time.Time
 }
 
 // constantExtensions are those that all certificates of a profile and an issuer
 // share, encoded, in the order in which they stand in them; the others stand
 // between.
-type constantExtensions struct{ authorityKey, usage, policies, rest []byte }
+type constantExtensions struct {
+	authorityKey, usage, policies, purpose []byte
+	// lists say where the revocation lists are, for each shard.
+	lists [][]byte
+	rest  []byte
+}
 
 // constant encodes what certificates of the profile share.
 func (p *Profile) constant(by *issuer) (constantExtensions, error) {
@@ -87,8 +94,12 @@ func (p *Profile) constant(by *issuer) (constantExtensions, error) {
 			})
 		}),
 		// RFC 5280, Section 4.2.1.3: should be critical.
-		usage: encode(func(b *cryptobyte.Builder) { der.AddExtension(b, pki.OIDKeyUsage, true, p.addKeyUsage) }),
-		rest:  encode(func(b *cryptobyte.Builder) { p.addRest(b, by) }),
+		usage:   encode(func(b *cryptobyte.Builder) { der.AddExtension(b, pki.OIDKeyUsage, true, p.addKeyUsage) }),
+		purpose: encode(p.addPurpose),
+		rest:    encode(func(b *cryptobyte.Builder) { p.addRest(b, by) }),
+	}
+	for shard := range max(1, by.CRLShards) {
+		c.lists = append(c.lists, encode(func(b *cryptobyte.Builder) { p.addLists(b, by, shard) }))
 	}
 	if len(p.policies) > 0 {
 		c.policies = encode(func(b *cryptobyte.Builder) { der.AddExtension(b, pki.OIDCertificatePolicies, false, p.addPolicies) })
@@ -112,12 +123,22 @@ func (p *Profile) addExtensions(b *cryptobyte.Builder, of extended) {
 			// RFC 5280, Section 4.2.1.6: critical when the subject is empty.
 			der.AddExtension(b, pki.OIDSubjectAltName, of.emptySubject, func(b *cryptobyte.Builder) { addSAN(b, of.names) })
 		}
+		b.AddBytes(constant.purpose)
+		b.AddBytes(constant.lists[of.by.shard(of.serial)])
 		b.AddBytes(constant.rest)
 	})
 }
 
-// addRest writes the extensions that stand behind the alternative names.
-func (p *Profile) addRest(b *cryptobyte.Builder, by *issuer) {
+// shard is which revocation list tells of a certificate.
+func (i *issuer) shard(serial *big.Int) int {
+	if i.CRLShards == 0 {
+		return 0
+	}
+	return pki.ShardOf(serial, i.CRLShards)
+}
+
+// addPurpose writes what the subject may do with the key, beyond its usage.
+func (p *Profile) addPurpose(b *cryptobyte.Builder) {
 	if p.CA || p.BasicConstraints {
 		// RFC 5280, Section 4.2.1.9: critical in certificates of
 		// authorities; the others need no such extension.
@@ -127,13 +148,23 @@ func (p *Profile) addRest(b *cryptobyte.Builder, by *issuer) {
 	if len(p.ExtKeyUsage) > 0 {
 		der.AddExtension(b, pki.OIDExtKeyUsage, p.ExtKeyUsageCritical, p.addExtKeyUsage)
 	}
-	if by.CRL != "" && slices.Contains(p.Carries, "crl") {
-		der.AddExtension(b, pki.OIDCRLDistributionPoints, false, func(b *cryptobyte.Builder) { addDistributionPoint(b, by.CRL) })
+}
+
+// addLists writes where the list, and the delta list, is that tells of the
+// certificates of a shard.
+func (p *Profile) addLists(b *cryptobyte.Builder, by *issuer, shard int) {
+	add := func(oid asn1.ObjectIdentifier, address, carried string) {
+		if address != "" && slices.Contains(p.Carries, carried) {
+			der.AddExtension(b, oid, false, func(b *cryptobyte.Builder) { addDistributionPoint(b, pki.ShardAddress(address, shard)) })
+		}
 	}
-	if by.FreshestCRL != "" && slices.Contains(p.Carries, "freshest_crl") {
-		// RFC 5280, Section 4.2.1.15: not critical, the same syntax.
-		der.AddExtension(b, pki.OIDFreshestCRL, false, func(b *cryptobyte.Builder) { addDistributionPoint(b, by.FreshestCRL) })
-	}
+	add(pki.OIDCRLDistributionPoints, by.CRL, "crl")
+	// RFC 5280, Section 4.2.1.15: not critical, the same syntax.
+	add(pki.OIDFreshestCRL, by.FreshestCRL, "freshest_crl")
+}
+
+// addRest writes the extensions behind them.
+func (p *Profile) addRest(b *cryptobyte.Builder, by *issuer) {
 	p.addAuthorityInfoAccess(b, by)
 	if p.QC != nil {
 		// ETSI EN 319 412-5, Section 4.1: not critical.

@@ -157,7 +157,7 @@ func (a *Authority) decide(ctx context.Context, request *Request) (*Prepared, er
 	tbs := toBeSigned{
 		serial: serial, algorithm: by.algorithm, issuer: name, notBefore: notBefore, notAfter: notAfter, subject: subject, spki: spki,
 		extensions: func(b *cryptobyte.Builder) {
-			profile.addExtensions(b, extended{by: by, keyID: keyID, names: names, emptySubject: len(subject) == emptyName, notBefore: notBefore, notAfter: notAfter})
+			profile.addExtensions(b, extended{by: by, keyID: keyID, serial: serial, names: names, emptySubject: len(subject) == emptyName, notBefore: notBefore, notAfter: notAfter})
 		},
 	}
 	raw, err := tbs.marshal()

@@ -1,6 +1,7 @@
 package crl_test
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -12,6 +13,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"log/slog"
+	"maps"
 	"math/big"
 	"os"
 	"os/exec"
@@ -44,7 +46,7 @@ func newCentre(t testing.TB, key crypto.Signer) *centre {
 	return &centre{
 		register: r, ca: ca, key: key,
 		Config: crl.Config{
-			Issuers: []crl.Issuer{{ID: "ehm", Certificate: ca, Key: key, Path: "ehm.crl", CertificatePath: "ehm.cer"}},
+			Issuers: []crl.Issuer{{ID: "ehm", Certificate: ca, Key: key, Place: crl.Place{Path: "ehm.crl"}, CertificatePath: "ehm.cer"}},
 			Source:  r, Journal: r,
 			Lint:  lint.CRL,
 			Audit: func(context.Context, string, ...slog.Attr) error { return nil },
@@ -122,15 +124,30 @@ func certificate(t testing.TB, template, parent *x509.Certificate, public crypto
 	return c
 }
 
-// register is a small real register: numbers are journal positions.
+// register is a small real register: numbers are journal positions, and a list
+// is the fold of what stands up to one.
 type register struct {
 	mu      sync.Mutex
 	journal []crl.Change
-	entries []x509.RevocationListEntry
-	at      time.Time // of snapshots; zero is now
-	err     error     // of List and Published
-	told    uint64    // the number of the last published list
-	grown   chan struct{}
+	// history is what was said of which certificate at which position; Removed
+	// for one that was released, or dropped after its end.
+	history []event
+	at      time.Time // of numbers; zero is now
+	err     error     // of all methods
+	// last and before are the numbers of the last published lists.
+	last, before uint64
+	// spoil may change what Each gives.
+	spoil func([]crl.Entry) []crl.Entry
+	// limit, when not 0, is how many changes are given at once.
+	limit  int
+	tables int // how often Each was called
+	grown  chan struct{}
+}
+
+type event struct {
+	position uint64
+	crl.Entry
+	expired bool
 }
 
 func (r *register) append(c crl.Change) uint64 {
@@ -148,19 +165,20 @@ func (r *register) append(c crl.Change) uint64 {
 }
 
 // put appends a change of status and makes it an entry of the next list.
-func (r *register) put(e x509.RevocationListEntry) {
+func (r *register) put(e crl.Entry) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.entries = append(r.entries, e)
-	r.append(crl.Change{Issuer: "ehm", Status: true})
+	r.history = append(r.history, event{r.append(crl.Change{Issuer: "ehm", Status: true}), e, false})
 }
 
 // take lifts the hold of a certificate.
-func (r *register) take(serial int64) {
+func (r *register) take(serial int64) { r.put(entry(serial, crl.Removed)) }
+
+// expire notes that a certificate has reached its end.
+func (r *register) expire(serial int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.entries = slices.DeleteFunc(r.entries, func(e x509.RevocationListEntry) bool { return e.SerialNumber.Cmp(big.NewInt(serial)) == 0 })
-	r.append(crl.Change{Issuer: "ehm", Status: true})
+	r.history = append(r.history, event{r.append(crl.Change{Issuer: "ehm"}), crl.Entry{Serial: big.NewInt(serial).Bytes()}, true})
 }
 
 // issue appends a change that no list tells of.
@@ -176,24 +194,81 @@ func (r *register) fail(err error) {
 	r.err = err
 }
 
-func (r *register) List(_ context.Context, issuer string) (crl.Snapshot, error) {
+func (r *register) Number(_ context.Context, issuer string) (crl.Numbered, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.err != nil {
-		return crl.Snapshot{}, r.err
+		return crl.Numbered{}, r.err
 	}
 	at := r.at
 	if at.IsZero() {
 		at = time.Now()
 	}
-	return crl.Snapshot{Number: r.append(crl.Change{Issuer: issuer}), At: at, Entries: slices.Clone(r.entries)}, nil
+	return crl.Numbered{Number: r.append(crl.Change{Issuer: issuer}), At: at, Published: r.last, Before: r.before}, nil
+}
+
+// at folds the history up to a point.
+func (r *register) fold(at crl.Point) map[string]crl.Entry {
+	list := make(map[string]crl.Entry)
+	for _, e := range r.history {
+		serial := string(e.Serial)
+		switch {
+		case e.expired && e.position <= at.Dropped, !e.expired && e.Reason == crl.Removed && e.position <= at.Number:
+			delete(list, serial)
+		case !e.expired && e.position <= at.Number:
+			list[serial] = e.Entry
+		}
+	}
+	return list
+}
+
+func (r *register) Each(_ context.Context, _ string, at crl.Point, do func(crl.Entry) error) error {
+	r.mu.Lock()
+	r.tables++
+	err, entries := r.err, slices.SortedFunc(maps.Values(r.fold(at)), func(a, b crl.Entry) int { return bytes.Compare(a.Serial, b.Serial) })
+	if r.spoil != nil {
+		entries = r.spoil(entries)
+	}
+	r.mu.Unlock()
+	for _, e := range entries {
+		if err == nil {
+			err = do(e)
+		}
+	}
+	return err
+}
+
+func (r *register) Changes(_ context.Context, _ string, from, to crl.Point, limit int) ([]crl.Entry, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	touched, list := make(map[string]bool), r.fold(to)
+	for _, e := range r.history {
+		if e.expired && e.position > from.Dropped && e.position <= to.Dropped || !e.expired && e.position > from.Number && e.position <= to.Number {
+			touched[string(e.Serial)] = true
+		}
+	}
+	var changes []crl.Entry
+	for _, serial := range slices.Sorted(maps.Keys(touched)) {
+		e, listed := list[serial]
+		if !listed {
+			e = crl.Entry{Serial: []byte(serial), Since: to.At, Reason: crl.Removed}
+		}
+		changes = append(changes, e)
+	}
+	if r.limit != 0 {
+		limit = min(limit, r.limit)
+	}
+	if len(changes) > limit {
+		return nil, crl.ErrTooMany
+	}
+	return changes, r.err
 }
 
 func (r *register) Published(_ context.Context, _ string, number uint64) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.err == nil {
-		r.told = number
+	if r.err == nil && number > r.last {
+		r.before, r.last = r.last, number
 	}
 	return r.err
 }
@@ -232,10 +307,12 @@ func (r *register) Wait(ctx context.Context, after uint64) error {
 }
 
 // entry is an entry of a serial that took effect a minute ago.
-func entry(serial int64, reason int, extra ...pkix.Extension) x509.RevocationListEntry {
-	return x509.RevocationListEntry{
-		SerialNumber: big.NewInt(serial), RevocationTime: time.Now().Add(-time.Minute), ReasonCode: reason, ExtraExtensions: extra,
+func entry(serial int64, reason int, invalid ...time.Time) crl.Entry {
+	e := crl.Entry{Serial: big.NewInt(serial).Bytes(), Since: time.Now().Add(-time.Minute), Reason: reason}
+	if len(invalid) > 0 {
+		e.InvalidityDate = invalid[0]
 	}
+	return e
 }
 
 // openssl runs the command and returns what it printed and whether it
@@ -276,4 +353,13 @@ func keysOf(t testing.TB) map[string]crypto.Signer {
 	keys["rsa"] = key
 	_, keys["ed25519"], _ = ed25519.GenerateKey(rand.Reader)
 	return keys
+}
+
+func decodePEM(t testing.TB, data []byte) []byte {
+	t.Helper()
+	block, _ := pem.Decode(data)
+	if block == nil {
+		t.Fatal("no PEM")
+	}
+	return block.Bytes
 }

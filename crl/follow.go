@@ -25,9 +25,9 @@ func (p *Publisher) Run(ctx context.Context) error {
 		return fmt.Errorf("preparing folder of lists: %w", err)
 	}
 	var loops, first sync.WaitGroup
-	for _, l := range p.lists {
+	for _, a := range p.authorities {
 		first.Add(1)
-		loops.Go(func() { p.keep(ctx, l, sync.OnceFunc(first.Done)) })
+		loops.Go(func() { p.keep(ctx, a, sync.OnceFunc(first.Done)) })
 	}
 	if p.config.Journal != nil {
 		loops.Go(func() {
@@ -36,62 +36,98 @@ func (p *Publisher) Run(ctx context.Context) error {
 			p.follow(ctx)
 		})
 	}
+	for _, m := range p.config.Mirrors {
+		loops.Go(func() { p.mirror(ctx, m) })
+	}
 	loops.Wait()
 	return nil
 }
 
-// keep publishes one issuer's list whenever it is due. It calls tried when the
-// first attempt was made or turned out not to be needed.
-func (p *Publisher) keep(ctx context.Context, l *list, tried func()) {
+// keep publishes one issuer's lists whenever they are due. It calls tried when
+// the first attempt was made or turned out not to be needed.
+func (p *Publisher) keep(ctx context.Context, a *authority, tried func()) {
 	defer tried()
-	if l.current.Load() != nil {
+	if main := a.lists[0].complete.current.Load(); main != nil {
 		// The process may have died between publishing a list and telling.
-		p.tell(ctx, l)
+		p.tell(ctx, a, main.Number)
 	}
 	for ctx.Err() == nil {
-		wait, settled := p.plan(l)
-		if settled {
+		wait, complete := p.plan(a)
+		if wait > 0 {
 			tried()
-			pause(ctx, min(wait, maxPause), l.wake)
+			pause(ctx, min(wait, maxPause), a.wake)
 			continue
 		}
-		pause(ctx, wait, nil)
-		if ctx.Err() != nil {
-			return
+		var err error
+		if complete {
+			err = p.Publish(ctx, a.ID)
+		} else {
+			err = p.PublishDelta(ctx, a.ID)
 		}
-		// Somebody may have published on demand meanwhile.
-		if _, settled := p.plan(l); settled {
-			continue
-		}
-		if err := p.Publish(ctx, l.ID); err != nil && ctx.Err() == nil {
-			p.config.Log.ErrorContext(ctx, "list not published", "issuer", l.ID, "err", err)
+		if err != nil && ctx.Err() == nil {
+			p.config.Log.ErrorContext(ctx, "list not published", "issuer", a.ID, "err", err)
 		}
 		tried()
 	}
 }
 
-// plan returns after what time the list is to be published. It is settled when
-// only the interval makes it due, so that news may shorten the wait; a failure
-// or a change that is being waited out is not interrupted by more of them.
-func (p *Publisher) plan(l *list) (wait time.Duration, settled bool) {
-	l.mu.Lock()
-	failures := l.failures
-	l.mu.Unlock()
-	if failures > 0 {
-		return backoff(failures), false
+// plan returns after what time the issuer's lists are to be published, and
+// whether the complete ones.
+func (p *Publisher) plan(a *authority) (wait time.Duration, complete bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	c := &p.config
+	until := func(s *slot, interval time.Duration, missed time.Time, delay time.Duration) time.Duration {
+		current := s.current.Load()
+		if current == nil {
+			return 0
+		}
+		wait := time.Duration(1<<63 - 1)
+		if !a.Last || !current.NextUpdate.Equal(endOfTime) {
+			wait = time.Until(current.ThisUpdate.Add(interval))
+		}
+		if !missed.IsZero() {
+			wait = min(wait, delay-time.Since(missed))
+		}
+		return wait
 	}
-	current := l.current.Load()
-	if current == nil {
-		return 0, false
+	wait, delta := time.Duration(1<<63-1), time.Duration(1<<63-1)
+	for _, l := range a.lists {
+		wait = min(wait, until(l.complete, c.Interval, a.missed, c.Delay))
+		if l.delta != nil {
+			delta = min(delta, until(l.delta, c.DeltaInterval, a.missedByDelta, c.DeltaDelay))
+		}
 	}
-	wait = time.Until(current.ThisUpdate.Add(p.config.Interval))
-	switch {
-	case wait <= 0:
-		return 0, false
-	case l.wanted.Load() > current.Number:
-		return min(wait, p.config.Delay), false
+	if delta < 1<<63-1 && !a.based {
+		// Which list the last process counted from is not known, and what has come
+		// since could not be told.
+		wait = 0
 	}
-	return wait, true
+	complete = wait <= max(0, delta)
+	wait = min(wait, delta)
+	if a.failures > 0 {
+		wait = max(wait, backoff(a.failures)-time.Since(a.attempted))
+	}
+	return wait, complete
+}
+
+// miss notes that the issuer's lists do not tell of a change.
+func (a *authority) miss(position uint64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.wanted = max(a.wanted, position)
+	note := func(s *slot, since *time.Time) {
+		if s == nil {
+			return
+		}
+		if current := s.current.Load(); since.IsZero() && (current == nil || current.Number < position) {
+			*since = time.Now()
+		}
+	}
+	for _, l := range a.lists {
+		note(l.complete, &a.missed)
+		note(l.delta, &a.missedByDelta)
+	}
 }
 
 // follow reads the journal from where the lists are and marks the lists that
@@ -127,9 +163,11 @@ func (p *Publisher) follow(ctx context.Context) {
 // list that is missing will be published and then tells of more.
 func (p *Publisher) position() uint64 {
 	position := uint64(0)
-	for _, l := range p.lists {
-		if current := l.current.Load(); current != nil && (position == 0 || current.Number < position) {
-			position = current.Number
+	for _, a := range p.authorities {
+		for _, s := range a.slots() {
+			if current := s.current.Load(); current != nil && (position == 0 || current.Number < position) {
+				position = current.Number
+			}
 		}
 	}
 	return position
@@ -147,12 +185,12 @@ func (p *Publisher) advance(ctx context.Context, after *uint64) (int, error) {
 			return 0, fmt.Errorf("entry %d came after entry %d", e.Position, *after)
 		}
 		*after = e.Position
-		l, ours := p.byID[e.Issuer]
+		a, ours := p.byID[e.Issuer]
 		if !ours || !e.Status {
 			continue
 		}
-		l.wanted.Store(e.Position)
-		l.nudge()
+		a.miss(e.Position)
+		a.nudge()
 	}
 	return len(entries), nil
 }

@@ -5,15 +5,16 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"fmt"
+	"io"
 	"net/http"
+	"os"
 	"strconv"
 	"time"
 )
 
-// file is what is served under one path: an issuer's current list, or octets
-// that stay.
+// file is what is served under one path: a current list, or octets that stay.
 type file struct {
-	list     *list
+	slot     *slot
 	der      []byte
 	etag     string
 	modified time.Time
@@ -34,8 +35,12 @@ func certificateFile(c *x509.Certificate) file {
 // accepts, since the octets are a signed object. Validators, conditions and
 // ranges are those of RFC 9110, Section 8.8, Section 13 and Section 14.
 func (p *Publisher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	serveFiles(w, r, p.files, p.config.MaxAge)
+}
+
+func serveFiles(w http.ResponseWriter, r *http.Request, files map[string]file, mostAge time.Duration) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	f, ok := p.files[r.URL.Path]
+	f, ok := files[r.URL.Path]
 	switch {
 	case !ok:
 		refuse(w, http.StatusNotFound, "there is no such list or certificate")
@@ -47,17 +52,27 @@ func (p *Publisher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	media, maxAge := "application/pkix-cert", certificateMaxAge
 	now := time.Now()
-	if f.list != nil {
-		current := f.list.current.Load()
+	var content io.ReadSeeker = bytes.NewReader(f.der)
+	if f.slot != nil {
+		current := f.slot.current.Load()
 		if current == nil {
 			w.Header().Set("Retry-After", "5")
 			refuse(w, http.StatusServiceUnavailable, "the list was not published yet")
 			return
 		}
-		f.der, f.etag, f.modified = current.DER, current.etag, current.modified
+		content, f.etag, f.modified = current.open(), current.etag, current.modified
+		if current.file != nil {
+			// A list takes longer to send than the server gives an answer out of
+			// memory.
+			_ = http.NewResponseController(w).SetWriteDeadline(now.Add(sendWithin(current.Size)))
+			if opened := current.reopen(); opened != nil {
+				defer opened.Close()
+				content = opened
+			}
+		}
 		// RFC 9111, Section 4.2: fresh means usable unasked, which a list is not
 		// after its nextUpdate.
-		media, maxAge = "application/pkix-crl", max(0, min(p.config.MaxAge, current.NextUpdate.Sub(now)))
+		media, maxAge = "application/pkix-crl", max(0, min(mostAge, current.NextUpdate.Sub(now)))
 	}
 	seconds := maxAge.Truncate(time.Second)
 	h := w.Header()
@@ -69,7 +84,31 @@ func (p *Publisher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// RFC 9110, Section 8.8.2.1: never later than the answer itself.
 		f.modified = time.Time{}
 	}
-	http.ServeContent(w, r, "", f.modified, bytes.NewReader(f.der))
+	http.ServeContent(w, r, "", f.modified, content)
+}
+
+// sendWithin is how long a client may take to receive so many octets: a quarter
+// of a megabit per second is the least that is borne.
+func sendWithin(size int64) time.Duration {
+	return 30*time.Second + time.Duration(size/(32<<10))*time.Second
+}
+
+// reopen returns a file of its own for one answer, which the kernel can send
+// by itself; nil when the name leads to another list by now.
+func (l *List) reopen() *os.File {
+	f, err := os.Open(l.file.Name())
+	if err != nil {
+		return nil
+	}
+	was, err := l.file.Stat()
+	if err == nil {
+		var is os.FileInfo
+		if is, err = f.Stat(); err == nil && os.SameFile(was, is) {
+			return f
+		}
+	}
+	f.Close()
+	return nil
 }
 
 // refuse answers without a list.

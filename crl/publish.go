@@ -2,16 +2,19 @@ package crl
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
 	"time"
 )
 
-// maxAhead is by how much the source's clock may be ahead of ours.
-const maxAhead = time.Minute
+const (
+	// maxAhead is by how much the source's clock may be ahead of ours.
+	maxAhead = time.Minute
+	// maxChanges is how many changes are read at once. Where there are more, the
+	// table is read instead, which takes no memory.
+	maxChanges = 50_000
+)
 
 // fault is an error with the word that metrics count it under.
 type fault struct {
@@ -22,142 +25,223 @@ type fault struct {
 func (f *fault) Error() string { return f.err.Error() }
 func (f *fault) Unwrap() error { return f.err }
 
-func because(reason string, err error) error { return &fault{reason, err} }
+func because(reason string, err error) error {
+	if f, ok := errors.AsType[*fault](err); ok {
+		return &fault{f.reason, err}
+	}
+	return &fault{reason, err}
+}
 
-// Publish makes, signs and publishes a new list of the issuer now. When it
-// returns nil, the list is on the disk and being served. An unknown issuer is
-// [fs.ErrNotExist].
+// Publish makes, signs and publishes new lists of the issuer now: complete ones
+// and, where there are any, delta lists. When it returns nil, they are on the
+// disk and being served. An unknown issuer is [fs.ErrNotExist].
 func (p *Publisher) Publish(ctx context.Context, issuer string) error {
-	l, ok := p.byID[issuer]
+	a, ok := p.byID[issuer]
 	if !ok {
 		return fmt.Errorf("publishing list of %q: %w", issuer, fs.ErrNotExist)
 	}
-	l.publishing.Lock()
-	defer l.publishing.Unlock()
+	return p.attempt(ctx, a, true)
+}
+
+// PublishDelta makes, signs and publishes new delta lists of the issuer. Where
+// no complete list of this process is there for them to count from, it does as
+// [Publisher.Publish].
+func (p *Publisher) PublishDelta(ctx context.Context, issuer string) error {
+	a, ok := p.byID[issuer]
+	if !ok {
+		return fmt.Errorf("publishing delta list of %q: %w", issuer, fs.ErrNotExist)
+	}
+	return p.attempt(ctx, a, false)
+}
+
+func (p *Publisher) attempt(ctx context.Context, a *authority, complete bool) error {
+	a.publishing.Lock()
+	defer a.publishing.Unlock()
 	began := time.Now()
-	err := p.publish(ctx, l)
+	r := &round{p: p, a: a, complete: complete || !a.hasDeltas()}
+	err := r.run(ctx)
 	took := time.Since(began)
 	if err == nil {
-		l.settle(nil)
+		a.settle(r, nil)
 		p.config.Observe("published", took)
-		current := l.current.Load()
-		p.config.Log.InfoContext(ctx, "list published", "issuer", l.ID, "number", current.Number,
-			"entries", current.Entries, "next_update", current.NextUpdate, "took", took)
+		for _, l := range r.published {
+			p.config.Log.InfoContext(ctx, "list published", "issuer", a.ID, "path", l.Path, "number", l.Number, "base", l.Base,
+				"entries", l.Entries, "next_update", l.NextUpdate, "took", took)
+		}
 		return nil
 	}
-	err = fmt.Errorf("publishing list of %s: %w", l.ID, err)
+	err = fmt.Errorf("publishing list of %s: %w", a.ID, err)
 	if ctx.Err() != nil {
 		// The caller gave up, which says nothing about the list.
 		return err
 	}
-	l.settle(err)
-	l.nudge()
+	a.settle(r, err)
+	a.nudge()
 	if f, ok := errors.AsType[*fault](err); ok {
 		p.config.Observe(f.reason, took)
+		if f.reason == "contradiction" {
+			p.config.Log.ErrorContext(ctx, "ALARM: the register contradicts itself; no list is published until it does not", "issuer", a.ID, "err", err)
+		}
 	}
 	return err
 }
 
 // settle remembers how the last attempt ended.
-func (l *list) settle(err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.failed = err
-	if err == nil {
-		l.failures = 0
-	} else {
-		l.failures++
+func (a *authority) settle(r *round, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.failed = err
+	if err != nil {
+		a.failures++
+		a.attempted = time.Now()
+		return
+	}
+	a.failures, a.based = 0, true
+	// What came while the lists were made is still to be told.
+	still := time.Time{}
+	if a.wanted > r.n.Number {
+		still = time.Now()
+	}
+	a.missedByDelta = still
+	if r.complete {
+		a.missed = still
 	}
 }
 
-// nudge makes the loop of the list look again.
-func (l *list) nudge() {
+// nudge makes the loop of the authority look again.
+func (a *authority) nudge() {
 	select {
-	case l.wake <- struct{}{}:
+	case a.wake <- struct{}{}:
 	default:
 	}
 }
 
-func (p *Publisher) publish(ctx context.Context, l *list) error {
-	s, err := p.config.Source.List(ctx, l.ID)
-	if err != nil {
-		return because("source", fmt.Errorf("reading register: %w", err))
+// round is the making of all lists of one number.
+type round struct {
+	p        *Publisher
+	a        *authority
+	complete bool
+	n        Numbered
+	to       Point
+	drafts   []*drafted
+	base     Point // what deltas count from
+
+	published []*List
+}
+
+// drafted is a draft and where it is going to be.
+type drafted struct {
+	*draft
+	list *list
+	slot *slot
+}
+
+func (r *round) run(ctx context.Context) (err error) {
+	p, a := r.p, r.a
+	if r.n, err = p.config.Source.Number(ctx, a.ID); err != nil {
+		return because("source", fmt.Errorf("numbering list: %w", err))
 	}
-	if err := p.checkSnapshot(l, s); err != nil {
+	if err := p.checkNumber(a, r.n); err != nil {
 		return err
 	}
-	r, err := p.rehearse(l, s)
-	if err != nil {
+	r.to = r.point(r.n.Number, r.n.Published)
+	r.to.At = r.n.At
+	defer func() {
+		for _, d := range r.drafts {
+			d.discard()
+		}
+	}()
+	// Deltas first: without a base they make the round a complete one.
+	var deltas []Entry
+	if a.hasDeltas() {
+		if deltas, err = r.deltas(ctx); err != nil {
+			return err
+		}
+	}
+	if r.complete {
+		if err := r.draftComplete(ctx); err != nil {
+			return err
+		}
+	}
+	if err := r.draftDeltas(deltas); err != nil {
 		return err
 	}
-	encoded, err := p.sign(ctx, l, r)
-	if err != nil {
-		return err
+	// All are signed before the first is published.
+	for _, d := range r.drafts {
+		if err := p.sign(ctx, a, d); err != nil {
+			return fmt.Errorf("list %s: %w", d.slot.path, err)
+		}
 	}
-	next := newList(l.ID, s.Number, r.parsed, encoded)
-	if err := p.store(l, next); err != nil {
-		return err
+	for _, d := range r.drafts {
+		l, err := p.store(a, d)
+		if err != nil {
+			return fmt.Errorf("list %s: %w", d.slot.path, err)
+		}
+		r.published = append(r.published, l)
 	}
-	l.serve(next)
-	p.tell(ctx, l)
+	r.remember()
+	if r.complete {
+		p.tell(ctx, a, r.n.Number)
+	}
+	p.nudgeMirrors()
 	return nil
 }
 
-// tell tells the source what is published.
-//
-// RFC 5280, Section 3.3: an entry stays until it was on one list issued after
-// the certificate expired. A source that was not told keeps entries for
-// longer than it has to, so a failure is reported and no more.
-func (p *Publisher) tell(ctx context.Context, l *list) {
-	number := l.current.Load().Number
-	if err := p.config.Source.Published(ctx, l.ID, number); err != nil {
-		p.config.Log.WarnContext(ctx, "register not told of list", "issuer", l.ID, "number", number, "err", err)
+// point is what a list of that number is made of.
+func (r *round) point(number, dropped uint64) Point {
+	if !r.a.ExpiredSince.IsZero() {
+		dropped = 0
+	}
+	return Point{Number: number, Dropped: dropped}
+}
+
+// remember keeps what the next round starts from. A base is given up when it is
+// as old as a complete list may become, so that whoever has the complete list
+// of the last time can use the delta lists of this time.
+func (r *round) remember() {
+	if !r.complete {
+		return
+	}
+	r.a.last = r.to
+	if r.base.Number == r.to.Number || r.to.At.Sub(r.base.At) >= r.p.config.Interval {
+		r.base = r.to
+	}
+	r.a.base = r.base
+}
+
+// tell tells the source what is published. A source that was not told keeps
+// entries for longer than it has to, so a failure is reported and no more.
+func (p *Publisher) tell(ctx context.Context, a *authority, number uint64) {
+	if err := p.config.Source.Published(ctx, a.ID, number); err != nil {
+		p.config.Log.WarnContext(ctx, "register not told of list", "issuer", a.ID, "number", number, "err", err)
 	}
 }
 
-// checkSnapshot refuses a list before any work is done for it.
-func (p *Publisher) checkSnapshot(l *list, s Snapshot) error {
+// checkNumber refuses a round before any work is done for it.
+func (p *Publisher) checkNumber(a *authority, n Numbered) error {
 	now := time.Now()
-	if s.At.After(now.Add(maxAhead)) {
-		return because("source", fmt.Errorf("the register's clock is ahead of this server's by %v", s.At.Sub(now)))
+	if n.At.After(now.Add(maxAhead)) {
+		return because("source", fmt.Errorf("the register's clock is ahead of this server's by %v", n.At.Sub(now)))
 	}
-	if s.At.Truncate(time.Second).Before(l.Certificate.NotBefore) || s.At.After(l.Certificate.NotAfter) {
+	if signer := a.signer(); n.At.Truncate(time.Second).Before(signer.NotBefore) || n.At.After(signer.NotAfter) {
 		return because("source", errors.New("the authority's certificate is not valid at this time"))
 	}
-	current := l.current.Load()
-	if current == nil {
-		if s.Number == 0 {
-			return because("number", errors.New("the register gave the list no number"))
+	if n.Number == 0 {
+		return because("number", errors.New("the register gave the list no number"))
+	}
+	for _, s := range a.slots() {
+		current := s.current.Load()
+		if current == nil {
+			continue
 		}
-		return nil
-	}
-	// RFC 5280, Section 5.2.3: numbers increase, and lists that differ have
-	// numbers that differ.
-	if s.Number <= current.Number {
-		return because("number", fmt.Errorf("the register gave the number %d after %d: was it restored from a copy?", s.Number, current.Number))
-	}
-	if s.At.Before(current.ThisUpdate) {
-		p.config.Log.Error("clock went back", "issuer", l.ID, "published", current.ThisUpdate, "now", s.At)
+		// RFC 5280, Section 5.2.3: numbers increase, and lists that differ have
+		// numbers that differ.
+		if n.Number <= current.Number {
+			return because("number", fmt.Errorf("the register gave the number %d after %d: was it restored from a copy?", n.Number, current.Number))
+		}
+		if n.At.Before(current.ThisUpdate) {
+			p.config.Log.Error("clock went back", "issuer", a.ID, "published", current.ThisUpdate, "now", n.At)
+		}
 	}
 	return nil
-}
-
-// newList describes an encoded list; parsed is what it says.
-func newList(issuer string, number uint64, parsed *x509.RevocationList, encoded []byte) *List {
-	return &List{
-		Issuer: issuer, Number: number,
-		ThisUpdate: parsed.ThisUpdate, NextUpdate: parsed.NextUpdate,
-		Entries: len(parsed.RevokedCertificateEntries), DER: encoded,
-		etag:     fmt.Sprintf(`"%x"`, sha256.Sum256(encoded)),
-		modified: parsed.ThisUpdate,
-	}
-}
-
-// serve puts next before the public. RFC 9110, Section 8.8.2.2: a date does not
-// tell apart two versions of one second, so the second of them goes without.
-func (l *list) serve(next *List) {
-	if last := l.current.Load(); last != nil && !next.ThisUpdate.After(last.ThisUpdate) {
-		next.modified = time.Time{}
-	}
-	l.current.Store(next)
 }

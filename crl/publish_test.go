@@ -158,6 +158,7 @@ func TestRun(t *testing.T) {
 	t.Run("ready tells when half of the validity is over", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			c := newCentre(t, p256(t))
+			c.Deadline = 48 * time.Hour
 			p := c.publisher(t)
 			if err := p.Ready(t.Context()); err == nil {
 				t.Error("ready without a list")
@@ -174,6 +175,25 @@ func TestRun(t *testing.T) {
 			time.Sleep(crl.DefaultValidity / 2)
 			if err := p.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), "ran out") {
 				t.Errorf("ready says %v", err)
+			}
+		})
+	})
+	t.Run("ready tells when half of the time before the deadline is over", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			c := newCentre(t, p256(t))
+			p := c.publisher(t)
+			c.publish(t, p)
+			half := crl.DefaultInterval + (crl.DefaultDeadline-crl.DefaultInterval)/2
+			time.Sleep(half)
+			if err := p.Ready(t.Context()); err != nil {
+				t.Error(err)
+			}
+			time.Sleep(time.Second)
+			if err := p.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), "must not be older than 3h") {
+				t.Errorf("ready says %v", err)
+			}
+			if got, want := p.Remaining("ehm"), crl.DefaultValidity-half-time.Second; got != want {
+				t.Errorf("%v remain, want %v", got, want)
 			}
 		})
 	})
@@ -202,15 +222,15 @@ func TestRun(t *testing.T) {
 			stop := run(t, c.publisher(t))
 			synctest.Wait()
 			stop()
-			if c.told != 1 {
-				t.Errorf("told of %d, want 1", c.told)
+			if c.last != 1 {
+				t.Errorf("told of %d, want 1", c.last)
 			}
-			c.told = 0
+			c.last = 0
 			stop = run(t, c.publisher(t))
 			synctest.Wait()
 			stop()
-			if c.told != 1 {
-				t.Errorf("told of %d at the next start, want 1", c.told)
+			if c.last != 1 {
+				t.Errorf("told of %d at the next start, want 1", c.last)
 			}
 		})
 	})

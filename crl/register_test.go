@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"errors"
 	"math/big"
 	"path/filepath"
 	"testing"
@@ -16,11 +17,32 @@ import (
 )
 
 // stored is the real register as a source of lists and a journal.
-type stored struct{ *store.Register }
+type stored struct {
+	*store.Register
+	address string
+}
 
-func (s stored) List(ctx context.Context, issuer string) (crl.Snapshot, error) {
-	snapshot, err := s.Register.List(ctx, issuer)
-	return crl.Snapshot(snapshot), err
+func (s stored) Number(ctx context.Context, issuer string) (crl.Numbered, error) {
+	n, err := s.Register.Number(ctx, issuer)
+	return crl.Numbered(n), err
+}
+
+func (s stored) Each(ctx context.Context, issuer string, at crl.Point, do func(crl.Entry) error) error {
+	return s.EachListed(ctx, issuer, store.Point(at), func(l store.Listed) error {
+		return do(crl.Entry{Serial: l.Serial, Since: l.Since, Reason: l.Reason, InvalidityDate: l.InvalidityDate})
+	})
+}
+
+func (s stored) Changes(ctx context.Context, issuer string, from, to crl.Point, limit int) ([]crl.Entry, error) {
+	listed, err := s.Register.Changes(ctx, issuer, store.Point(from), store.Point(to), limit)
+	if errors.Is(err, store.ErrTooMany) {
+		err = crl.ErrTooMany
+	}
+	var entries []crl.Entry
+	for _, l := range listed {
+		entries = append(entries, crl.Entry{Serial: l.Serial, Since: l.Since, Reason: l.Reason, InvalidityDate: l.InvalidityDate})
+	}
+	return entries, err
 }
 
 func (s stored) Entries(ctx context.Context, after uint64, limit int) ([]crl.Change, error) {
@@ -41,7 +63,7 @@ func TestRegister(t *testing.T) {
 	}
 	defer db.Close()
 	c := newCentre(t, p256(t))
-	c.Source, c.Journal, c.Delay = stored{db}, stored{db}, time.Millisecond
+	c.Source, c.Journal, c.Delay = stored{Register: db}, stored{Register: db}, time.Millisecond
 	p := c.publisher(t)
 	defer run(t, p)()
 

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"log/slog"
+	"math/big"
 	"strings"
 	"testing"
 	"time"
@@ -22,8 +23,8 @@ func TestSingle(t *testing.T) {
 	order := crl.Order{
 		Certificate: c.ca, Key: key, Validity: 30 * 24 * time.Hour, Lint: c.Lint,
 		Snapshot: crl.Snapshot{Number: 7, At: now, Entries: []x509.RevocationListEntry{
-			{SerialNumber: entry(0x1001, 0).SerialNumber, RevocationTime: now.Add(-time.Hour)},
-			{SerialNumber: entry(0x1002, 0).SerialNumber, RevocationTime: now.Add(-time.Hour), ReasonCode: 5},
+			{SerialNumber: big.NewInt(0x1001), RevocationTime: now.Add(-time.Hour)},
+			{SerialNumber: big.NewInt(0x1002), RevocationTime: now.Add(-time.Hour), ReasonCode: 5},
 		}},
 	}
 	order.Snapshot.Entries[0].ExtraExtensions = append(order.Snapshot.Entries[0].ExtraExtensions, crl.InvalidityDate(now.Add(-2*time.Hour)))

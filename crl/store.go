@@ -2,98 +2,199 @@ package crl
 
 import (
 	"bytes"
-	"crypto/x509"
+	"crypto/sha256"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"time"
 )
+
+// inMemory is the size up to which a list is served from memory.
+const inMemory = 256 << 10
 
 // errDamaged is a file in the folder that is no list of anybody's any more.
 var errDamaged = errors.New("the file is damaged")
 
+// etagOf names a list by what only it has.
+func etagOf(digest, signature []byte) string {
+	h := sha256.New()
+	h.Write(digest)
+	h.Write(signature)
+	return fmt.Sprintf(`"%x"`, h.Sum(nil))
+}
+
+// open returns a reader of the list's octets, which stay what they are when
+// the list is replaced.
+func (l *List) open() io.ReadSeeker {
+	if l.file == nil {
+		return bytes.NewReader(l.small)
+	}
+	return io.NewSectionReader(l.file, 0, l.Size)
+}
+
+// hold keeps the octets of the list in memory when they are few.
+func (l *List) hold(file *os.File) error {
+	if l.Size > inMemory {
+		l.file = file
+		return nil
+	}
+	defer file.Close()
+	l.small = make([]byte, l.Size)
+	_, err := file.ReadAt(l.small, 0)
+	return err
+}
+
 // read returns the list in the folder and its file. Both are nil when there is
 // none; a list of another authority is an error, and one that does not decode
 // or verify an errDamaged.
-func (p *Publisher) read(l *list) (*List, os.FileInfo, error) {
-	name := p.filename(l.Path)
-	info, err := os.Stat(name)
+func (p *Publisher) read(a *authority, s *slot) (*List, os.FileInfo, error) {
+	name := p.filename(s.path)
+	file, err := os.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, nil
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	encoded, err := os.ReadFile(name)
+	info, err := file.Stat()
 	if err != nil {
+		file.Close()
 		return nil, nil, err
 	}
-	parsed, err := x509.ParseRevocationList(encoded)
-	if err != nil {
-		return nil, info, fmt.Errorf("reading %s: %w: %w", name, errDamaged, err)
+	l, err := readList(a, s, file, info.Size())
+	if err == nil {
+		err = l.hold(file)
+	} else {
+		file.Close()
 	}
-	if !bytes.Equal(parsed.RawIssuer, l.Certificate.RawSubject) || !bytes.Equal(parsed.AuthorityKeyId, l.Certificate.SubjectKeyId) {
-		return nil, info, fmt.Errorf("reading %s: it is a list of %q and not of this authority; move it away or change the path", name, parsed.Issuer)
-	}
-	if err := parsed.CheckSignatureFrom(l.Certificate); err != nil {
-		return nil, info, fmt.Errorf("reading %s: %w: %w", name, errDamaged, err)
-	}
-	n, err := number(parsed.Number)
 	if err != nil {
 		return nil, info, fmt.Errorf("reading %s: %w", name, err)
 	}
-	return newList(l.ID, n, parsed, encoded), info, nil
+	return l, info, nil
 }
 
-// load serves the list that the folder holds.
-func (p *Publisher) load(l *list) error {
-	found, info, err := p.read(l)
-	l.onDisk = info
-	if errors.Is(err, errDamaged) {
-		p.config.Log.Error("published list is not served", "issuer", l.ID, "err", err)
-		return nil
+func readList(a *authority, s *slot, file *os.File, size int64) (*List, error) {
+	r, err := NewReader(io.NewSectionReader(file, 0, size))
+	if err == nil {
+		err = r.Skip()
 	}
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("%w: %w", errDamaged, err)
 	}
-	if found != nil {
-		l.current.Store(found)
+	signer := a.signer()
+	if !bytes.Equal(r.RawIssuer, signer.RawSubject) || !bytes.Equal(r.AuthorityKeyID, signer.SubjectKeyId) {
+		return nil, fmt.Errorf("it is a list of %s and not of this authority; move it away or change the path", nameOf(r.RawIssuer))
+	}
+	if err := r.Verify(signer); err != nil {
+		return nil, fmt.Errorf("%w: %w", errDamaged, err)
+	}
+	if r.CRLNumber == nil || !r.CRLNumber.IsUint64() {
+		return nil, errors.New("the list's number is missing or has more than 64 bits")
+	}
+	l := &List{
+		Issuer: a.ID, Path: s.path, Number: r.CRLNumber.Uint64(), ThisUpdate: r.ThisUpdate, NextUpdate: r.NextUpdate,
+		Entries: r.Entries(), Size: size, body: max(0, r.revoked-int64(len(r.RawIssuer))), scope: r.Scope.raw,
+		etag: etagOf(r.digest(), r.Signature), modified: r.ThisUpdate,
+	}
+	if r.Base != nil {
+		l.Base = r.Base.Uint64()
+	}
+	return l, nil
+}
+
+// nameOf returns a Name for people.
+func nameOf(raw []byte) string {
+	var sequence pkix.RDNSequence
+	if rest, err := asn1.Unmarshal(raw, &sequence); err != nil || len(rest) > 0 {
+		return "somebody without a name"
+	}
+	return strconv.Quote(sequence.String())
+}
+
+// load serves the lists that the folder holds.
+func (p *Publisher) load(a *authority) error {
+	for _, s := range a.slots() {
+		found, info, err := p.read(a, s)
+		s.onDisk = info
+		if errors.Is(err, errDamaged) {
+			p.config.Log.Error("published list is not served", "issuer", a.ID, "err", err)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if found != nil {
+			s.current.Store(found)
+		}
 	}
 	return nil
 }
 
-// store replaces the file in the folder by next: readers of the folder see the
-// old list or the new one, whole, and after a crash the same. It refuses when
-// the folder holds a list with a number that is not lower, which somebody else
-// must have put there, and serves that one.
-func (p *Publisher) store(l *list, next *List) error {
-	name := p.filename(l.Path)
+// store puts a signed list into its place and serves it. Readers of the folder
+// see the old list or the new one, whole, and after a crash the same. It
+// refuses when the folder holds a list with a number that is not lower, which
+// somebody else must have put there, and serves that one.
+func (p *Publisher) store(a *authority, d *drafted) (*List, error) {
+	s, name := d.slot, p.filename(d.slot.path)
 	info, err := os.Stat(name)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return because("store", err)
+		return nil, because("store", err)
 	}
-	if err == nil && !same(info, l.onDisk) {
-		found, _, err := p.read(l)
+	if err == nil && !same(info, s.onDisk) {
+		found, _, err := p.read(a, s)
 		switch {
 		case errors.Is(err, errDamaged):
-			p.config.Log.Error("published list was damaged and is replaced", "issuer", l.ID, "err", err)
+			p.config.Log.Error("published list was damaged and is replaced", "issuer", a.ID, "err", err)
 		case err != nil:
-			return because("store", err)
-		case found != nil && found.Number >= next.Number:
-			l.onDisk = info
-			l.serve(found)
-			return because("number", fmt.Errorf("the folder holds the number %d already, from another publisher; %d is not published", found.Number, next.Number))
+			return nil, because("store", err)
+		case found != nil && found.Number >= d.number:
+			s.onDisk = info
+			s.serve(found)
+			return nil, because("number", fmt.Errorf("the folder holds the number %d already, from another publisher; %d is not published", found.Number, d.number))
 		}
 	}
-	if err := replace(name, next.DER); err != nil {
-		return because("store", err)
+	next := &List{
+		Issuer: a.ID, Path: s.path, Number: d.number, Base: d.base, ThisUpdate: d.thisUpdate, NextUpdate: d.nextUpdate,
+		Entries: d.entries, body: d.size, scope: d.scope, etag: d.etag, modified: d.thisUpdate,
 	}
-	if l.onDisk, err = os.Stat(name); err != nil {
-		return because("store", err)
+	if err := p.archive(d, s.path); err != nil {
+		return nil, because("store", err)
 	}
-	return nil
+	if err := os.Rename(d.file.Name(), name); err != nil {
+		return nil, because("store", err)
+	}
+	if err := syncDir(filepath.Dir(name)); err != nil {
+		return nil, because("store", err)
+	}
+	file, err := os.Open(name)
+	if err == nil {
+		s.onDisk, err = file.Stat()
+	}
+	if err == nil {
+		next.Size = s.onDisk.Size()
+		err = next.hold(file)
+	}
+	if err != nil {
+		return nil, because("store", err)
+	}
+	s.serve(next)
+	return next, nil
+}
+
+// serve puts next before the public. RFC 9110, Section 8.8.2.2: a date does not
+// tell apart two versions of one second, so the second of them goes without.
+func (s *slot) serve(next *List) {
+	if last := s.current.Load(); last != nil && !next.ThisUpdate.After(last.ThisUpdate) {
+		next.modified = time.Time{}
+	}
+	s.current.Store(next)
 }
 
 // same reports whether a file is the one that was last seen.
@@ -108,23 +209,23 @@ func (p *Publisher) filename(path string) string {
 // prepare removes what a crash left in the folder and publishes the
 // certificates.
 func (p *Publisher) prepare() error {
-	for _, l := range p.lists {
-		for _, path := range []string{l.Path, l.CertificatePath} {
-			if path == "" {
-				continue
-			}
-			if err := removeStray(p.filename(path)); err != nil {
+	for _, a := range p.authorities {
+		for _, s := range a.slots() {
+			if err := removeStray(p.filename(s.path)); err != nil {
 				return err
 			}
 		}
-		if l.CertificatePath == "" {
+		if a.CertificatePath == "" {
 			continue
 		}
-		name := p.filename(l.CertificatePath)
-		if there, err := os.ReadFile(name); err == nil && bytes.Equal(there, l.Certificate.Raw) {
+		name := p.filename(a.CertificatePath)
+		if err := removeStray(name); err != nil {
+			return err
+		}
+		if there, err := os.ReadFile(name); err == nil && bytes.Equal(there, a.Certificate.Raw) {
 			continue
 		}
-		if err := replace(name, l.Certificate.Raw); err != nil {
+		if err := replace(name, a.Certificate.Raw); err != nil {
 			return err
 		}
 	}
@@ -149,7 +250,7 @@ func removeStray(name string) error {
 	}
 	prefix, suffix := temporary(name)
 	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), prefix) && strings.HasSuffix(e.Name(), suffix) {
+		if strings.HasPrefix(e.Name(), prefix) && strings.HasSuffix(strings.TrimSuffix(e.Name(), moved), suffix) {
 			if err := os.Remove(filepath.Join(dir, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
@@ -158,10 +259,17 @@ func removeStray(name string) error {
 	return nil
 }
 
+// moved ends the name of a draft that is being copied.
+const moved = ".moved"
+
 // replace gives the file name the contents data, durably and at once for every
 // reader: the contents are on the disk before the name leads to them, and the
 // name is on the disk before replace returns.
 func replace(name string, data []byte) error {
+	return replaceBy(name, bytes.NewReader(data))
+}
+
+func replaceBy(name string, data io.Reader) error {
 	dir := filepath.Dir(name)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -178,7 +286,7 @@ func replace(name string, data []byte) error {
 	if err := f.Chmod(0o644); err != nil {
 		return err
 	}
-	if _, err := f.Write(data); err != nil {
+	if _, err := io.Copy(f, data); err != nil {
 		return err
 	}
 	if err := f.Sync(); err != nil {
@@ -190,6 +298,10 @@ func replace(name string, data []byte) error {
 	if err := os.Rename(f.Name(), name); err != nil {
 		return err
 	}
+	return syncDir(dir)
+}
+
+func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err

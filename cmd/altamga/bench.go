@@ -20,7 +20,8 @@ import (
 // two runs say nothing about each other. Each command is bounded and stops by
 // itself.
 type benchCommands struct {
-	CA benchCA `cmd:"" name:"ca" help:"Durable issuance over HTTP beside signing, linting and flushing."`
+	CA  benchCA  `cmd:"" name:"ca" help:"Durable issuance over HTTP beside signing, linting and flushing."`
+	CRL benchCRL `cmd:"" name:"crl" help:"Making and reading revocation lists beside the standard library and openssl."`
 }
 
 // measured is one figure.

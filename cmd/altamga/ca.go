@@ -162,7 +162,7 @@ func (p *process) caIssuers(configured []caIssuerConfig) ([]ca.Issuer, error) {
 		certificates[i] = certificate
 		issuers[i] = ca.Issuer{
 			ID: c.ID, Certificate: certificate, Key: key, Profiles: c.Profiles,
-			OCSP: string(c.OCSP), CRL: string(c.CRL), FreshestCRL: string(c.FreshestCRL), CAIssuers: string(c.CAIssuers), PSS: c.PSS,
+			OCSP: string(c.OCSP), CRL: string(c.CRL), FreshestCRL: string(c.FreshestCRL), CRLShards: c.CRLShards, CAIssuers: string(c.CAIssuers), PSS: c.PSS,
 		}
 	}
 	for i := range issuers {

@@ -101,7 +101,8 @@ func (c *suiteConfig) Validate() error {
 	}
 	need("ca", c.CA != nil, true, true)
 	need("ocsp", c.OCSP != nil, true, false)
-	need("crl", c.CRL != nil, true, true)
+	mirror := c.CRL != nil && len(c.CRL.Pull) > 0 // which needs nothing
+	need("crl", c.CRL != nil && !mirror, true, true)
 	need("tsa", c.TSA != nil, false, true)
 	need("ra", c.RA != nil, false, true)
 	return errors.Join(faults...)

@@ -97,7 +97,10 @@ type caIssuerConfig struct {
 	OCSP        config.URL `toml:"ocsp"`
 	CRL         config.URL `toml:"crl"`
 	FreshestCRL config.URL `toml:"freshest_crl"`
-	CAIssuers   config.URL `toml:"ca_issuers"`
+	// CRLShards spreads certificates over so many lists; {shard} in crl and
+	// freshest_crl stands for the number of the list. Default: one list for all.
+	CRLShards int        `toml:"crl_shards"`
+	CAIssuers config.URL `toml:"ca_issuers"`
 }
 
 func (c *caConfig) Validate() error {

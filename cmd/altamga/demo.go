@@ -220,7 +220,7 @@ func (d *demonstration) guide(ctx context.Context, p *process, started time.Time
 		files += " (removed at the end; --dir keeps them)"
 	}
 	for _, line := range [][2]string{
-		{"public page, RA", t.at.RA + "/"}, {"CA (mutual TLS)", t.at.CAAPI}, {"OCSP", t.at.OCSP}, {"CRL", t.at.CRL},
+		{"public page, RA", t.at.RA + "/"}, {"CA (mutual TLS)", t.at.CAAPI}, {"OCSP", t.at.OCSP}, {"CRL", t.at.CRL}, {"delta CRL", t.at.DeltaCRL},
 		{"TSA", t.at.TSA}, {"health, metrics", t.at.Admin["all"]}, {"files", files}, {"all of it", filepath.Join(d.dir, endpointsFile)},
 	} {
 		fmt.Fprintf(d.out, "    %-16s %s\n", line[0], line[1])
@@ -248,7 +248,7 @@ func (d *demonstration) tour(p *process) (*tour, error) {
 	t := &tour{out: d.out, dir: dir, citizens: citizens(), at: endpoints{
 		Root: in("certificates/root.pem"), Issuer: string(issuing.Certificate),
 		Chain: in("sample-chain.pem"), Leaf: in("sample.pem"), LeafKey: in("sample.key"), Revoked: in("revoked.pem"), Held: in("held.pem"),
-		OCSP: string(issuing.OCSP), CRL: string(issuing.CRL), RootCRL: crlOf["root"],
+		OCSP: string(issuing.OCSP), CRL: string(issuing.CRL), RootCRL: crlOf["root"], DeltaCRL: string(issuing.FreshestCRL),
 		TSA: "http://" + string(c.TSA.Listen) + "/", TSAPolicy: c.TSA.Policies[0],
 		CAAPI: strings.TrimSuffix(string(c.RA.CA), "/"), CAClient: in("tls/operator.pem"), CAKey: in("keys/tls-operator.key"), CARoot: in("tls/root.pem"),
 		RA: "http://" + string(c.RA.Listen), Admin: map[string]string{"all": admin},

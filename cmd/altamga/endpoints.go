@@ -22,6 +22,7 @@ type endpoints struct {
 	OCSP      string `json:"ocsp"`
 	CRL       string `json:"crl"`
 	RootCRL   string `json:"root_crl"`
+	DeltaCRL  string `json:"delta_crl"`
 	TSA       string `json:"tsa"`
 	TSAPolicy string `json:"tsa_policy"`
 	CAAPI     string `json:"ca_api"`

@@ -156,6 +156,7 @@ type foundAuthority struct {
 	OCSP, CRL, CAIssuers           string
 	Signer, SignerKey, SignerChain string
 	CRLPath, CertificatePath       string
+	DeltaPath, DeltaURL            string // of issuing centres
 	issuer                         ca.Issuer
 	parent                         *foundAuthority
 }
@@ -258,6 +259,10 @@ func (f *founder) authority(ctx context.Context, parent *foundAuthority, p planA
 		CRL: string(f.plan.Servers.CRL.URL) + p.ID + ".crl", CAIssuers: string(f.plan.Servers.CRL.URL) + p.ID + ".cer",
 		CRLPath: p.ID + ".crl", CertificatePath: p.ID + ".cer",
 	}
+	if profile == "issuing" {
+		a.DeltaPath = p.ID + "-delta.crl"
+		a.DeltaURL = string(f.plan.Servers.CRL.URL) + a.DeltaPath
+	}
 	subject := f.subject(p.Name)
 	if profile == "suite-root" {
 		// Known to the centre alone: no responder, no register of companies.
@@ -269,7 +274,7 @@ func (f *founder) authority(ctx context.Context, parent *foundAuthority, p planA
 	if err != nil {
 		return nil, err
 	}
-	a.issuer = ca.Issuer{ID: a.ID, Key: key, Profiles: a.Profiles, OCSP: a.OCSP, CRL: a.CRL, CAIssuers: a.CAIssuers}
+	a.issuer = ca.Issuer{ID: a.ID, Key: key, Profiles: a.Profiles, OCSP: a.OCSP, CRL: a.CRL, FreshestCRL: a.DeltaURL, CAIssuers: a.CAIssuers}
 	request := ca.Request{Issuer: a.ID, Profile: profile, Subject: subject}
 	by := a
 	if parent != nil {

@@ -100,8 +100,8 @@ func TestEverythingLints(t *testing.T) {
 		}
 	}
 	lists, err := filepath.Glob(filepath.Join(dir, "public", "*.crl"))
-	if err != nil || len(lists) != 5 {
-		t.Fatalf("published lists are %v (%v), not five", lists, err)
+	if err != nil || len(lists) != 7 {
+		t.Fatalf("published lists are %v (%v), not five and two delta lists", lists, err)
 	}
 	for _, path := range lists {
 		der, err := os.ReadFile(path)

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/altamga/altamga/ca"
+	"github.com/altamga/altamga/crl"
 	"github.com/altamga/altamga/internal/journal"
 	"github.com/altamga/altamga/internal/pki"
 	"github.com/altamga/altamga/internal/problem"
@@ -276,6 +277,9 @@ func (t *tour) suspend(ctx context.Context, s *step) error {
 			return err
 		}
 	}
+	if err := t.delta(ctx, s, t.citizen.signature, int(journal.CertificateHold)); err != nil {
+		return err
+	}
 	// Who does not own the hold does not lift it.
 	err := t.change(ctx, t.operator, t.citizen, "restore", map[string]string{"owner": "organisation", "document": "DEMO-1"})
 	refusal, ok := errors.AsType[*problem.Details](err)
@@ -291,6 +295,9 @@ func (t *tour) restore(ctx context.Context, s *step) error {
 		return err
 	}
 	if err := t.expect(ctx, s, t.citizen.signature, "good", -1); err != nil {
+		return err
+	}
+	if err := t.delta(ctx, s, t.citizen.signature, crl.Removed); err != nil {
 		return err
 	}
 	s.openssl("verify -x509_strict -crl_check -crl_download -CAfile %s -untrusted %s %s", quote(t.at.Root), quote(t.at.Chain), quote(t.at.Leaf))

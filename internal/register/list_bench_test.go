@@ -55,9 +55,17 @@ func listBeside(b *testing.B, store *register.Register, certificates int) {
 		slowest <- longest
 	}()
 	for b.Loop() {
-		list, err := store.List(b.Context(), "ehm")
-		if err != nil || len(list.Entries) != certificates {
-			b.Fatalf("got %d entries, error %v, want %d", len(list.Entries), err, certificates)
+		n, err := store.Number(b.Context(), "ehm")
+		if err != nil {
+			b.Fatal(err)
+		}
+		got := 0
+		err = store.EachListed(b.Context(), "ehm", register.Point{Number: n.Number, At: n.At}, func(register.Listed) error {
+			got++
+			return nil
+		})
+		if err != nil || got != certificates {
+			b.Fatalf("got %d entries, error %v, want %d", got, err, certificates)
 		}
 	}
 	cancel()

@@ -2,9 +2,11 @@ package registertest
 
 import (
 	"bytes"
+	"crypto/x509"
 	"errors"
 	"io/fs"
 	"reflect"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -84,7 +86,8 @@ func testAbandonedLife(t *testing.T, s Store) {
 		t.Errorf("got tally %+v, error %v", got, err)
 	}
 	list, err := s.List(ctx, "ehm")
-	if err != nil || len(list.Entries) != 2 || list.Entries[1].SerialNumber.Cmp(last.Int()) != 0 || list.Entries[1].ReasonCode != 0 {
+	isLast := func(e x509.RevocationListEntry) bool { return e.SerialNumber.Cmp(last.Int()) == 0 && e.ReasonCode == 0 }
+	if err != nil || len(list.Entries) != 2 || !slices.ContainsFunc(list.Entries, isLast) {
 		t.Errorf("got list %+v, error %v", list, err)
 	}
 	if n, err := s.Expire(ctx, year().Add(time.Hour)); err != nil || n != 3 {

@@ -2,8 +2,10 @@ package registertest
 
 import (
 	"bytes"
+	"crypto/x509"
 	"errors"
 	"io/fs"
+	"maps"
 	"math/big"
 	"slices"
 	"sync"
@@ -59,6 +61,7 @@ func testList(t *testing.T, s Store) {
 	if len(list.Entries) != 2 {
 		t.Fatalf("got %d entries, want 2: %+v", len(list.Entries), list.Entries)
 	}
+	slices.SortFunc(list.Entries, func(a, b x509.RevocationListEntry) int { return b.ReasonCode%6 - a.ReasonCode%6 })
 	got := list.Entries[0]
 	if got.SerialNumber.Cmp(revoked.Serial.Int()) != 0 || !got.RevocationTime.Equal(revokedAt.EffectiveAt) || got.ReasonCode != int(journal.KeyCompromise) {
 		t.Errorf("got %+v, want the revoked certificate", got)
@@ -90,6 +93,7 @@ func testListExpired(t *testing.T, s Store) {
 	change(t, s, journal.Entry{Kind: journal.Revoked, Serial: short.Serial})
 	change(t, s, journal.Entry{Kind: journal.Revoked, Serial: long.Serial})
 	both, one := []*big.Int{short.Serial.Int(), long.Serial.Int()}, []*big.Int{long.Serial.Int()}
+	slices.SortFunc(both, byOctets)
 	list := func(what string, want []*big.Int) uint64 {
 		t.Helper()
 		l, err := s.List(ctx, "ehm")
@@ -166,32 +170,89 @@ func testListWhileChanging(t *testing.T, s Store) {
 			}
 		})
 	}
-	var snapshots []register.Snapshot
+	var points []register.Point
+	var contents []map[string]register.Listed
 	for range lists {
-		list, err := s.List(ctx, "ehm")
+		n, err := s.Number(ctx, "ehm")
 		if err != nil {
 			t.Error(err)
 		}
-		snapshots = append(snapshots, list)
+		point := register.Point{Number: n.Number, Dropped: n.Published, At: n.At}
+		points, contents = append(points, point), append(contents, contentOf(t, s, point))
 	}
 	close(done)
 	group.Wait()
-	for _, list := range snapshots {
-		var want []*big.Int
+	for n, point := range points {
+		got := contents[n]
+		listed := 0
 		for i := 0; i < len(serials); i += 2 {
-			if state := stateAt(t, s, serials[i], list.Number); state == journal.OnHold || state == journal.Gone {
-				want = append(want, serials[i].Int())
+			state := stateAt(t, s, serials[i], point.Number)
+			want := state == journal.OnHold || state == journal.Gone
+			if _, ok := got[string(serials[i].Int().Bytes())]; ok != want {
+				t.Errorf("list %d: serial %s is on it: %v, want %v", point.Number, serials[i], ok, want)
+			}
+			if want {
+				listed++
 			}
 		}
-		var got []*big.Int
-		for _, e := range list.Entries {
-			got = append(got, e.SerialNumber)
+		if len(got) != listed {
+			t.Errorf("list %d has %d entries, want %d", point.Number, len(got), listed)
 		}
-		if !slices.EqualFunc(got, want, func(a, b *big.Int) bool { return a.Cmp(b) == 0 }) {
-			t.Errorf("list %d: got serials %v, want %v", list.Number, got, want)
+		// Read later, it is the same, and any earlier list with the changes since
+		// is this one.
+		if again := contentOf(t, s, point); !maps.EqualFunc(again, got, sameListed) {
+			t.Errorf("list %d: got %v later, %v before", point.Number, again, got)
+		}
+		for m := range n {
+			changes, err := s.Changes(ctx, "ehm", points[m], point, 1000)
+			if err != nil {
+				t.Fatal(err)
+			}
+			folded := maps.Clone(contents[m])
+			for _, c := range changes {
+				serial := string(c.Serial)
+				c.Serial = nil
+				if folded[serial] = c; c.Reason == register.Removed {
+					delete(folded, serial)
+				}
+			}
+			if !maps.EqualFunc(folded, got, sameListed) {
+				t.Errorf("list %d with the changes since is %v, list %d is %v", points[m].Number, folded, point.Number, got)
+			}
+			if len(changes) > 0 {
+				_, err := s.Changes(ctx, "ehm", points[m], point, len(changes)-1)
+				wantError(t, "more changes than wanted", err, register.ErrTooMany)
+			}
 		}
 	}
 }
+
+// contentOf reads a list, by serial.
+func contentOf(t *testing.T, s Store, at register.Point) map[string]register.Listed {
+	t.Helper()
+	content, last := make(map[string]register.Listed), ""
+	err := s.EachListed(t.Context(), "ehm", at, func(l register.Listed) error {
+		serial := string(l.Serial)
+		if serial <= last {
+			t.Errorf("serial %x comes after %x", serial, last)
+		}
+		last = serial
+		l.Serial = nil
+		content[serial] = l
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	return content
+}
+
+func sameListed(a, b register.Listed) bool {
+	return a.Since.Equal(b.Since) && a.Reason == b.Reason && a.InvalidityDate.Equal(b.InvalidityDate)
+}
+
+// byOctets is the order of lists.
+func byOctets(a, b *big.Int) int { return bytes.Compare(a.Bytes(), b.Bytes()) }
 
 // stateAt folds a certificate's history up to a position.
 func stateAt(t *testing.T, s Store, serial journal.Serial, position uint64) journal.State {

@@ -37,6 +37,9 @@ type Store interface {
 	Wait(ctx context.Context, after uint64) error
 
 	List(ctx context.Context, issuer string) (register.Snapshot, error)
+	Number(ctx context.Context, issuer string) (register.Numbered, error)
+	EachListed(ctx context.Context, issuer string, at register.Point, do func(register.Listed) error) error
+	Changes(ctx context.Context, issuer string, from, to register.Point, limit int) ([]register.Listed, error)
 	Published(ctx context.Context, issuer string, number uint64) error
 
 	Abandon(ctx context.Context, serial journal.Serial, actor string) (journal.Entry, error)

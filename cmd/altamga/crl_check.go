@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/big"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/altamga/altamga/crl"
+	"github.com/altamga/altamga/internal/config"
+	"github.com/altamga/altamga/internal/journal"
+	"github.com/altamga/altamga/internal/pki"
+	"github.com/altamga/altamga/internal/register"
+)
+
+// crlCheck holds what is published against the register's table: an account
+// that is independent of how the lists were made.
+type crlCheck struct {
+	Config string `short:"c" required:"" help:"The configuration file." type:"existingfile" placeholder:"FILE"`
+}
+
+func (c crlCheck) Run(ctx context.Context, std streams) (err error) {
+	var suite suiteConfig
+	if err := config.Load(c.Config, &suite); err != nil {
+		return err
+	}
+	if suite.CRL == nil || len(suite.CRL.Issuers) == 0 {
+		return noSection("crl")
+	}
+	opened, err := openRegister(ctx, suite.Register)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, opened.Close()) }()
+	var faults []error
+	for _, issuer := range suite.CRL.Issuers {
+		signer, err := readCertificate(issuer.Certificate)
+		if err == nil && issuer.Signer != "" {
+			signer, err = readCertificate(issuer.Signer)
+		}
+		if err != nil {
+			return err
+		}
+		places := []crlPartitionConfig{{Shards: 1, crlPlaceConfig: issuer.crlPlaceConfig}}
+		for _, place := range append(places, issuer.Partitions...) {
+			for shard := range max(1, place.Shards) {
+				path := pki.ShardAddress(place.Path, shard)
+				check := listCheck{register: opened, issuer: issuer, shard: shard, shards: max(1, place.Shards)}
+				file, err := os.Open(filepath.Join(string(suite.CRL.Dir), filepath.FromSlash(path)))
+				if err == nil {
+					check.list, err = crl.Load(file, signer)
+					err = errors.Join(err, file.Close())
+				}
+				if err == nil {
+					err = check.run(ctx)
+				}
+				if err != nil {
+					faults = append(faults, fmt.Errorf("%s: %w", path, err))
+					continue
+				}
+				fmt.Fprintf(std.out, "%s: number %v, %d entries, as in the register\n", path, check.list.CRLNumber, check.list.Len())
+			}
+		}
+	}
+	if err := errors.Join(faults...); err != nil {
+		return withHint(fmt.Errorf("comparing lists with the register: %w", err),
+			"nothing is published while the register contradicts itself: restore it from a copy, or find out with `altamga audit verify --journal` what was changed")
+	}
+	return nil
+}
+
+// listCheck compares one list with the table.
+type listCheck struct {
+	register *register.Register
+	issuer   crlIssuerConfig
+	list     *crl.Set
+
+	shard, shards int
+}
+
+func (c *listCheck) run(ctx context.Context) error {
+	if c.list.CRLNumber == nil || !c.list.CRLNumber.IsUint64() {
+		return errors.New("its number is missing")
+	}
+	i := 0
+	// Certificates that have expired may have left the list, and are skipped
+	// where it does not have them.
+	at := register.Point{Number: c.list.CRLNumber.Uint64(), At: c.list.ThisUpdate}
+	err := c.register.EachListed(ctx, c.issuer.ID, at, func(l register.Listed) error {
+		if c.shards > 1 && pki.Shard(l.Serial, c.shards) != c.shard {
+			return nil
+		}
+		if i >= c.list.Len() {
+			return c.missing(ctx, l)
+		}
+		e := c.list.At(i)
+		serial := e.Serial
+		if serial[0] == 0 {
+			serial = serial[1:]
+		}
+		switch order := slices.Compare(serial, l.Serial); {
+		case order > 0:
+			return c.missing(ctx, l)
+		case order < 0:
+			return fmt.Errorf("serial %x is on the list and not revoked in the register at it", serial)
+		case e.Reason != l.Reason:
+			return fmt.Errorf("serial %x has reason %d on the list and %d in the register", serial, e.Reason, l.Reason)
+		case e.Since.Unix() != l.Since.Unix() && l.Since.Unix() <= c.list.ThisUpdate.Unix():
+			return fmt.Errorf("serial %x is revoked since %s on the list and since %s in the register", serial, e.Since, l.Since)
+		}
+		i++
+		return nil
+	})
+	if err == nil && i < c.list.Len() {
+		err = fmt.Errorf("serial %x is on the list and not revoked in the register at it", c.list.At(i).Serial)
+	}
+	return err
+}
+
+// missing judges a certificate that is not on the list.
+func (c *listCheck) missing(ctx context.Context, l register.Listed) error {
+	expired := false
+	records, err := c.register.History(ctx, journal.SerialOf(new(big.Int).SetBytes(l.Serial)))
+	if err != nil {
+		return err
+	}
+	for _, e := range records {
+		expired = expired || e.Kind == journal.Expired && e.Position < c.list.CRLNumber.Uint64()
+	}
+	if expired && c.issuer.ExpiredSince.IsZero() {
+		return nil
+	}
+	return fmt.Errorf("serial %x is revoked in the register and not on the list", l.Serial)
+}

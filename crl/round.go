@@ -1,0 +1,192 @@
+package crl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// draft begins a list.
+func (r *round) draft(l *list, s *slot, base uint64) (*drafted, error) {
+	expected := int64(0)
+	if current := s.current.Load(); current != nil {
+		expected = current.body
+	}
+	d, err := newDraft(r.p.filename(s.path), r.p.form(r.a, s, l, r.n, base), expected)
+	if err != nil {
+		return nil, because("store", err)
+	}
+	one := &drafted{draft: d, list: l, slot: s}
+	r.drafts = append(r.drafts, one)
+	return one, nil
+}
+
+// before returns what the complete lists that are served were made of; false
+// when that is not known, or some are missing.
+func (r *round) before() (Point, bool) {
+	main := r.a.lists[0].complete.current.Load()
+	if main == nil {
+		return Point{}, false
+	}
+	from := r.a.last
+	if from.Number != main.Number {
+		// Another process has made them. The source was told of them, and knows of
+		// which lists it had been told before.
+		if r.n.Published != main.Number {
+			return Point{}, false
+		}
+		from = r.point(main.Number, r.n.Before)
+		from.At = main.ThisUpdate
+	}
+	for _, l := range r.a.lists {
+		current := l.complete.current.Load()
+		if current == nil || current.Number != main.Number || string(current.scope) != string(l.complete.scope) {
+			return Point{}, false
+		}
+	}
+	return from, true
+}
+
+// draftComplete writes the complete lists: from those before them and the
+// journal, or from the register's table.
+func (r *round) draftComplete(ctx context.Context) error {
+	from, known := r.before()
+	var changes []Entry
+	if known {
+		var err error
+		if changes, err = r.changes(ctx, from); errors.Is(err, ErrTooMany) {
+			known = false
+		} else if err != nil {
+			return err
+		}
+	}
+	recheck := time.Since(r.a.checked) >= r.p.config.Recheck || r.a.checked.IsZero()
+	if known && !recheck {
+		err := r.carryAll(changes)
+		if f, ok := errors.AsType[*fault](err); err == nil || ok && f.reason == "store" {
+			return err
+		}
+		// The lists before are damaged, which is no reason not to make new ones.
+		r.p.config.Log.ErrorContext(ctx, "list before could not be continued; the register is read", "issuer", r.a.ID, "err", err)
+		for _, d := range r.drafts {
+			d.discard()
+		}
+		r.drafts, known = nil, false
+	}
+	return r.fromTable(ctx, known, changes)
+}
+
+// changes reads what has changed between two rounds.
+func (r *round) changes(ctx context.Context, from Point) ([]Entry, error) {
+	changes, err := r.p.config.Source.Changes(ctx, r.a.ID, from, r.to, maxChanges)
+	if err != nil {
+		return nil, because("source", fmt.Errorf("reading register: %w", err))
+	}
+	if err := sorted(changes); err != nil {
+		return nil, because("contradiction", err)
+	}
+	return changes, nil
+}
+
+func (r *round) carryAll(changes []Entry) error {
+	for _, l := range r.a.lists {
+		d, err := r.draft(l, l.complete, 0)
+		if err != nil {
+			return err
+		}
+		if err := r.a.carry(d.draft, l.complete.current.Load(), l.of(changes)); err != nil {
+			return fmt.Errorf("list %s: %w", l.Path, err)
+		}
+	}
+	return nil
+}
+
+// fromTable writes the complete lists from the register's table. When the list
+// before is known, the table is compared with what follows from it and the
+// journal: two accounts of one truth, of which none is believed when they
+// differ.
+func (r *round) fromTable(ctx context.Context, known bool, changes []Entry) error {
+	var drafts []*drafted
+	for _, l := range r.a.lists {
+		d, err := r.draft(l, l.complete, 0)
+		if err != nil {
+			return err
+		}
+		drafts = append(drafts, d)
+	}
+	var journal *comparison
+	if known {
+		main := r.a.lists[0].complete.current.Load()
+		reader, err := NewReader(main.open())
+		if err == nil {
+			journal = &comparison{before: main.ThisUpdate}
+			journal.merged, err = newMerged(reader, changes)
+		}
+		if err != nil {
+			r.p.config.Log.ErrorContext(ctx, "list before cannot be read, so the register is not compared with it", "issuer", r.a.ID, "err", err)
+			journal = nil
+		}
+	}
+	err := r.p.config.Source.Each(ctx, r.a.ID, r.to, func(e Entry) error {
+		if journal != nil {
+			if err := journal.table(&e); err != nil {
+				return because("contradiction", err)
+			}
+		}
+		for _, d := range drafts {
+			if d.list.has(e.Serial) {
+				if err := d.add(&e); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return because("source", fmt.Errorf("reading register: %w", err))
+	}
+	if journal != nil {
+		if err := journal.end(); err != nil {
+			return because("contradiction", fmt.Errorf("reading register: %w", err))
+		}
+	}
+	r.a.checked = time.Now()
+	return nil
+}
+
+// deltas returns what has changed since the base. Without one, the lists of
+// this round become it.
+func (r *round) deltas(ctx context.Context) ([]Entry, error) {
+	r.base = r.a.base
+	if r.base.Number != 0 {
+		changes, err := r.changes(ctx, r.base)
+		if !errors.Is(err, ErrTooMany) {
+			return changes, err
+		}
+	}
+	r.base, r.complete = r.to, true
+	return nil, nil
+}
+
+// draftDeltas writes the delta lists.
+//
+// RFC 5280, Section 5.2.4: all that has changed since the base, and removed
+// those that were on it or on any list since.
+func (r *round) draftDeltas(changes []Entry) error {
+	for _, l := range r.a.lists {
+		if l.delta == nil {
+			continue
+		}
+		d, err := r.draft(l, l.delta, r.base.Number)
+		if err != nil {
+			return err
+		}
+		for _, e := range l.of(changes) {
+			if err := d.add(&e); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,38 @@
+package register
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+)
+
+// Populate fills an empty SQLite register with n certificates of the issuer
+// that are all revoked, for measurements: the rows are what lists are read from,
+// but the certificates in them are none, so that [Register.Check] finds fault
+// with every one. It returns [fs.ErrExist] when the register is not empty, and is
+// of no use for anything else.
+func (r *Register) Populate(ctx context.Context, issuer string, n int) error {
+	if _, ok := r.engine.(*sqlite); !ok {
+		return errors.New("populating register: it is not a SQLite register")
+	}
+	err := r.write(ctx, &write{run: func(b *batch) error {
+		if b.head != 0 || b.id != 0 {
+			return fs.ErrExist
+		}
+		// One in four is held, and one in eight has an invalidity date.
+		b.change(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+			INSERT INTO certificate (id, serial, issuer, profile, set_name, key_hash, actor, not_after, reserved_at, state, reason, since, invalidity_date, version, certificate)
+			SELECT i, CAST(x'4a' || randomblob(15) AS BLOB), ?, 'p', '', randomblob(32), '', 4000000000000000, 0,
+				CASE WHEN i % 4 = 0 THEN 'held' ELSE 'revoked' END, CASE WHEN i % 4 = 0 THEN 6 ELSE i % 4 END,
+				1700000000000000 + i * 1000000, CASE WHEN i % 8 = 1 THEN 1700000000000000 END, i, x'3000' FROM n`, n, issuer)
+		b.change(`INSERT INTO entry (position, kind, issuer, certificate, reason, owner, effective_at, actor)
+			SELECT id, 'revoked', issuer, id, reason, '', since, '' FROM certificate`)
+		b.head, b.id = uint64(n), int64(n)
+		return nil
+	}})
+	if err != nil {
+		return fmt.Errorf("populating register: %w", err)
+	}
+	return nil
+}
