@@ -29,25 +29,27 @@ func (p *process) addTSA(ctx context.Context) error {
 	}
 	// With milliseconds in genTime, cutting the time takes next to nothing of
 	// the accuracy.
-	config := tsa.Config{Accuracy: c.Accuracy, Fraction: 3, Log: p.log.With("server", "tsa"), Observe: p.admin.Observer("tsa")}
+	config := tsa.Config{Log: p.log.With("server", "tsa"), Observe: p.admin.Observer("tsa")}
+	var unit tsa.Unit
 	var err error
-	if config.Certificate, err = readCertificate(c.Certificate); err != nil {
+	if unit.Certificate, err = readCertificate(c.Certificate); err != nil {
 		return err
 	}
 	if c.Chain != "" {
-		if config.Chain, err = readCertificates(c.Chain); err != nil {
+		if unit.Chain, err = readCertificates(c.Chain); err != nil {
 			return err
 		}
 	}
-	if config.Key, err = p.key(c.Key, config.Certificate); err != nil {
+	if unit.Key, err = p.key(c.Key, unit.Certificate); err != nil {
 		return fmt.Errorf("opening key of tsa: %w", err)
 	}
+	config.Units = []tsa.Unit{unit}
 	for _, policy := range c.Policies {
 		oid, err := parseOID(policy)
 		if err != nil {
 			return fmt.Errorf("reading tsa.policies: %w", err)
 		}
-		config.Policies = append(config.Policies, oid)
+		config.Policies = append(config.Policies, tsa.Policy{ID: oid, Accuracy: c.Accuracy, Fraction: 3})
 	}
 	clock, err := tsa.NewSystemClock(0)
 	if err != nil {
