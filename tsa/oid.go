@@ -1,6 +1,7 @@
 package tsa
 
 import (
+	"crypto"
 	"encoding/asn1"
 
 	"github.com/altamga/altamga/internal/pki"
@@ -38,19 +39,21 @@ type imprintHash struct {
 	id   asn1.ObjectIdentifier
 	size int
 	name string
+	sum  crypto.Hash
 }
 
 // imprintHashes lists the functions of ETSI TS 119 312, Section 5, and SHA-1. The
 // authority never computes them: it needs to know the length of their values.
+// Only [Token.Over] does.
 var imprintHashes = []imprintHash{
-	{pki.OIDSHA256, 32, "sha256"},
-	{pki.OIDSHA384, 48, "sha384"},
-	{pki.OIDSHA512, 64, "sha512"},
-	{oidSHA3_256, 32, "sha3-256"},
-	{oidSHA3_384, 48, "sha3-384"},
-	{oidSHA3_512, 64, "sha3-512"},
+	{pki.OIDSHA256, 32, "sha256", crypto.SHA256},
+	{pki.OIDSHA384, 48, "sha384", crypto.SHA384},
+	{pki.OIDSHA512, 64, "sha512", crypto.SHA512},
+	{oidSHA3_256, 32, "sha3-256", crypto.SHA3_256},
+	{oidSHA3_384, 48, "sha3-384", crypto.SHA3_384},
+	{oidSHA3_512, 64, "sha3-512", crypto.SHA3_512},
 	imprintSHA1,
 }
 
 // imprintSHA1 is stamped only when [Policy.SHA1] says so.
-var imprintSHA1 = imprintHash{pki.OIDSHA1, 20, "sha1"}
+var imprintSHA1 = imprintHash{pki.OIDSHA1, 20, "sha1", crypto.SHA1}
