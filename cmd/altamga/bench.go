@@ -20,7 +20,8 @@ import (
 // two runs say nothing about each other. Each command is bounded and stops by
 // itself.
 type benchCommands struct {
-	CA benchCA `cmd:"" name:"ca" help:"Durable issuance over HTTP beside signing, linting and flushing."`
+	CA  benchCA  `cmd:"" name:"ca" help:"Durable issuance over HTTP beside signing, linting and flushing."`
+	TSA benchTSA `cmd:"" name:"tsa" help:"Time-stamp tokens beside signing, openssl ts and another token maker."`
 }
 
 // measured is one figure.

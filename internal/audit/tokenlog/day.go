@@ -65,7 +65,7 @@ func (l *Log) reopen(all []string) error {
 		return fmt.Errorf(l.day+logEnding+": "+format+"; verify it, keep it, and begin a new one", args...)
 	}
 	same := rooted == nil
-	tree, rest, err := scan(l.config.Dir, l.day, visit{
+	tree, end, torn, err := scan(l.config.Dir, l.day, visit{
 		header: func(h header) error {
 			if h.Journal != l.config.Key.Name() {
 				return fmt.Errorf("it is a journal of %s", h.Journal)
@@ -87,30 +87,23 @@ func (l *Log) reopen(all []string) error {
 		return damaged("it ends with record %d, and the root was signed for %d: records are missing", tree.Size(), root.Size)
 	case !same && !tree.Equal(rooted):
 		return damaged("it contradicts the signed root of %d records", root.Size)
-	case rest > maxTorn:
-		return damaged("the record after number %d is damaged, and %d octets follow", tree.Size(), rest)
+	case torn > maxTorn:
+		return damaged("the record after number %d is damaged, and %d octets follow", tree.Size(), torn)
 	}
 	l.root = root
-	return l.take(tree, rest)
+	return l.take(tree, end, torn)
 }
 
 // take opens the file for writing, without what an unfinished write has left.
-func (l *Log) take(tree *audit.Tree, rest int64) (err error) {
+func (l *Log) take(tree *audit.Tree, end, torn int64) (err error) {
 	if l.file, err = os.OpenFile(filepath.Join(l.config.Dir, l.day+logEnding), os.O_RDWR, 0); err != nil {
 		return err
 	}
-	info, err := l.file.Stat()
-	if err != nil {
+	l.tree, l.cut, l.end, l.room = tree, torn, end, end
+	if err := l.file.Truncate(end); err != nil {
 		return err
 	}
-	l.tree, l.cut, l.end = tree, rest, info.Size()-rest
-	if rest > 0 {
-		if err := l.file.Truncate(l.end); err != nil {
-			return err
-		}
-		return audit.SyncFile(l.file)
-	}
-	return nil
+	return audit.SyncFile(l.file)
 }
 
 // turn signs the root of the day that is over and begins the file of a new one.
@@ -136,10 +129,10 @@ func (l *Log) turn(today string) error {
 		return errors.Join(err, f.Close(), os.Remove(path))
 	}
 	if l.file != nil {
-		if err := l.file.Close(); err != nil {
+		if err := l.shut(); err != nil {
 			return errors.Join(err, f.Close())
 		}
 	}
-	l.file, l.day, l.end = f, today, int64(len(line))
+	l.file, l.day, l.end, l.room = f, today, int64(len(line)), int64(len(line))
 	return nil
 }

@@ -51,7 +51,8 @@ type Log struct {
 	// What follows belongs to whoever has set busy.
 	file *os.File
 	day  string
-	end  int64 // of the file after the last write
+	end  int64 // of the records after the last write
+	room int64 // length of the file: behind the records are zeros
 	tree *audit.Tree
 	// root is the last that was signed; told is the day whose last root Sealed
 	// knows.
@@ -108,7 +109,7 @@ func open(c Config) (*Log, error) {
 func (l *Log) closeFiles() error {
 	var err error
 	if l.file != nil {
-		err = l.file.Close()
+		err = l.shut()
 	}
 	return errors.Join(err, l.lock.Close())
 }
@@ -169,11 +170,23 @@ func (l *Log) enqueue(r *Record) (*batch, error) {
 	return b, nil
 }
 
+// gather is how long a write waits for company when the one before had some. A
+// flush costs the processor as much as several signatures, however many records
+// it carries; those who wait for it come back with their next tokens all at
+// once, and without this the first of them would be written alone.
+const gather = 200 * time.Microsecond
+
 // flushAll writes until no batch waits.
 func (l *Log) flushAll() {
 	l.mu.Lock()
-	for l.waiting != nil {
+	for company := 0; l.waiting != nil; {
+		if len(l.waiting.octets) < company {
+			l.mu.Unlock()
+			time.Sleep(gather)
+			l.mu.Lock()
+		}
 		b := l.waiting
+		company = len(b.octets)
 		l.waiting = nil
 		if b.err = l.failed; b.err == nil {
 			l.mu.Unlock()
@@ -249,13 +262,21 @@ func (l *Log) put(octets []byte) error {
 	return nil
 }
 
-// flush writes octets at the end of the file and waits for the disk.
+// ahead is how much longer than its records a file is made at a time. A flush
+// that changes the length of a file, or writes blocks that nothing was written
+// to before, costs several times as much: the file system's own journal goes
+// with it.
+const ahead = 1 << 20
+
+// flush writes octets behind the records and waits for the disk.
 func (l *Log) flush(octets []byte) error {
-	if _, err := l.file.WriteAt(octets, l.end); err != nil {
-		if fault := errors.Join(l.file.Truncate(l.end), audit.SyncFile(l.file)); fault != nil {
-			return errors.Join(err, fault)
+	if l.end+int64(len(octets)) > l.room {
+		if err := l.lengthen(int64(len(octets))); err != nil {
+			return l.takeBack(err)
 		}
-		return &unwrittenError{err}
+	}
+	if _, err := l.file.WriteAt(octets, l.end); err != nil {
+		return l.takeBack(err)
 	}
 	// After a failed flush nobody knows what is on the disk.
 	if err := audit.SyncFile(l.file); err != nil {
@@ -263,6 +284,32 @@ func (l *Log) flush(octets []byte) error {
 	}
 	l.end += int64(len(octets))
 	return nil
+}
+
+// lengthen writes zeros for so many octets and more.
+func (l *Log) lengthen(n int64) error {
+	from := max(l.room, l.end)
+	to := max(l.end+n, from+ahead)
+	if _, err := l.file.WriteAt(make([]byte, to-from), from); err != nil {
+		return err
+	}
+	l.room = to
+	return nil
+}
+
+// takeBack cuts off what a failed write has left, so that the journal can go on
+// when the disk has room again.
+func (l *Log) takeBack(err error) error {
+	if fault := errors.Join(l.file.Truncate(l.end), audit.SyncFile(l.file)); fault != nil {
+		return errors.Join(err, fault)
+	}
+	l.room = l.end
+	return &unwrittenError{err}
+}
+
+// shut cuts off the zeros and closes the file.
+func (l *Log) shut() error {
+	return errors.Join(l.file.Truncate(l.end), l.file.Sync(), l.file.Close())
 }
 
 // unwrittenError says that nothing of a write is in the file, as when the disk

@@ -63,7 +63,7 @@ func prove(dir string, key audit.Verifier, want Record) ([]byte, error) {
 
 // find looks for a record in a day's file.
 func find(dir, day string, want Record) (index int64, octets []byte, err error) {
-	_, _, err = scan(dir, day, visit{record: func(r Record, raw []byte, before *audit.Tree) error {
+	_, _, _, err = scan(dir, day, visit{record: func(r Record, raw []byte, before *audit.Tree) error {
 		if r.Serial != want.Serial || r.Statement != want.Statement {
 			return nil
 		}
@@ -96,7 +96,7 @@ func path(dir, day string, index, size int64) ([]tlog.Hash, error) {
 			needed[index] = node
 		}
 	}
-	_, _, err = scan(dir, day, visit{
+	_, _, _, err = scan(dir, day, visit{
 		header: func(h header) error {
 			at := int64(0)
 			for _, node := range h.Edge {

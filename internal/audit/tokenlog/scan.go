@@ -90,34 +90,30 @@ type visit struct {
 // errEnough ends a visit without an error.
 var errEnough = errors.New("enough")
 
-// scan reads a day's file. It returns the tree with all of its records, and the
-// number of octets behind the last whole one that is in order, 0 for a file
-// that is.
-func scan(dir, day string, v visit) (tree *audit.Tree, rest int64, err error) {
+// scan reads a day's file. It returns the tree with all of its records, where
+// they end, and how many octets follow that are neither a record in order nor
+// zeros that were written ahead: 0 unless a write was cut short, or worse.
+func scan(dir, day string, v visit) (tree *audit.Tree, end, torn int64, err error) {
 	f, err := os.Open(filepath.Join(dir, day+logEnding))
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, 0, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, 0, err
-	}
 	buffered := bufio.NewReaderSize(f, 1<<20)
-	h, tree, at, err := readHeader(buffered, day)
+	h, tree, end, err := readHeader(buffered, day)
 	if err == nil && v.header != nil {
 		err = v.header(h)
 	}
 	var octets [size]byte
 	for err == nil {
-		if _, err = io.ReadFull(buffered, octets[:]); err == io.EOF || err == io.ErrUnexpectedEOF {
-			return tree, info.Size() - at, nil
-		} else if err != nil {
-			break
+		n, short := io.ReadFull(buffered, octets[:])
+		if short != nil && short != io.EOF && short != io.ErrUnexpectedEOF {
+			return tree, end, 0, short
 		}
-		r, damaged := ParseRecord(octets[:])
+		r, damaged := ParseRecord(octets[:n])
 		if damaged != nil {
-			return tree, info.Size() - at, nil
+			torn, err = notZero(octets[:n], buffered)
+			return tree, end, torn, err
 		}
 		if v.record != nil {
 			if err = v.record(r, octets[:], tree); err != nil {
@@ -125,12 +121,32 @@ func scan(dir, day string, v visit) (tree *audit.Tree, rest int64, err error) {
 			}
 		}
 		tree.Add(octets[:], v.node)
-		at += size
+		end += size
 	}
 	if errors.Is(err, errEnough) {
 		err = nil
 	}
-	return tree, 0, err
+	return tree, end, 0, err
+}
+
+// notZero returns how many octets there are up to the last that is not zero.
+func notZero(begin []byte, rest io.Reader) (n int64, err error) {
+	at := int64(0)
+	block := make([]byte, 64<<10)
+	for got := copy(block, begin); ; {
+		for i, octet := range block[:got] {
+			if octet != 0 {
+				n = at + int64(i) + 1
+			}
+		}
+		at += int64(got)
+		if got, err = rest.Read(block); got == 0 {
+			if err == io.EOF {
+				err = nil
+			}
+			return n, err
+		}
+	}
 }
 
 // readRoot reads a day's signed root; fs.ErrNotExist when the day has none yet.

@@ -39,11 +39,11 @@ func verify(dir string, key audit.Verifier, kept []audit.Checkpoint) (report Rep
 		if err != nil && !(missing(err) && last) {
 			return report, err
 		}
-		grown, rest, err := verifyDay(dir, day, key, tree, rootTree, kept)
+		grown, torn, err := verifyDay(dir, day, key, tree, rootTree, kept)
 		switch {
 		case err != nil:
 			return report, fmt.Errorf("%s: %w", day+logEnding, err)
-		case rest > 0 && !(last && rest <= maxTorn):
+		case torn > 0 && !(last && torn <= maxTorn):
 			return report, fmt.Errorf("%s: the record after number %d is damaged", day+logEnding, grown.Size())
 		case rootTree != nil && root.Size > grown.Size():
 			return report, fmt.Errorf("%s ends with record %d, and its root was signed for %d: records are missing", day+logEnding, grown.Size(), root.Size)
@@ -79,7 +79,7 @@ func verifyDay(dir, day string, key audit.Verifier, before, root *audit.Tree, ke
 		}
 		return nil
 	}
-	grown, rest, err := scan(dir, day, visit{
+	grown, _, torn, err := scan(dir, day, visit{
 		header: func(h header) error {
 			if h.Journal != key.Name() {
 				return fmt.Errorf("it is a journal of %s", h.Journal)
@@ -94,5 +94,5 @@ func verifyDay(dir, day string, key audit.Verifier, before, root *audit.Tree, ke
 	if err != nil {
 		return nil, 0, err
 	}
-	return grown, rest, compare(grown)
+	return grown, torn, compare(grown)
 }
