@@ -139,20 +139,20 @@ func (c *ProvenClock) weigh(all []heard) (proof, error) {
 		taken := h.Taken.Sub(c.start)
 		mid := h.UTC.Round(0).Sub(c.start.Round(0)) - taken
 		distance := h.Distance + c.drift(elapsed-taken)
-		spans, from = append(spans, span{mid - distance, mid, mid + distance}), append(from, i)
+		spans, from = append(spans, span{mid - distance, mid + distance}), append(from, i)
 	}
 	if len(spans) < c.need {
 		return proof{}, fmt.Errorf("%d of %d sources answer, %d must agree", len(spans), len(all), c.need)
 	}
-	low, high, members, ok := agree(spans, c.need)
+	low, high, ok := agree(spans, c.need)
 	if !ok {
 		return proof{}, fmt.Errorf("no %d of %d sources agree", c.need, len(all))
 	}
 	found := proof{at: elapsed, low: low, high: high, wall: wall}
 	warned := 0
-	for k, member := range members {
-		all[from[k]].member = member
-		if member && all[from[k]].Leap != NoLeap {
+	for k, i := range from {
+		all[i].member = spans[k].member(low, high)
+		if all[i].member && all[i].Leap != NoLeap {
 			warned++
 		}
 	}
@@ -185,8 +185,11 @@ func (c *ProvenClock) believe(found proof) error {
 		c.repeated = 0
 		return nil
 	}
-	c.void("the sources moved by %v against the monotonic clock", (found.low+found.high-c.proof.low-c.proof.high)/2)
-	return fmt.Errorf("%s; they have said so %d times of %d", c.why, c.repeated, settled)
+	why := fmt.Sprintf("the sources moved by %v against the monotonic clock", (found.low+found.high-c.proof.low-c.proof.high)/2)
+	if c.valid {
+		c.void("%s", why)
+	}
+	return fmt.Errorf("%s; they have said so %d times of %d", why, c.repeated, settled)
 }
 
 // overlap reports whether two proofs can both be right.
