@@ -23,8 +23,10 @@ type tsaConfig struct {
 	JournalInterval time.Duration `toml:"journal_interval"`
 	// MaxInflight bounds the tokens in the making at once. Default 256.
 	MaxInflight int `toml:"max_inflight"`
-	// StandingGrace is how long tokens are made while the responders that the
-	// units' certificates name do not say whether they are held or revoked.
+	// StandingInterval is how often the responders that the units' certificates
+	// name are asked whether they are held or revoked. Default 1m.
+	StandingInterval time.Duration `toml:"standing_interval"`
+	// StandingGrace is how long tokens are made while no responder says.
 	// Default 24h. A certificate that is held or revoked makes no token.
 	StandingGrace time.Duration `toml:"standing_grace"`
 	// Clock says who proves the time. Without it nobody does: then every policy

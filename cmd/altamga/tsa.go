@@ -38,7 +38,7 @@ func (p *process) addTSA(ctx context.Context) error {
 		return noSection("tsa")
 	}
 	config := tsa.Config{
-		MaxInflight: c.MaxInflight, StandingGrace: c.StandingGrace,
+		MaxInflight: c.MaxInflight, StandingEvery: c.StandingInterval, StandingGrace: c.StandingGrace,
 		Audit: p.audit.Append, Log: p.log.With("server", "tsa"), Observe: p.admin.Observer("tsa"),
 	}
 	for _, unit := range c.Units {
