@@ -25,6 +25,7 @@ const floors = `
 	roof      cmd/altamga
 	protocol  ca ra ocsp crl tsa interop conformance
 	plumbing  internal/register internal/keys internal/audit internal/serve internal/config internal/lint internal/dossier
+	          internal/ntp
 	          ocsp/rediscache
 	ground    internal/pki internal/der internal/journal internal/problem
 `

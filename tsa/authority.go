@@ -3,151 +3,165 @@ package tsa
 import (
 	"bytes"
 	"context"
-	"crypto"
+	"crypto/sha256"
 	"crypto/x509"
-	"encoding/asn1"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // Config is what an [Authority] is made of.
 type Config struct {
-	// Certificate is the authority's own, for time-stamping and nothing else.
-	Certificate *x509.Certificate
-	// Chain holds the certificate's issuer, that one's issuer and so on,
-	// without the root. It goes into tokens beside Certificate when a query
-	// sets certReq.
-	Chain []*x509.Certificate
-	// Key is the private half of Certificate's key: ECDSA or RSA. It is asked
-	// for deterministic signatures (a nil random).
-	Key crypto.Signer
+	// Units make the tokens: those that may at the moment share the load. At
+	// least one.
+	Units []Unit
 	// Policies are those that tokens can be had under; the first one is for
 	// queries that do not ask for one.
-	Policies []asn1.ObjectIdentifier
-	// Accuracy is stated in every token, in whole microseconds up to a second;
-	// 0 means a second. It has to cover what cutting the time to Fraction takes
-	// away and the clock's own difference from UTC.
-	Accuracy time.Duration
-	// Fraction is the number of decimal digits of a second in genTime, 0 to 6.
-	// With 0, RFC 3161's recommendation, the cut alone takes up to a second:
-	// an accuracy of a second then holds only as far as the clock is never
-	// behind UTC. With 3 it leaves the clock 999 ms.
-	Fraction int
-	// Name puts the certificate's subject into the tsa field of tokens.
-	Name bool
-	// Clock tells the time or refuses. See [SystemClock].
+	Policies []Policy
+	// Clock tells the time or refuses. See [ProvenClock] and [SystemClock].
 	Clock Clock
-	// SHA1 also stamps SHA-1 imprints, which ETSI TS 119 312 no longer lists.
-	SHA1 bool
+	// Since is the time of the latest token that was made before this start,
+	// as the journal has it; no token gets an earlier one. Zero for none.
+	Since time.Time
 	// MaxInflight bounds the tokens that are being made at once; 0 means 256.
 	// More queries wait up to MaxWait (0 means a second) and are then refused
 	// with systemFailure.
 	MaxInflight int
 	MaxWait     time.Duration
-	// Unverified leaves out the verification of every token's signature before
-	// it is sent. The statement itself is always checked before it is signed.
-	Unverified bool
+	// Clients are those who may ask. Empty means everybody, counted as
+	// "public" and without a limit.
+	Clients []Client
 
-	// Audit records what is about to be signed ("tsa.token") and that the
-	// clock was lost ("tsa.clock_lost") and found again ("tsa.clock_found").
-	// If it errors, nothing is signed. Nil records nothing. Refused queries
-	// are not recorded, only counted.
+	// Standing asks whether a unit's certificate is neither held nor revoked:
+	// an error means that nobody knows. Nil asks nobody. [Authority.Run] calls
+	// it every StandingEvery (0 means a minute). A unit whose certificate is not
+	// good makes no tokens until it is again, nor does one of which nobody has
+	// known anything for StandingGrace (0 means a day).
+	Standing      func(ctx context.Context, certificate *x509.Certificate) (good bool, err error)
+	StandingEvery time.Duration
+	StandingGrace time.Duration
+
+	// Journal makes a statement durable before it is signed. If it errors,
+	// nothing is signed. Nil keeps none.
+	Journal func(context.Context, Record) error
+	// Audit records that the clock was lost ("tsa.clock_lost") and found again
+	// ("tsa.clock_found"), and that a unit began or ended ("tsa.unit"). If it
+	// errors, nothing is signed. Nil records nothing. Refused queries are not
+	// recorded, only counted.
 	Audit func(ctx context.Context, action string, attrs ...slog.Attr) error
 	// Log gets what an operator should see; nil discards it.
 	Log *slog.Logger
-	// Observe is told of every query: "granted", the name of a [Failure], or
-	// "method", "mediaType", "tooLarge", "unreadable" for what never became one.
-	// Nil observes nothing.
+	// Observe is told of every query: "granted", the name of a [Failure] as in
+	// "bad_alg", or "method", "media_type", "too_large", "unreadable",
+	// "unauthorized", "quota" for what never became one; and of "self_verified", the
+	// verification of an own token. Nil observes nothing.
 	Observe func(reason string, took time.Duration)
+}
+
+// Record is what the journal keeps of a token.
+type Record struct {
+	// Serial is the token's serial number: value octets, at most 16.
+	Serial []byte
+	// GenTime is the token's time.
+	GenTime time.Time
+	// Statement is the SHA-256 hash of the encoded TSTInfo, which is all that
+	// the signature covers besides the unit's certificate.
+	Statement [32]byte
+	// Unit is the SHA-256 hash of that certificate.
+	Unit [32]byte
 }
 
 // Authority is a time-stamping authority. Its methods may be called by several
 // goroutines at once. It is an [net/http.Handler].
 type Authority struct {
-	config Config
-	log    *slog.Logger
-	signer *signer
-	period period
+	config  Config
+	log     *slog.Logger
+	units   []*unit
+	turn    atomic.Uint64
+	clients []*client
 	// places bounds the signings in flight.
 	places chan struct{}
 
 	// mu guards what keeps tokens in order.
-	mu      sync.Mutex
-	last    time.Time // the latest time that was given to a token
+	mu sync.Mutex
+	// latest is the last time that was given to a token, by policy.
+	latest  []time.Time
 	serials serials
 
 	// stateMu guards what an operator is told of.
-	stateMu   sync.Mutex
-	clockLost bool
+	stateMu sync.Mutex
+	// clockLost by policy: what the clock can prove may do for one and not for
+	// another.
+	clockLost []atomic.Bool
 	broken    error // why the last token could not be made, nil if it could
 	brokenAt  time.Time
+	// wasBroken tells the fast path that broken needs to be cleared.
+	wasBroken atomic.Bool
+	standing  []standing
+	said      []string // what was last recorded of each unit
 }
 
 // New makes an authority, or says everything that is wrong with config.
 func New(config Config) (*Authority, error) {
 	var errs []error
-	if config.Accuracy == 0 {
-		config.Accuracy = time.Second
-	}
-	if config.MaxInflight == 0 {
-		config.MaxInflight = 256
-	}
-	if config.MaxWait == 0 {
-		config.MaxWait = time.Second
-	}
-	// ETSI EN 319 422, Section 5.2: the accuracy is present and at most a second.
-	if config.Accuracy < time.Microsecond || config.Accuracy > time.Second || config.Accuracy%time.Microsecond != 0 {
-		errs = append(errs, fmt.Errorf("accuracy %v is not between 1µs and 1s in whole microseconds", config.Accuracy))
-	}
-	if config.Fraction < 0 || config.Fraction > 6 {
-		errs = append(errs, fmt.Errorf("a fraction of %d digits is not between 0 and 6", config.Fraction))
-	} else if config.Accuracy < resolution(config.Fraction) {
-		errs = append(errs, fmt.Errorf("accuracy %v is finer than genTime with %d digits of a second", config.Accuracy, config.Fraction))
-	}
+	config.Policies = slices.Clone(config.Policies)
+	setDefault(&config.MaxInflight, 256)
+	setDefault(&config.MaxWait, time.Second)
+	setDefault(&config.StandingEvery, time.Minute)
+	setDefault(&config.StandingGrace, 24*time.Hour)
 	if config.MaxInflight < 0 || config.MaxWait < 0 {
 		errs = append(errs, errors.New("a negative MaxInflight or MaxWait"))
 	}
 	if len(config.Policies) == 0 {
 		errs = append(errs, errors.New("no policy"))
 	}
-	for _, p := range config.Policies {
-		errs = append(errs, checkPolicy(p))
+	for i := range config.Policies {
+		if err := config.Policies[i].check(); err != nil {
+			errs = append(errs, fmt.Errorf("policy %v: %w", config.Policies[i].ID, err))
+		}
 	}
 	if config.Clock == nil {
 		errs = append(errs, errors.New("no clock"))
 	}
-	a := &Authority{config: config, log: config.Log}
+	a := &Authority{config: config, log: config.Log, latest: make([]time.Time, len(config.Policies)), clockLost: make([]atomic.Bool, len(config.Policies))}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}
-	if config.Certificate == nil || config.Key == nil {
-		errs = append(errs, errors.New("no certificate or no key"))
-	} else {
-		errs = append(errs, checkCertificate(config.Certificate, config.Chain, config.Key))
-		var err error
-		a.period, err = usable(config.Certificate)
+	var err error
+	if a.clients, err = newClients(config.Clients); err != nil {
 		errs = append(errs, err)
-		a.signer, err = newSigner(config.Certificate, config.Chain, config.Key)
-		errs = append(errs, err)
+	}
+	if len(config.Units) == 0 {
+		errs = append(errs, errors.New("no unit"))
+	}
+	for i, u := range config.Units {
+		made, err := newUnit(u, config.Policies)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("unit %d: %w", i, err))
+			continue
+		}
+		a.units = append(a.units, made)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("tsa: configuring authority: %w", err)
 	}
+	for i := range a.latest {
+		a.latest[i] = config.Since
+	}
+	a.standing, a.said = make([]standing, len(a.units)), make([]string, len(a.units))
 	a.places = make(chan struct{}, config.MaxInflight)
 	return a, nil
 }
 
-// resolution is the length of the last of n digits of a second.
-func resolution(n int) time.Duration {
-	d := time.Second
-	for range n {
-		d /= 10
+func setDefault[N comparable](value *N, otherwise N) {
+	var zero N
+	if *value == zero {
+		*value = otherwise
 	}
-	return d
 }
 
 // Respond answers an encoded TimeStampReq with an encoded TimeStampResp.
@@ -159,9 +173,8 @@ func (a *Authority) Respond(ctx context.Context, query []byte) []byte {
 // respond is Respond that also says the outcome in a word.
 func (a *Authority) respond(ctx context.Context, query []byte) (answer []byte, reason string) {
 	request, err := ParseRequest(query)
-	var token []byte
 	if err == nil {
-		token, err = a.Stamp(ctx, request)
+		answer, _, err = a.stamp(ctx, request)
 	}
 	if err != nil {
 		r, ok := errors.AsType[*Rejection](err)
@@ -170,92 +183,155 @@ func (a *Authority) respond(ctx context.Context, query []byte) (answer []byte, r
 			// forgotten, the client still gets an answer in its own format.
 			r = reject(SystemFailure, "the token could not be made")
 		}
-		return r.Marshal(), r.Failure.String()
+		return r.Marshal(), r.Failure.reason()
 	}
-	return granted(token), "granted"
+	return answer, "granted"
 }
 
 // Stamp makes the token that r asks for and returns it encoded. The error is
 // always a [*Rejection].
 func (a *Authority) Stamp(ctx context.Context, r *Request) ([]byte, error) {
-	policy, hash, refused := a.judge(r)
-	if refused != nil {
-		return nil, refused
-	}
-	if refused := a.enter(ctx); refused != nil {
-		return nil, refused
-	}
-	defer func() { <-a.places }()
-
-	genTime, serial, err := a.tick()
-	if refused := a.noteClock(ctx, err); refused != nil {
-		return nil, refused
-	}
-	// ETSI EN 319 421: no token outside the certificate's validity or
-	// the private key's usage period.
-	if !a.period.contains(genTime) {
-		a.log.ErrorContext(ctx, "certificate does not cover the time", "time", genTime, "from", a.period.from, "to", a.period.to)
-		return nil, reject(SystemFailure, "the authority's certificate does not cover the time")
-	}
-	info := &Info{
-		Policy:   policy,
-		Imprint:  r.Imprint,
-		Serial:   serial,
-		GenTime:  genTime,
-		Accuracy: a.config.Accuracy,
-		Nonce:    r.Nonce,
-	}
-	if a.config.Name {
-		info.Name = a.config.Certificate.RawSubject
-	}
-	token, err := a.seal(ctx, info, r.CertReq, hash)
-	a.noteToken(ctx, err)
-	if err != nil {
-		return nil, &Rejection{Failure: SystemFailure, Text: "the token could not be made", cause: err}
-	}
-	return token, nil
-}
-
-// seal checks, records, signs and verifies a statement, in this order: what is
-// signed passed the check and is on record.
-func (a *Authority) seal(ctx context.Context, info *Info, withCertificates bool, hash imprintHash) ([]byte, error) {
-	encoded, err := info.marshal()
-	if err != nil {
-		return nil, fmt.Errorf("encoding TSTInfo: %w", err)
-	}
-	if err := lint(encoded, info); err != nil {
-		return nil, fmt.Errorf("checking TSTInfo: %w", err)
-	}
-	if a.config.Audit != nil {
-		if err := a.config.Audit(ctx, "tsa.token",
-			slog.String("serial", hex.EncodeToString(info.Serial)),
-			slog.Time("gen_time", info.GenTime),
-			slog.String("policy", info.Policy.String()),
-			slog.String("hash", hash.name),
-			slog.String("imprint", hex.EncodeToString(info.Imprint.HashedMessage)),
-		); err != nil {
-			return nil, fmt.Errorf("recording token: %w", err)
-		}
-	}
-	data, err := a.signer.sign(encoded, withCertificates)
+	response, start, err := a.stamp(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	token, err := data.marshal()
+	return response[start:], nil
+}
+
+// stamp makes a granted TimeStampResp, whose token begins at start.
+func (a *Authority) stamp(ctx context.Context, r *Request) (response []byte, start int, err error) {
+	policy, _, refused := a.judge(r)
+	if refused != nil {
+		return nil, 0, refused
+	}
+	if refused := a.enter(ctx); refused != nil {
+		return nil, 0, refused
+	}
+	defer func() { <-a.places }()
+	var tried uint64 // a bit for each unit
+	for {
+		genTime, serial, err := a.tick(ctx, policy)
+		if refused, ok := errors.AsType[*Rejection](err); ok {
+			return nil, 0, refused
+		}
+		if refused := a.noteClock(ctx, policy, err); refused != nil {
+			return nil, 0, refused
+		}
+		u, err := a.pick(genTime, tried)
+		if err != nil {
+			a.log.ErrorContext(ctx, "no unit may make a token", "time", genTime, "error", err)
+			return nil, 0, &Rejection{Failure: SystemFailure, Text: "no certificate of the authority allows a token now", cause: err}
+		}
+		response, start, err = a.seal(ctx, a.units[u], policy, genTime, serial, r)
+		a.noteToken(ctx, err)
+		if err == nil {
+			return response, start, nil
+		}
+		// A key that does not sign is given a rest, and another one tried.
+		var failed *keyError
+		tried |= 1 << u
+		if !errors.As(err, &failed) || ctx.Err() != nil || !a.another(genTime, tried) {
+			return nil, 0, &Rejection{Failure: SystemFailure, Text: "the token could not be made", cause: err}
+		}
+	}
+}
+
+// keyError says that a unit's key did not sign, or signed wrongly.
+type keyError struct{ error }
+
+func (e *keyError) Unwrap() error { return e.error }
+
+// pick chooses the unit for a token: in turn among those that may make it and
+// were not tried. A unit whose key did not sign just now is left out while there
+// is another.
+func (a *Authority) pick(genTime time.Time, tried uint64) (int, error) {
+	now, fallback := time.Now(), -1
+	var reasons []error
+	first := int(a.turn.Add(1) % uint64(len(a.units)))
+	for i := range a.units {
+		i = (first + i) % len(a.units)
+		if tried>>i&1 != 0 {
+			continue
+		}
+		if err := a.units[i].why(genTime); err != nil {
+			reasons = append(reasons, err)
+		} else if !a.units[i].resting(now) {
+			return i, nil
+		} else if fallback < 0 {
+			fallback = i
+		}
+	}
+	if fallback >= 0 {
+		return fallback, nil
+	}
+	return 0, errors.Join(reasons...)
+}
+
+// another reports whether a unit is left that was not tried.
+func (a *Authority) another(genTime time.Time, tried uint64) bool {
+	_, err := a.pick(genTime, tried)
+	return err == nil && tried != 1<<len(a.units)-1
+}
+
+// seal writes, checks, records, signs and verifies a statement, in this order:
+// what is signed passed the check and is on record.
+func (a *Authority) seal(ctx context.Context, u *unit, policy int, genTime time.Time, serial []byte, r *Request) (response []byte, start int, err error) {
+	imprint := r.imprint
+	if imprint == nil {
+		if imprint, err = encodeImprint(r.Imprint); err != nil {
+			return nil, 0, fmt.Errorf("encoding TSTInfo: %w", err)
+		}
+	}
+	info := u.statements[policy].encode(imprint, serial, genTime, r.Nonce)
+	if err := lint(info, a.statement(u, policy, genTime, serial, r)); err != nil {
+		return nil, 0, fmt.Errorf("checking TSTInfo: %w", err)
+	}
+	if a.config.Journal != nil {
+		if err := a.config.Journal(ctx, Record{Serial: serial, GenTime: genTime, Statement: sha256.Sum256(info), Unit: u.id}); err != nil {
+			return nil, 0, fmt.Errorf("recording token: %w", err)
+		}
+	}
+	attributes, signature, err := u.sign(ctx, info)
+	if err == nil {
+		response, start = u.assemble(info, attributes, signature, r.CertReq)
+		if u.due() {
+			err = a.verify(u, response[start:])
+		}
+	}
 	if err != nil {
-		return nil, fmt.Errorf("encoding token: %w", err)
+		u.restUntil.Store(time.Now().Add(rest).UnixNano())
+		return nil, 0, &keyError{err}
 	}
-	if a.config.Unverified {
-		return token, nil
+	return response, start, nil
+}
+
+// statement is what the TSTInfo of a token must say.
+func (a *Authority) statement(u *unit, policy int, genTime time.Time, serial []byte, r *Request) *Info {
+	p := &a.config.Policies[policy]
+	info := &Info{
+		Policy: p.ID, Imprint: r.Imprint, Serial: serial, GenTime: genTime,
+		Accuracy: p.Accuracy, Ordering: p.Ordering, Nonce: r.Nonce, Qualified: p.Qualified,
 	}
+	if p.Name {
+		info.Name = u.Certificate.RawSubject
+	}
+	return info
+}
+
+// verify reads and verifies an own token.
+func (a *Authority) verify(u *unit, token []byte) error {
+	began := time.Now()
 	parsed, err := ParseToken(token)
 	if err != nil {
-		return nil, fmt.Errorf("reading own token: %w", err)
+		return fmt.Errorf("reading own token: %w", err)
 	}
-	if err := parsed.Verify(a.config.Certificate); err != nil {
-		return nil, fmt.Errorf("verifying own token: %w", err)
+	if err := parsed.Verify(u.Certificate); err != nil {
+		return fmt.Errorf("verifying own token: %w", err)
 	}
-	return token, nil
+	if a.config.Observe != nil {
+		a.config.Observe("self_verified", time.Since(began))
+	}
+	return nil
 }
 
 // lint reads an encoded TSTInfo back and compares it with what it should say.
@@ -278,8 +354,8 @@ func lint(encoded []byte, want *Info) error {
 		return errors.New("tsa: the serial number is not a positive one of at most 160 bits")
 	case !got.GenTime.Equal(want.GenTime):
 		return errors.New("tsa: genTime is not the time of the clock")
-	case got.Accuracy != want.Accuracy, !bytes.Equal(got.Name, want.Name):
-		return errors.New("tsa: the accuracy or the name is not the authority's")
+	case got.Accuracy != want.Accuracy, got.Ordering != want.Ordering, got.Qualified != want.Qualified, !bytes.Equal(got.Name, want.Name):
+		return errors.New("tsa: the token does not promise what its policy does")
 	}
 	return nil
 }
@@ -301,37 +377,4 @@ func (a *Authority) enter(ctx context.Context) *Rejection {
 	case <-ctx.Done():
 		return &Rejection{Failure: SystemFailure, Text: "the query was abandoned", cause: ctx.Err()}
 	}
-}
-
-// tick reads the clock and draws a serial number. Both happen under one lock,
-// so that serial numbers grow in the order of the times.
-func (a *Authority) tick() (genTime time.Time, serial []byte, err error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	now, err := a.now()
-	if err != nil {
-		return time.Time{}, nil, err
-	}
-	a.last = now
-	return now.Truncate(resolution(a.config.Fraction)), a.serials.next(now), nil
-}
-
-// now reads the clock for a token. The caller holds mu.
-//
-// The time never goes backwards (ETSI EN 319 421, Section 7.7): a clock that goes
-// back by no more than the accuracy gets the last token's time until it has
-// caught up, which is still a true statement within the accuracy; one that goes
-// back farther is not proven.
-func (a *Authority) now() (time.Time, error) {
-	now, err := a.config.Clock.Now()
-	if err != nil {
-		return time.Time{}, err
-	}
-	if back := a.last.Sub(now); back > a.config.Accuracy {
-		return time.Time{}, fmt.Errorf("tsa: %w: it went back by %v since the last token", ErrUnproven, back)
-	}
-	if now.Before(a.last) {
-		now = a.last
-	}
-	return now.UTC(), nil
 }

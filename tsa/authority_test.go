@@ -1,11 +1,13 @@
 package tsa_test
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -69,25 +71,25 @@ func TestNewRefuses(t *testing.T) {
 		change func(*tsa.Config)
 		says   string
 	}{
-		"no certificate":        {func(c *tsa.Config) { c.Certificate = nil }, "no certificate"},
-		"no key":                {func(c *tsa.Config) { c.Key = nil }, "no key"},
+		"no certificate":        {func(c *tsa.Config) { c.Units[0].Certificate = nil }, "no certificate"},
+		"no key":                {func(c *tsa.Config) { c.Units[0].Key = nil }, "no key"},
 		"no clock":              {func(c *tsa.Config) { c.Clock = nil }, "no clock"},
 		"no policy":             {func(c *tsa.Config) { c.Policies = nil }, "no policy"},
-		"a policy that is none": {func(c *tsa.Config) { c.Policies = append(c.Policies, asn1.ObjectIdentifier{9, 9}) }, "policy 9.9"},
-		"another's key":         {func(c *tsa.Config) { c.Key = newKey(t, elliptic.P256()) }, "private key"},
-		"a coarse accuracy":     {func(c *tsa.Config) { c.Accuracy = 2 * time.Second }, "accuracy"},
-		"a fine accuracy":       {func(c *tsa.Config) { c.Accuracy = 1500 }, "accuracy"},
-		"a negative accuracy":   {func(c *tsa.Config) { c.Accuracy = -time.Second }, "accuracy"},
-		"accuracy below digits": {func(c *tsa.Config) { c.Accuracy, c.Fraction = 10*time.Millisecond, 1 }, "finer"},
-		"seven digits":          {func(c *tsa.Config) { c.Fraction = 7 }, "fraction"},
-		"minus one digit":       {func(c *tsa.Config) { c.Fraction = -1 }, "fraction"},
+		"a policy that is none": {func(c *tsa.Config) { c.Policies = append(c.Policies, tsa.Policy{ID: asn1.ObjectIdentifier{9, 9}}) }, "policy 9.9"},
+		"another's key":         {func(c *tsa.Config) { c.Units[0].Key = newKey(t, elliptic.P256()) }, "private key"},
+		"a coarse accuracy":     {func(c *tsa.Config) { c.Policies[0].Accuracy = 2 * time.Second }, "accuracy"},
+		"a fine accuracy":       {func(c *tsa.Config) { c.Policies[0].Accuracy = 1500 }, "accuracy"},
+		"a negative accuracy":   {func(c *tsa.Config) { c.Policies[0].Accuracy = -time.Second }, "accuracy"},
+		"accuracy below digits": {func(c *tsa.Config) { c.Policies[0].Accuracy, c.Policies[0].Fraction = 10*time.Millisecond, 1 }, "finer"},
+		"seven digits":          {func(c *tsa.Config) { c.Policies[0].Fraction = 7 }, "fraction"},
+		"minus one digit":       {func(c *tsa.Config) { c.Policies[0].Fraction = -1 }, "fraction"},
 		"negative in flight":    {func(c *tsa.Config) { c.MaxInflight = -1 }, "MaxInflight"},
-		"the root in the chain": {func(c *tsa.Config) { c.Chain = append(c.Chain, h.root) }, "root"},
-		"a foreign chain":       {func(c *tsa.Config) { c.Chain = []*x509.Certificate{ed.intermediate} }, "not the issuer"},
-		"an Ed25519 key":        {func(c *tsa.Config) { c.Certificate, c.Chain, c.Key = ed.certificate, nil, edKey }, "Ed25519"},
-		"a P-224 key":           {func(c *tsa.Config) { k := newKey(t, elliptic.P224()); c.Key = k }, "P-224"},
-		"a CA":                  {func(c *tsa.Config) { c.Certificate, c.Chain = ca.certificate, nil }, "CA's"},
-		"an odd usage period":   {func(c *tsa.Config) { c.Certificate, c.Chain = badUsagePeriod.certificate, nil }, "privateKeyUsagePeriod"},
+		"the root in the chain": {func(c *tsa.Config) { c.Units[0].Chain = append(c.Units[0].Chain, h.root) }, "root"},
+		"a foreign chain":       {func(c *tsa.Config) { c.Units[0].Chain = []*x509.Certificate{ed.intermediate} }, "not the issuer"},
+		"an Ed25519 key":        {func(c *tsa.Config) { c.Units[0] = tsa.Unit{Certificate: ed.certificate, Key: edKey} }, "Ed25519"},
+		"a P-224 key":           {func(c *tsa.Config) { k := newKey(t, elliptic.P224()); c.Units[0].Key = k }, "P-224"},
+		"a CA":                  {func(c *tsa.Config) { c.Units[0].Certificate, c.Units[0].Chain = ca.certificate, nil }, "CA's"},
+		"an odd usage period":   {func(c *tsa.Config) { c.Units[0].Certificate, c.Units[0].Chain = badUsagePeriod.certificate, nil }, "privateKeyUsagePeriod"},
 	} {
 		config, _ := h.config()
 		row.change(&config)
@@ -95,7 +97,7 @@ func TestNewRefuses(t *testing.T) {
 	}
 
 	t.Run("everything at once", func(t *testing.T) {
-		_, err := tsa.New(tsa.Config{Accuracy: time.Minute, Fraction: 9})
+		_, err := tsa.New(tsa.Config{Units: make([]tsa.Unit, 1), Policies: []tsa.Policy{{Accuracy: time.Minute, Fraction: 9}}})
 		for _, word := range []string{"accuracy", "fraction", "policy", "clock", "certificate"} {
 			if err == nil || !strings.Contains(err.Error(), word) {
 				t.Errorf("%v does not speak of the %s", err, word)
@@ -150,7 +152,7 @@ func TestClockRefusals(t *testing.T) {
 		stamp(t, a, h, query())
 	})
 	t.Run("TSA-14 genTime is the clock's time", func(t *testing.T) {
-		a, h, c := newAuthority(t, func(c *tsa.Config) { c.Fraction = 3 })
+		a, h, c := newAuthority(t, func(c *tsa.Config) { c.Policies[0].Fraction = 3 })
 		for _, d := range []time.Duration{0, 999 * time.Millisecond, time.Hour} {
 			c.set(noon.Add(d), nil)
 			if got := stamp(t, a, h, query()).Info.GenTime; !got.Equal(noon.Add(d)) {
@@ -159,9 +161,9 @@ func TestClockRefusals(t *testing.T) {
 		}
 	})
 	t.Run("TSA-22 never backwards", func(t *testing.T) {
-		a, h, c := newAuthority(t, func(c *tsa.Config) { c.Fraction = 3 })
+		a, h, c := newAuthority(t, func(c *tsa.Config) { c.Policies[0].Fraction = 3 })
 		last := stamp(t, a, h, query()).Info
-		for _, d := range []time.Duration{5, -10, -500, -995, 3, -990, 20} {
+		for _, d := range []time.Duration{5, -10, -500, -994, 3, -990, 20} {
 			c.set(noon.Add(d*time.Millisecond), nil)
 			got := stamp(t, a, h, query()).Info
 			if got.GenTime.Before(last.GenTime) {
@@ -244,11 +246,12 @@ func TestPeriod(t *testing.T) {
 	})
 }
 
-// journal is an Audit that remembers, and fails when told to.
+// journal is an Audit and a Journal that remember, and fail when told to.
 type journal struct {
 	mu      sync.Mutex
 	actions []string
 	attrs   map[string]string
+	records []tsa.Record
 	err     error
 }
 
@@ -266,6 +269,15 @@ func (j *journal) append(_ context.Context, action string, attrs ...slog.Attr) e
 	return nil
 }
 
+func (j *journal) record(_ context.Context, r tsa.Record) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.err == nil {
+		j.records = append(j.records, r)
+	}
+	return j.err
+}
+
 // signer is a key that counts, fails, or signs something else.
 type signer struct {
 	crypto.Signer
@@ -281,25 +293,29 @@ func (s *signer) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) (
 	return s.Signer.Sign(random, digest, opts)
 }
 
-func TestAudit(t *testing.T) {
+func TestJournal(t *testing.T) {
 	j := new(journal)
 	h := newHierarchy(t, newKey(t, elliptic.P256()))
-	config, c := h.config()
+	config, _ := h.config()
 	key := &signer{Signer: h.key}
-	config.Key, config.Audit = key, j.append
+	config.Units[0].Key, config.Journal = key, j.record
 	a, err := tsa.New(config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	token := stamp(t, a, h, query())
-	if !slices.Equal(j.actions, []string{"tsa.token"}) || j.attrs["serial"] != token.Info.SerialNumber().Text(16) && j.attrs["serial"] != "0"+token.Info.SerialNumber().Text(16) {
-		t.Errorf("recorded %v %v", j.actions, j.attrs)
+	info, err := token.Info.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(j.records) != 1 || !bytes.Equal(j.records[0].Serial, token.Info.Serial) || !j.records[0].GenTime.Equal(token.Info.GenTime) ||
+		j.records[0].Statement != sha256.Sum256(info) || j.records[0].Unit != sha256.Sum256(h.certificate.Raw) {
+		t.Errorf("recorded %v", j.records)
 	}
 	refused(t, a, []byte{0})
-	if len(j.actions) != 1 {
-		t.Errorf("a refused query was recorded: %v", j.actions)
+	if len(j.records) != 1 {
+		t.Error("a refused query was recorded")
 	}
-
 	// What cannot be recorded is not signed.
 	j.err = errors.New("disk full")
 	signed := key.signed
@@ -312,10 +328,23 @@ func TestAudit(t *testing.T) {
 	}
 	j.err = nil
 	stamp(t, a, h, query())
+	if err := a.Ready(t.Context()); err != nil {
+		t.Errorf("Ready says %v", err)
+	}
+	// What is signed is on record before: a key that fails leaves its intent.
+	key.sign = func([]byte) ([]byte, error) { return nil, errors.New("pulled out") }
+	want(t, refused(t, a, marshal(t, query())), tsa.SystemFailure)
+	if len(j.records) != 3 {
+		t.Errorf("%d records, want 3", len(j.records))
+	}
+}
 
-	// The clock's losses and finds are recorded once each, and a find that
-	// cannot be recorded is none.
-	j.actions = nil
+// The clock's losses and finds are recorded once each, and a find that cannot
+// be recorded is none.
+func TestAudit(t *testing.T) {
+	j := new(journal)
+	a, h, c := newAuthority(t, func(c *tsa.Config) { c.Audit = j.append })
+	stamp(t, a, h, query())
 	c.set(noon, errors.New("lost"))
 	want(t, refused(t, a, marshal(t, query())), tsa.TimeNotAvailable)
 	want(t, refused(t, a, marshal(t, query())), tsa.TimeNotAvailable)
@@ -324,7 +353,7 @@ func TestAudit(t *testing.T) {
 	want(t, refused(t, a, marshal(t, query())), tsa.SystemFailure)
 	j.err = nil
 	stamp(t, a, h, query())
-	if got := []string{"tsa.clock_lost", "tsa.clock_found", "tsa.token"}; !slices.Equal(j.actions, got) {
+	if got := []string{"tsa.clock_lost", "tsa.clock_found"}; !slices.Equal(j.actions, got) {
 		t.Errorf("recorded %v, want %v", j.actions, got)
 	}
 	c.set(noon, errors.New("lost"))
@@ -338,7 +367,7 @@ func TestBrokenKey(t *testing.T) {
 		other := newKey(t, elliptic.P256())
 		key := &signer{Signer: h.key}
 		config, _ := h.config()
-		config.Key = key
+		config.Units[0].Key = key
 		a, err := tsa.New(config)
 		if err != nil {
 			t.Fatal(err)
@@ -369,7 +398,7 @@ func TestBrokenKey(t *testing.T) {
 		}
 
 		// Without the check a wrong signature goes out: that is what it is for.
-		config.Unverified = true
+		config.Units[0].VerifyEach = -1
 		key.sign = func(d []byte) ([]byte, error) { return other.Sign(rand.Reader, d, crypto.SHA256) }
 		if a, err = tsa.New(config); err != nil {
 			t.Fatal(err)
@@ -389,7 +418,7 @@ func TestLint(t *testing.T) {
 	h := newHierarchy(t, newKey(t, elliptic.P256()))
 	config, _ := h.config()
 	key := &signer{Signer: h.key}
-	config.Key = key
+	config.Units[0].Key = key
 	a, err := tsa.New(config)
 	if err != nil {
 		t.Fatal(err)
@@ -419,7 +448,7 @@ func TestOverload(t *testing.T) {
 			<-release
 			return h.key.Sign(nil, d, crypto.SHA256)
 		}}
-		config.Key, config.MaxInflight = key, 1
+		config.Units[0].Key, config.MaxInflight = key, 1
 		a, err := tsa.New(config)
 		if err != nil {
 			t.Fatal(err)

@@ -21,7 +21,9 @@ func BenchmarkRespond(b *testing.B) {
 	})
 	for _, unverified := range []bool{true, false} {
 		config, _ := h.config()
-		config.Unverified = unverified
+		if unverified {
+			config.Units[0].VerifyEach = -1
+		}
 		a, err := tsa.New(config)
 		if err != nil {
 			b.Fatal(err)

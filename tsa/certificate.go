@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/x509"
-	"encoding/asn1"
 	"errors"
 	"fmt"
 	"time"
@@ -123,14 +122,4 @@ func parseUsagePeriod(value []byte) (period, error) {
 		return period{}, malformed
 	}
 	return p, nil
-}
-
-// checkPolicy reports whether id can be encoded as an object identifier.
-func checkPolicy(id asn1.ObjectIdentifier) error {
-	b := cryptobyte.NewBuilder(nil)
-	b.AddASN1ObjectIdentifier(id)
-	if _, err := b.Bytes(); err != nil {
-		return fmt.Errorf("policy %v is not an object identifier", id)
-	}
-	return nil
 }

@@ -9,15 +9,15 @@ import (
 
 // Clock tells the time of tokens, and refuses when it cannot prove it.
 type Clock interface {
-	// Now returns a time that differs from UTC by no more than the authority's
-	// accuracy leaves room for (see [Config.Accuracy]), or an error that says
-	// why it cannot. An error becomes the answer timeNotAvailable. An authority
-	// makes one call at a time and makes tokens wait for it: a Clock that asks
-	// time servers does so beside Now, not within.
-	Now() (time.Time, error)
+	// Now returns a time and how far UTC may be from it, or an error that says
+	// why it cannot. An error becomes the answer timeNotAvailable, and so does
+	// a distance that the accuracy of the policy has no room for. An authority
+	// makes tokens wait for it: a Clock that asks time servers does so beside
+	// Now, not within.
+	Now() (now time.Time, within time.Duration, err error)
 }
 
-// ErrUnproven is wrapped by the errors of [SystemClock].
+// ErrUnproven is wrapped by the errors of the clocks of this package.
 var ErrUnproven = errors.New("the clock is not proven")
 
 // SystemClock is the machine's clock, guarded against steps.
@@ -41,7 +41,7 @@ var ErrUnproven = errors.New("the clock is not proven")
 //
 // What it does not do is compare with UTC: a wall clock that is already wrong
 // at the anchor, or that is slewed away slowly, stays unnoticed. A Clock that
-// asks time servers belongs in front of it.
+// asks time servers does: see [ProvenClock].
 type SystemClock struct {
 	tolerance time.Duration
 	settle    time.Duration
@@ -99,26 +99,27 @@ func (c *SystemClock) Anchor() {
 }
 
 // Now returns the wall clock's time in UTC, or an error that wraps
-// [ErrUnproven].
-func (c *SystemClock) Now() (time.Time, error) {
+// [ErrUnproven]. The distance is 0: nothing is known of it, and a policy whose
+// tokens have this clock's time must say so.
+func (c *SystemClock) Now() (time.Time, time.Duration, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	wall, elapsed, step := c.compare()
 	if step.Abs() > c.tolerance {
 		c.lost, c.healing = true, false
-		return time.Time{}, fmt.Errorf("tsa: %w: the wall clock moved by %v against the monotonic clock", ErrUnproven, step)
+		return time.Time{}, 0, fmt.Errorf("tsa: %w: the wall clock moved by %v against the monotonic clock", ErrUnproven, step)
 	}
 	if !c.lost {
-		return wall.UTC(), nil
+		return wall.UTC(), 0, nil
 	}
 	if !c.healing {
 		c.healing, c.agreedSince = true, elapsed
 	}
 	if rest := c.settle - (elapsed - c.agreedSince); rest > 0 {
-		return time.Time{}, fmt.Errorf("tsa: %w: the wall clock came back and must agree for another %v", ErrUnproven, rest)
+		return time.Time{}, 0, fmt.Errorf("tsa: %w: the wall clock came back and must agree for another %v", ErrUnproven, rest)
 	}
 	c.lost, c.healing = false, false
-	return wall.UTC(), nil
+	return wall.UTC(), 0, nil
 }
 
 // compare reads both clocks and returns how far the wall clock is from where

@@ -43,14 +43,14 @@ func newMachine(t *testing.T) (*machine, *tsa.SystemClock) {
 
 func proven(t *testing.T, c *tsa.SystemClock, m *machine) {
 	t.Helper()
-	if got, err := c.Now(); err != nil || !got.Equal(m.wall) || got.Location() != time.UTC {
+	if got, _, err := c.Now(); err != nil || !got.Equal(m.wall) || got.Location() != time.UTC {
 		t.Errorf("got %v, %v, want %v", got, err, m.wall)
 	}
 }
 
 func unproven(t *testing.T, c *tsa.SystemClock) {
 	t.Helper()
-	if got, err := c.Now(); !errors.Is(err, tsa.ErrUnproven) {
+	if got, _, err := c.Now(); !errors.Is(err, tsa.ErrUnproven) {
 		t.Errorf("got %v, %v, want ErrUnproven", got, err)
 	}
 }
@@ -144,7 +144,7 @@ func TestSystemClockOfMachine(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := time.Now()
-	got, err := c.Now()
+	got, _, err := c.Now()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +161,7 @@ func TestSystemClockInBubble(t *testing.T) {
 		}
 		start := time.Now()
 		time.Sleep(1000 * time.Hour)
-		got, err := c.Now()
+		got, _, err := c.Now()
 		if err != nil || !got.Equal(start.Add(1000*time.Hour)) {
 			t.Errorf("got %v, %v", got, err)
 		}

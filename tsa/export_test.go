@@ -42,3 +42,23 @@ func Resign(token []byte, key crypto.Signer, change func([][]byte) [][]byte) ([]
 	}
 	return d.marshal()
 }
+
+// Fit chooses a genTime: see [Policy.fit].
+func (p *Policy) Fit(now time.Time, within time.Duration, latest time.Time) (time.Time, error) {
+	return p.fit(now, within, latest)
+}
+
+// WallOf has a clock read another wall clock.
+func WallOf(c ProvenConfig, wall func(now time.Time) time.Time) ProvenConfig {
+	c.wall = wall
+	return c
+}
+
+// Agree takes spans as middle and half width.
+func Agree(in [][2]time.Duration, need int) (low, high time.Duration, ok bool) {
+	var spans []span
+	for _, s := range in {
+		spans = append(spans, span{s[0] - s[1], s[0] + s[1]})
+	}
+	return agree(spans, need)
+}

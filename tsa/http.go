@@ -3,6 +3,7 @@ package tsa
 import (
 	"errors"
 	"io"
+	"math"
 	"mime"
 	"net/http"
 	"strconv"
@@ -23,7 +24,8 @@ const (
 // A refusal is a TimeStampResp like a token and goes out as 200. Other status
 // codes are for what is no query at all: 405 for another method than POST, 415
 // for another media type, 413 for more than [MaxRequest] octets, and 400 for a
-// body that ends early.
+// body that ends early; 401 for one who is no client, and 429 for a client that
+// has had its share.
 func (a *Authority) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	reason := a.serve(w, r)
@@ -43,26 +45,75 @@ func (a *Authority) serve(w http.ResponseWriter, r *http.Request) string {
 		http.Error(w, "time-stamp queries are sent by POST", http.StatusMethodNotAllowed)
 		return "method"
 	}
-	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || media != mediaQuery || r.Header.Get("Content-Encoding") != "" {
+	if !isQuery(r.Header.Get("Content-Type")) || r.Header.Get("Content-Encoding") != "" {
 		h.Set("Accept", mediaQuery) // RFC 9110, Section 15.5.16
 		http.Error(w, "the body must be "+mediaQuery+" without content coding", http.StatusUnsupportedMediaType)
-		return "mediaType"
+		return "media_type"
 	}
-	query, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxRequest))
+	client, refused := a.admit(w, r)
+	if refused != "" {
+		return refused
+	}
+	query, err := readBody(w, r)
 	if err != nil {
 		status, reason := http.StatusBadRequest, "unreadable"
 		refused := reject(BadDataFormat, "the query ended early")
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-			status, reason = http.StatusRequestEntityTooLarge, "tooLarge"
+			status, reason = http.StatusRequestEntityTooLarge, "too_large"
 			refused = reject(BadDataFormat, "the query is longer than %d octets", MaxRequest)
 		}
+		client.refused.Add(1)
 		writeReply(w, status, refused.Marshal())
 		return reason
 	}
 	answer, reason := a.respond(r.Context(), query)
+	if reason == "granted" {
+		client.granted.Add(1)
+	} else {
+		client.refused.Add(1)
+	}
 	writeReply(w, http.StatusOK, answer)
 	return reason
+}
+
+// admit finds out who asks and counts it. When it answers the request itself, it
+// says how in a word.
+//
+// RFC 3161, Section 2.4.2: badRequest is "transaction not permitted or
+// supported".
+func (a *Authority) admit(w http.ResponseWriter, r *http.Request) (c *client, refused string) {
+	if c = a.identify(r); c == nil {
+		w.Header().Set("WWW-Authenticate", `Basic realm="time stamps", charset="UTF-8"`)
+		writeReply(w, http.StatusUnauthorized, reject(BadRequest, "the client is not known").Marshal())
+		return nil, "unauthorized"
+	}
+	if wait, ok := c.take(time.Now()); !ok {
+		c.refused.Add(1)
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+		writeReply(w, http.StatusTooManyRequests, reject(BadRequest, "the client's quota is used up").Marshal())
+		return nil, "quota"
+	}
+	return c, ""
+}
+
+// readBody reads the query. One whose length is told is read into as much.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	body := http.MaxBytesReader(w, r.Body, MaxRequest)
+	if r.ContentLength < 0 || r.ContentLength > MaxRequest {
+		return io.ReadAll(body)
+	}
+	query := make([]byte, r.ContentLength)
+	_, err := io.ReadFull(body, query)
+	return query, err
+}
+
+// isQuery reports whether a media type is that of queries.
+func isQuery(value string) bool {
+	if value == mediaQuery {
+		return true
+	}
+	media, _, err := mime.ParseMediaType(value)
+	return err == nil && media == mediaQuery
 }
 
 func writeReply(w http.ResponseWriter, status int, answer []byte) {

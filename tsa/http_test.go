@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -72,6 +73,11 @@ func do(t testing.TB, method, url, media string, body io.Reader) (*http.Response
 	return response, answer
 }
 
+// snake is a failure's name as a word of metrics.
+func snake(name string) string {
+	return strings.ToLower(regexp.MustCompile("[A-Z]").ReplaceAllString(name, "_$0"))
+}
+
 func TestHTTP(t *testing.T) {
 	var o observed
 	a, h, c := newAuthority(t, func(c *tsa.Config) { c.Observe = o.observe })
@@ -112,7 +118,7 @@ func TestHTTP(t *testing.T) {
 				t.Errorf("%s: %d %s", reason, response.StatusCode, response.Header.Get("Content-Type"))
 			}
 			_, err := tsa.ParseResponse(answer)
-			if r, ok := errors.AsType[*tsa.Rejection](err); !ok || r.Failure.String() != reason || o.last() != reason {
+			if r, ok := errors.AsType[*tsa.Rejection](err); !ok || r.Failure.String() != reason || o.last() != snake(reason) {
 				t.Errorf("%s: got %v, observed %q", reason, err, o.last())
 			}
 		}
@@ -145,7 +151,7 @@ func TestHTTP(t *testing.T) {
 	t.Run("another media type is 415", func(t *testing.T) {
 		for _, media := range []string{"", "application/json", "application/timestamp-reply", "text/plain", ";", "application/ocsp-request"} {
 			response, _ := do(t, "POST", url, media, bytes.NewReader(good))
-			if response.StatusCode != 415 || response.Header.Get("Accept") != mediaQuery || o.last() != "mediaType" {
+			if response.StatusCode != 415 || response.Header.Get("Accept") != mediaQuery || o.last() != "media_type" {
 				t.Errorf("%q: %d, observed %q", media, response.StatusCode, o.last())
 			}
 		}
@@ -164,7 +170,7 @@ func TestHTTP(t *testing.T) {
 		// With and without a length that says so.
 		for _, body := range []io.Reader{bytes.NewReader(make([]byte, tsa.MaxRequest+1)), io.MultiReader(bytes.NewReader(make([]byte, 1<<20)))} {
 			response, answer := do(t, "POST", url, mediaQuery, body)
-			if response.StatusCode != 413 || o.last() != "tooLarge" {
+			if response.StatusCode != 413 || o.last() != "too_large" {
 				t.Errorf("got %d, observed %q", response.StatusCode, o.last())
 			}
 			_, err := tsa.ParseResponse(answer)

@@ -5,7 +5,6 @@ import (
 	"encoding/asn1"
 	"errors"
 	"math/big"
-	"strings"
 	"time"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -16,8 +15,7 @@ import (
 
 // Info is a TSTInfo (RFC 3161, Section 2.4.2): what a token states.
 //
-// There is no ordering: ETSI EN 319 422, Section 5.2 wants it absent or false, and
-// absent is the DER of false. There are no extensions.
+// The only extension that there can be is the statement that it is qualified.
 type Info struct {
 	Policy  asn1.ObjectIdentifier
 	Imprint Imprint
@@ -28,10 +26,15 @@ type Info struct {
 	GenTime time.Time
 	// Accuracy is in whole microseconds, 0 when absent.
 	Accuracy time.Duration
+	// Ordering says that the authority's tokens can be ordered by GenTime
+	// alone. Absent is the DER of false.
+	Ordering bool
 	// Nonce is the query's, nil when it had none.
 	Nonce []byte
 	// Name is the encoded Name in the tsa field, nil when absent.
 	Name []byte
+	// Qualified is the statement of ETSI EN 319 422, Section 9.1.
+	Qualified bool
 }
 
 // SerialNumber returns Serial as a number.
@@ -44,10 +47,11 @@ func (i *Info) SerialNumber() *big.Int {
 }
 
 var (
-	tagMillis        = cryptobyte_asn1.Tag(0).ContextSpecific()
-	tagMicros        = cryptobyte_asn1.Tag(1).ContextSpecific()
-	tagTSA           = cryptobyte_asn1.Tag(0).ContextSpecific().Constructed()
-	tagDirectoryName = cryptobyte_asn1.Tag(4).ContextSpecific().Constructed()
+	tagMillis         = cryptobyte_asn1.Tag(0).ContextSpecific()
+	tagMicros         = cryptobyte_asn1.Tag(1).ContextSpecific()
+	tagTSA            = cryptobyte_asn1.Tag(0).ContextSpecific().Constructed()
+	tagInfoExtensions = cryptobyte_asn1.Tag(1).ContextSpecific().Constructed()
+	tagDirectoryName  = cryptobyte_asn1.Tag(4).ContextSpecific().Constructed()
 )
 
 // marshal encodes i.
@@ -58,18 +62,35 @@ func (i *Info) marshal() ([]byte, error) {
 		b.AddASN1ObjectIdentifier(i.Policy)
 		addImprint(b, i.Imprint)
 		addInteger(b, i.Serial)
-		b.AddASN1(cryptobyte_asn1.GeneralizedTime, func(b *cryptobyte.Builder) { b.AddBytes(formatGenTime(i.GenTime)) })
-		addAccuracy(b, i.Accuracy)
+		b.AddASN1(cryptobyte_asn1.GeneralizedTime, func(b *cryptobyte.Builder) { b.AddBytes(appendGenTime(nil, i.GenTime)) })
+		addPromise(b, i.Accuracy, i.Ordering)
 		if i.Nonce != nil {
 			addInteger(b, i.Nonce)
 		}
-		if i.Name != nil {
-			b.AddASN1(tagTSA, func(b *cryptobyte.Builder) {
-				b.AddASN1(tagDirectoryName, func(b *cryptobyte.Builder) { b.AddBytes(i.Name) })
-			})
-		}
+		addName(b, i.Name)
+		addExtensions(b, i.Qualified)
 	})
 	return b.Bytes()
+}
+
+// addPromise writes what a policy promises of the time.
+func addPromise(b *cryptobyte.Builder, accuracy time.Duration, ordering bool) {
+	addAccuracy(b, accuracy)
+	if ordering {
+		b.AddASN1Boolean(true)
+	}
+}
+
+// addName writes the tsa field, nothing for nil.
+//
+// RFC 3161, Section 2.4.2: it is a subject name of the certificate, here its
+// subject, which openssl compares with it.
+func addName(b *cryptobyte.Builder, name []byte) {
+	if name != nil {
+		b.AddASN1(tagTSA, func(b *cryptobyte.Builder) {
+			b.AddASN1(tagDirectoryName, func(b *cryptobyte.Builder) { b.AddBytes(name) })
+		})
+	}
 }
 
 // parseInfo reads an encoded TSTInfo in the form that marshal writes.
@@ -103,6 +124,12 @@ func parseInfo(in []byte) (*Info, error) {
 			return nil, errors.New("tsa: malformed accuracy")
 		}
 	}
+	if s.PeekASN1Tag(cryptobyte_asn1.BOOLEAN) {
+		// FALSE is the default and so left out.
+		if !s.ReadASN1Boolean(&i.Ordering) || !i.Ordering {
+			return nil, errors.New("tsa: malformed ordering")
+		}
+	}
 	if s.PeekASN1Tag(cryptobyte_asn1.INTEGER) {
 		if i.Nonce, ok = readInteger(&s); !ok {
 			return nil, errors.New("tsa: malformed nonce")
@@ -115,24 +142,29 @@ func parseInfo(in []byte) (*Info, error) {
 		}
 		i.Name = name
 	}
+	if s.PeekASN1Tag(tagInfoExtensions) {
+		if i.Qualified = readInfoExtensions(&s); !i.Qualified {
+			return nil, errors.New("tsa: TSTInfo has extensions that no token of this authority has")
+		}
+	}
 	if !s.Empty() {
 		return nil, errors.New("tsa: TSTInfo holds a field that no token of this authority has")
 	}
 	return i, nil
 }
 
-// formatGenTime returns t in the form of RFC 3161, Section 2.4.2: UTC, seconds
+// appendGenTime appends t in the form of RFC 3161, Section 2.4.2: UTC, seconds
 // present, a fraction without trailing zeros or none.
-func formatGenTime(t time.Time) []byte {
+func appendGenTime(b []byte, t time.Time) []byte {
 	t = t.UTC()
-	text := t.Format("20060102150405")
+	b = t.AppendFormat(b, "20060102150405")
 	if t.Nanosecond() != 0 {
-		text += strings.TrimRight(t.Format(".000000000"), "0")
+		b = bytes.TrimRight(t.AppendFormat(b, ".000000000"), "0")
 	}
-	return []byte(text + "Z")
+	return append(b, 'Z')
 }
 
-// parseGenTime reads what formatGenTime writes and nothing else.
+// parseGenTime reads what appendGenTime writes and nothing else.
 func parseGenTime(text []byte) (time.Time, bool) {
 	seconds := len("20060102150405")
 	if len(text) <= seconds || len(text) > seconds+len(".000000000Z") {
@@ -140,7 +172,7 @@ func parseGenTime(text []byte) (time.Time, bool) {
 	}
 	// The layout takes a fraction that it does not mention.
 	t, err := time.Parse("20060102150405Z", string(text))
-	if err != nil || !bytes.Equal(formatGenTime(t), text) {
+	if err != nil || !bytes.Equal(appendGenTime(nil, t), text) {
 		return time.Time{}, false
 	}
 	return t, true

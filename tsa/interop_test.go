@@ -73,8 +73,8 @@ func TestOpenSSL(t *testing.T) {
 			dir := t.TempDir()
 			h := newHierarchy(t, key)
 			config, _ := h.config()
-			config.Name = true
-			config.Fraction = 3
+			config.Policies[0].Name = true
+			config.Policies[0].Fraction = 3
 			config.Clock = &clock{now: noon.Add(1)}
 			a, err := tsa.New(config)
 			if err != nil {
@@ -181,7 +181,7 @@ func TestOpenSSL(t *testing.T) {
 }
 
 func TestDigitorus(t *testing.T) {
-	a, h, _ := newAuthority(t, func(c *tsa.Config) { c.Fraction = 3 })
+	a, h, _ := newAuthority(t, func(c *tsa.Config) { c.Policies[0].Fraction = 3 })
 	t.Run("TSA-45 digitorus accepts tokens", func(t *testing.T) {
 		for _, certificates := range []bool{true, false} {
 			for _, nonce := range []*big.Int{nil, big.NewInt(1), new(big.Int).Lsh(big.NewInt(1), 63), new(big.Int).Lsh(big.NewInt(1), 158)} {

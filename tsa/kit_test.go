@@ -45,13 +45,15 @@ var (
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
-	err error
+	// within is how far UTC may be from now.
+	within time.Duration
+	err    error
 }
 
-func (c *clock) Now() (time.Time, error) {
+func (c *clock) Now() (time.Time, time.Duration, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.now, c.err
+	return c.now, c.within, c.err
 }
 
 func (c *clock) set(now time.Time, err error) {
@@ -148,11 +150,9 @@ func newRSAKey(t testing.TB) crypto.Signer {
 func (h *hierarchy) config() (tsa.Config, *clock) {
 	c := &clock{now: noon}
 	return tsa.Config{
-		Certificate: h.certificate,
-		Chain:       []*x509.Certificate{h.intermediate},
-		Key:         h.key,
-		Policies:    []asn1.ObjectIdentifier{policy, otherPolicy},
-		Clock:       c,
+		Units:    []tsa.Unit{{Certificate: h.certificate, Chain: []*x509.Certificate{h.intermediate}, Key: h.key}},
+		Policies: []tsa.Policy{{ID: policy}, {ID: otherPolicy}},
+		Clock:    c,
 	}, c
 }
 

@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"encoding/asn1"
 	"errors"
+	"slices"
 
 	"golang.org/x/crypto/cryptobyte"
 	cryptobyte_asn1 "golang.org/x/crypto/cryptobyte/asn1"
@@ -43,6 +44,8 @@ type Request struct {
 	// authority refuses every one of them.
 	Extensions []Extension
 
+	// imprint is the encoded messageImprint of a query that was parsed.
+	imprint []byte
 	// certReqFalse tells an encoded FALSE from an absent certReq.
 	certReqFalse bool
 }
@@ -78,9 +81,11 @@ func ParseRequest(in []byte) (*Request, error) {
 		return nil, reject(BadRequest, "version is not 1")
 	}
 	r := new(Request)
+	rest := s
 	if !readImprint(&s, &r.Imprint) {
 		return nil, reject(BadDataFormat, "messageImprint is not correctly formatted")
 	}
+	r.imprint = rest[:len(rest)-len(s)]
 	if s.PeekASN1Tag(cryptobyte_asn1.OBJECT_IDENTIFIER) {
 		if refused := readPolicy(&s, &r.Policy); refused != nil {
 			return nil, refused
@@ -176,6 +181,13 @@ func addImprint(b *cryptobyte.Builder, i Imprint) {
 	})
 }
 
+// encodeImprint returns a MessageImprint's encoding.
+func encodeImprint(i Imprint) ([]byte, error) {
+	b := cryptobyte.NewBuilder(nil)
+	addImprint(b, i)
+	return b.Bytes()
+}
+
 // readExtensions reads [0] IMPLICIT Extensions. The ground floor's reader takes
 // the universal tag, which replaces the implicit one here.
 func readExtensions(s *cryptobyte.String) ([]Extension, bool) {
@@ -224,48 +236,45 @@ func addInteger(b *cryptobyte.Builder, value []byte) {
 	b.AddASN1(cryptobyte_asn1.INTEGER, func(b *cryptobyte.Builder) { b.AddBytes(value) })
 }
 
-// judge decides whether the authority stamps what r asks, and under which
-// policy.
-func (a *Authority) judge(r *Request) (policy asn1.ObjectIdentifier, hash imprintHash, refused *Rejection) {
+// judge decides whether the authority stamps what r asks, and under which of
+// its policies.
+func (a *Authority) judge(r *Request) (policy int, hash imprintHash, refused *Rejection) {
 	// RFC 3161, Section 2.4.1: an extension that is not recognised, critical
 	// or not, is refused with unacceptedExtension. None is recognised.
 	if len(r.Extensions) > 0 {
-		return nil, hash, reject(UnacceptedExtension, "extension %v is not supported", r.Extensions[0].ID)
+		return 0, hash, reject(UnacceptedExtension, "extension %v is not supported", r.Extensions[0].ID)
 	}
-	hash, ok := a.imprintHash(r.Imprint)
+	hash, ok := findHash(r.Imprint)
 	if !ok {
-		return nil, hash, reject(BadAlg, "hash algorithm %v is not supported", r.Imprint.HashAlgorithm)
+		return 0, hash, reject(BadAlg, "hash algorithm %v is not supported", r.Imprint.HashAlgorithm)
 	}
 	// RFC 3161, Section 2.4.1: the length MUST match the hash function.
 	if len(r.Imprint.HashedMessage) != hash.size {
-		return nil, hash, reject(BadDataFormat, "hashedMessage has %d octets where %s has %d", len(r.Imprint.HashedMessage), hash.name, hash.size)
-	}
-	if r.Policy == nil {
-		return a.config.Policies[0], hash, nil
+		return 0, hash, reject(BadDataFormat, "hashedMessage has %d octets where %s has %d", len(r.Imprint.HashedMessage), hash.name, hash.size)
 	}
 	// RFC 3161, Section 2.4.2: a policy that was asked for is the token's, or
 	// the answer is unacceptedPolicy.
-	for _, p := range a.config.Policies {
-		if p.Equal(r.Policy) {
-			return p, hash, nil
+	if r.Policy != nil {
+		policy = slices.IndexFunc(a.config.Policies, func(p Policy) bool { return p.ID.Equal(r.Policy) })
+		if policy < 0 {
+			return 0, hash, reject(UnacceptedPolicy, "policy %v is not supported", r.Policy)
 		}
 	}
-	return nil, hash, reject(UnacceptedPolicy, "policy %v is not supported", r.Policy)
+	if hash.size == imprintSHA1.size && !a.config.Policies[policy].SHA1 {
+		return 0, hash, reject(BadAlg, "policy %v does not accept SHA-1", a.config.Policies[policy].ID)
+	}
+	return policy, hash, nil
 }
 
-// imprintHash finds the function that i names. RFC 5754, Section 2: parameters
+// findHash finds the function that i names. RFC 5754, Section 2: parameters
 // are absent, or NULL from older clients.
-func (a *Authority) imprintHash(i Imprint) (imprintHash, bool) {
+func findHash(i Imprint) (imprintHash, bool) {
 	if i.Parameters != nil && string(i.Parameters) != "\x05\x00" {
 		return imprintHash{}, false
 	}
-	for _, h := range imprintHashes {
-		if h.id.Equal(i.HashAlgorithm) {
-			return h, true
-		}
+	at := slices.IndexFunc(imprintHashes, func(h imprintHash) bool { return h.id.Equal(i.HashAlgorithm) })
+	if at < 0 {
+		return imprintHash{}, false
 	}
-	if a.config.SHA1 && imprintSHA1.id.Equal(i.HashAlgorithm) {
-		return imprintSHA1, true
-	}
-	return imprintHash{}, false
+	return imprintHashes[at], true
 }

@@ -164,7 +164,7 @@ func TestJudgement(t *testing.T) {
 		r := query()
 		r.Imprint = tsa.Imprint{HashAlgorithm: oidSHA1, HashedMessage: make([]byte, 20)}
 		want(t, refused(t, a, marshal(t, r)), tsa.BadAlg)
-		lenient, h, _ := newAuthority(t, func(c *tsa.Config) { c.SHA1 = true })
+		lenient, h, _ := newAuthority(t, func(c *tsa.Config) { c.Policies[0].SHA1 = true })
 		if got := stamp(t, lenient, h, r).Info.Imprint.HashAlgorithm; !got.Equal(oidSHA1) {
 			t.Errorf("the imprint is of %v", got)
 		}

@@ -53,6 +53,25 @@ func (f Failure) String() string {
 	return fmt.Sprintf("failure %d", int(f))
 }
 
+// reason is the failure as a word for metrics.
+func (f Failure) reason() string {
+	switch f {
+	case BadAlg:
+		return "bad_alg"
+	case BadRequest:
+		return "bad_request"
+	case BadDataFormat:
+		return "bad_data_format"
+	case TimeNotAvailable:
+		return "time_not_available"
+	case UnacceptedPolicy:
+		return "unaccepted_policy"
+	case UnacceptedExtension:
+		return "unaccepted_extension"
+	}
+	return "system_failure"
+}
+
 // The values of PKIStatus (RFC 3161, Section 2.4.2) that this package answers.
 const (
 	statusGranted   = 0
@@ -103,16 +122,6 @@ func (r *Rejection) Marshal() []byte {
 		})
 	})
 	return b.BytesOrPanic() // lengths far below any bound of the builder
-}
-
-// granted wraps a token as an encoded TimeStampResp.
-func granted(token []byte) []byte {
-	b := cryptobyte.NewBuilder(make([]byte, 0, len(token)+16))
-	b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-		b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) { b.AddASN1Int64(statusGranted) })
-		b.AddBytes(token)
-	})
-	return b.BytesOrPanic()
 }
 
 // ParseResponse reads an encoded TimeStampResp in the form that this package

@@ -66,20 +66,26 @@ func (d *signedData) marshal() ([]byte, error) {
 	return b.Bytes()
 }
 
-// addSignerInfo writes the SignerInfo (RFC 5652, Section 5.3), version 1 as
-// the signer is named by issuer and serial number.
+// addSignerInfo writes the SignerInfo (RFC 5652, Section 5.3).
 func (d *signedData) addSignerInfo(b *cryptobyte.Builder) {
 	b.AddASN1(cryptobyte_asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-		b.AddASN1Int64(1)
-		b.AddASN1(cryptobyte_asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-			b.AddBytes(d.issuer)
-			addInteger(b, d.serial)
-		})
-		pki.AddAlgorithm(b, d.digest)
+		addSignerHead(b, d.issuer, d.serial, d.digest)
 		b.AddASN1(tagSignedAttributes, func(b *cryptobyte.Builder) { addAll(b, d.attributes) })
 		pki.AddAlgorithm(b, d.algorithm)
 		b.AddASN1OctetString(d.signature)
 	})
+}
+
+// addSignerHead writes what stands before the signed attributes: version 1 as
+// the signer is named by issuer and serial number, that name, and the digest's
+// algorithm.
+func addSignerHead(b *cryptobyte.Builder, issuer, serial []byte, digest pki.Algorithm) {
+	b.AddASN1Int64(1)
+	b.AddASN1(cryptobyte_asn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		b.AddBytes(issuer)
+		addInteger(b, serial)
+	})
+	pki.AddAlgorithm(b, digest)
 }
 
 // marshalAttributes encodes the signed attributes as the SET OF that the

@@ -42,7 +42,7 @@ func TestToken(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			h := newHierarchy(t, row.key)
 			config, _ := h.config()
-			config.Name = true
+			config.Policies[0].Name = true
 			a, err := tsa.New(config)
 			if err != nil {
 				t.Fatal(err)
@@ -220,7 +220,7 @@ func TestGenTime(t *testing.T) {
 	h := newHierarchy(t, newKey(t, elliptic.P256()))
 	at := func(fraction int, accuracy time.Duration, now time.Time) *decoded {
 		config, c := h.config()
-		config.Fraction, config.Accuracy = fraction, accuracy
+		config.Policies[0].Fraction, config.Policies[0].Accuracy = fraction, accuracy
 		c.set(now, nil)
 		a, err := tsa.New(config)
 		if err != nil {
@@ -370,7 +370,8 @@ func TestParseInfoRefuses(t *testing.T) {
 		"a thousand millis":       with("3004800203e8"),
 		"micros before millis":    with("3006810101800101"),
 		"a padded second":         with("300402020001"),
-		"ordering":                with("0101ff"),
+		"ordering of FALSE":       with("010100"),
+		"ordering of 1":           with("010101"),
 		"a padded nonce":          with("02020001"),
 		"a name without contents": with("a002a400"),
 		"another kind of name":    with("a0038601" + "61"),

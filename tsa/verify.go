@@ -2,6 +2,8 @@ package tsa
 
 import (
 	"bytes"
+	"crypto/sha256"
+	_ "crypto/sha3" // crypto.SHA3_256.New and its sisters
 	"crypto/x509"
 	"encoding/asn1"
 	"errors"
@@ -41,6 +43,22 @@ func ParseToken(in []byte) (*Token, error) {
 
 // Marshal encodes the token, octet for octet as it was read.
 func (t *Token) Marshal() ([]byte, error) { return t.data.marshal() }
+
+// Statement returns the SHA-256 hash of the encoded TSTInfo, by which a journal
+// knows the token: see [Record].
+func (t *Token) Statement() [32]byte { return sha256.Sum256(t.data.info) }
+
+// Over reports whether the token is over data. The error says that the imprint's
+// hash function is not known here.
+func (t *Token) Over(data []byte) (bool, error) {
+	h, ok := findHash(t.Info.Imprint)
+	if !ok || h.sum == 0 {
+		return false, fmt.Errorf("tsa: the imprint's hash algorithm %v is not supported", t.Info.Imprint.HashAlgorithm)
+	}
+	w := h.sum.New()
+	w.Write(data)
+	return bytes.Equal(w.Sum(nil), t.Info.Imprint.HashedMessage), nil
+}
 
 // Verify checks that certificate's key signed the token and that every signed
 // attribute says what it must. It does not judge the certificate.

@@ -22,6 +22,7 @@ import (
 type benchCommands struct {
 	CA  benchCA  `cmd:"" name:"ca" help:"Durable issuance over HTTP beside signing, linting and flushing."`
 	CRL benchCRL `cmd:"" name:"crl" help:"Making and reading revocation lists beside the standard library and openssl."`
+	TSA benchTSA `cmd:"" name:"tsa" help:"Time-stamp tokens beside signing, openssl ts and another token maker."`
 }
 
 // measured is one figure.

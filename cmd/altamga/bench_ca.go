@@ -159,7 +159,7 @@ func (b *caBench) centre(ctx context.Context, name, dir, store string) error {
 	if err != nil {
 		return err
 	}
-	server, err := startBenchServer(ctx, file, &whole, b.cpu)
+	server, err := startBenchServer(ctx, "ca", file, &whole, b.cpu)
 	if err != nil {
 		return err
 	}
@@ -255,27 +255,30 @@ func unmoderated(file string) (string, error) {
 // benchServer is a server in a process of its own.
 type benchServer struct{ process *exec.Cmd }
 
-// startBenchServer starts the ca on a processor of its own and waits until it
+// startBenchServer starts a server on a processor of its own and waits until it
 // is ready.
-func startBenchServer(ctx context.Context, file string, c *suiteConfig, cpu int) (*benchServer, error) {
+func startBenchServer(ctx context.Context, name, file string, c *suiteConfig, cpu int) (*benchServer, error) {
 	executable, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	s := &benchServer{exec.CommandContext(ctx, executable, "ca", "serve", "-c", file)}
+	s := &benchServer{exec.CommandContext(ctx, executable, name, "serve", "-c", file)}
+	if cpu >= 0 {
+		s.process.Env = append(os.Environ(), "GOMAXPROCS=1")
+	}
 	var log strings.Builder
 	s.process.Stderr = &log
 	if err := s.process.Start(); err != nil {
 		return nil, err
 	}
-	if err := waitServing(ctx, "http://"+string(c.Admin.Listen)+"/ca/readyz"); err != nil {
+	if err := waitServing(ctx, "http://"+string(c.Admin.Listen)+"/"+name+"/readyz"); err != nil {
 		s.stop()
-		return nil, fmt.Errorf("starting the ca: %w\n%s", err, log.String())
+		return nil, fmt.Errorf("starting the %s: %w\n%s", name, err, log.String())
 	}
 	if cpu >= 0 {
 		if err := pin(s.process.Process.Pid, cpu); err != nil {
 			s.stop()
-			return nil, fmt.Errorf("keeping the ca on processor %d: %w", cpu, err)
+			return nil, fmt.Errorf("keeping the %s on processor %d: %w", name, cpu, err)
 		}
 	}
 	return s, nil

@@ -249,7 +249,7 @@ func (d *demonstration) tour(p *process) (*tour, error) {
 		Root: in("certificates/root.pem"), Issuer: string(issuing.Certificate),
 		Chain: in("sample-chain.pem"), Leaf: in("sample.pem"), LeafKey: in("sample.key"), Revoked: in("revoked.pem"), Held: in("held.pem"),
 		OCSP: string(issuing.OCSP), CRL: string(issuing.CRL), RootCRL: crlOf["root"], DeltaCRL: string(issuing.FreshestCRL),
-		TSA: "http://" + string(c.TSA.Listen) + "/", TSAPolicy: c.TSA.Policies[0],
+		TSA: "http://" + string(c.TSA.Listen) + "/", TSAPolicy: c.TSA.Policies[0].ID,
 		CAAPI: strings.TrimSuffix(string(c.RA.CA), "/"), CAClient: in("tls/operator.pem"), CAKey: in("keys/tls-operator.key"), CARoot: in("tls/root.pem"),
 		RA: "http://" + string(c.RA.Listen), Admin: map[string]string{"all": admin},
 	}}

@@ -357,6 +357,14 @@ func (f *founder) responders(ctx context.Context) (err error) {
 
 // tsa makes the time-stamping unit's key and certificate.
 func (f *founder) tsa(ctx context.Context) (err error) {
+	// What verifies the token journal, whose roots the audit log's key signs.
+	signer, err := tokenSigner(&auditConfig{Key: f.AuditKey, Origin: f.Origin}, f.dir)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(f.dir, "tokens.pub"), []byte(signer.Public()+"\n"), 0o644); err != nil {
+		return err
+	}
 	policy := f.Authorities[1]
 	f.TSAKey, _, err = f.service(ctx, policy, "tsa", f.plan.TSA.Key, "certificates/tsa.pem", ca.Request{Profile: "tsa-signer", Subject: f.subject(f.plan.TSA.Name)})
 	return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/altamga/altamga/internal/config"
@@ -51,6 +52,8 @@ type planTSA struct {
 	Key      string        `toml:"key"`
 	Policies []string      `toml:"policies"`
 	Accuracy time.Duration `toml:"accuracy"`
+	// Sources are the NTP servers that prove the clock.
+	Sources []string `toml:"sources"`
 }
 
 // planServers are the servers that a plan gives addresses to.
@@ -150,6 +153,11 @@ func (p *planTSA) Validate() error {
 	err := required(field{"name", p.Name}, field{"key", p.Key})
 	if len(p.Policies) == 0 {
 		err = errors.Join(err, config.Missing("policies"))
+	}
+	for _, policy := range p.Policies {
+		if len(p.Sources) == 0 && policy != exampleArc && !strings.HasPrefix(policy, exampleArc+".") {
+			err = errors.Join(err, config.Wrong("sources", "is missing: the clock of policy %s must be attested; only one below %s may be without time sources", policy, exampleArc))
+		}
 	}
 	return err
 }

@@ -55,6 +55,7 @@ func TestPrintedCommands(t *testing.T) {
 		"curl -s 'http":    regexp.MustCompile(`<html lang="en"`),
 		"curl -s --cert":   regexp.MustCompile(`"position":1,`),
 		"altamga audit":    regexp.MustCompile(`unbroken`),
+		"altamga tsa":      regexp.MustCompile(`(?s)from below the roots.*in the signed journal`),
 	}
 	for _, line := range printed {
 		command := exec.CommandContext(within(t, 30*time.Second), "sh", "-c", line[1])

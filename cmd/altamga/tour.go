@@ -19,6 +19,7 @@ import (
 
 	"github.com/altamga/altamga/ca"
 	"github.com/altamga/altamga/crl"
+	"github.com/altamga/altamga/internal/audit/tokenlog"
 	"github.com/altamga/altamga/internal/journal"
 	"github.com/altamga/altamga/internal/pki"
 	"github.com/altamga/altamga/internal/problem"
@@ -265,7 +266,44 @@ func (t *tour) stamp(ctx context.Context, s *step) error {
 	}
 	s.check("a token over document.sig, of %s, by a unit that chains up to the root", at.UTC().Format(time.RFC3339))
 	s.openssl("ts -verify -data %s -in %s -CAfile %s -untrusted %s", quote(t.file("document.sig")), quote(t.file("document.tsr")), quote(t.at.Root), quote(t.at.Chain))
+	if err := t.proveStamp(ctx); err != nil {
+		return err
+	}
+	s.check("it is in the authority's journal of tokens, whose signed root proves it: document.proof")
+	s.again = append(s.again, fmt.Sprintf("altamga tsa verify %s --proof %s --key %s --roots %s --data %s", quote(t.file("document.tsr")),
+		quote(t.file("document.proof")), quote(t.file("tokens.pub")), quote(t.at.Root), quote(t.file("document.sig"))))
 	return nil
+}
+
+// proveStamp writes the proof that the token is in the journal, as soon as a
+// signed root covers it.
+func (t *tour) proveStamp(ctx context.Context) error {
+	token, err := readToken(t.file("document.tsr"))
+	if err != nil {
+		return err
+	}
+	record, err := recordOf(token)
+	if err != nil {
+		return err
+	}
+	dir, key, err := journalOf(t.file(configFile))
+	if err != nil {
+		return err
+	}
+	for {
+		proof, err := tokenlog.Prove(dir, key, record)
+		if err == nil {
+			return writeFile(t.file("document.proof"), proof, 0o644)
+		}
+		if !errors.Is(err, tokenlog.ErrUnsigned) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
 }
 
 func (t *tour) suspend(ctx context.Context, s *step) error {

@@ -2,15 +2,25 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/asn1"
+	"encoding/hex"
 	"fmt"
+	"time"
 
+	"github.com/altamga/altamga/internal/keys"
+	"github.com/altamga/altamga/internal/serve"
 	"github.com/altamga/altamga/tsa"
 )
 
 type tsaCommands struct {
-	Serve tsaServe `cmd:"" help:"Serve time stamps over HTTP."`
+	Serve   tsaServe   `cmd:"" help:"Serve time stamps over HTTP."`
+	Prove   tsaProve   `cmd:"" help:"Write the proof that a token is in the authority's journal."`
+	Verify  tsaVerify  `cmd:"" help:"Check a token and its proof, offline, with public keys alone."`
+	Journal tsaJournal `cmd:"" help:"Hold every record of a token journal to its signed roots."`
+	Key     tsaKey     `cmd:"" help:"Print the public key of the token journal."`
+	Secret  tsaSecret  `cmd:"" help:"Make a password for a client and the hash of it for the configuration."`
 }
 
 type tsaServe struct {
@@ -27,43 +37,144 @@ func (p *process) addTSA(ctx context.Context) error {
 	if c == nil {
 		return noSection("tsa")
 	}
-	// With milliseconds in genTime, cutting the time takes next to nothing of
-	// the accuracy.
-	config := tsa.Config{Accuracy: c.Accuracy, Fraction: 3, Log: p.log.With("server", "tsa"), Observe: p.admin.Observer("tsa")}
+	config := tsa.Config{
+		MaxInflight: c.MaxInflight, StandingEvery: c.StandingInterval, StandingGrace: c.StandingGrace,
+		Audit: p.audit.Append, Log: p.log.With("server", "tsa"), Observe: p.admin.Observer("tsa"),
+	}
+	for _, unit := range c.Units {
+		opened, err := p.tsaUnit(unit)
+		if err != nil {
+			return fmt.Errorf("opening unit %s: %w", unit.Certificate, err)
+		}
+		config.Units = append(config.Units, opened)
+	}
 	var err error
-	if config.Certificate, err = readCertificate(c.Certificate); err != nil {
+	if config.Policies, err = tsaPolicies(c.Policies); err != nil {
 		return err
 	}
-	if c.Chain != "" {
-		if config.Chain, err = readCertificates(c.Chain); err != nil {
-			return err
-		}
+	if config.Clients, err = tsaClients(c.Clients); err != nil {
+		return err
 	}
-	if config.Key, err = p.key(c.Key, config.Certificate); err != nil {
-		return fmt.Errorf("opening key of tsa: %w", err)
+	if config.Clock, err = p.tsaClock(c, config.Policies); err != nil {
+		return err
 	}
-	for _, policy := range c.Policies {
-		oid, err := parseOID(policy)
-		if err != nil {
-			return fmt.Errorf("reading tsa.policies: %w", err)
-		}
-		config.Policies = append(config.Policies, oid)
-	}
-	clock, err := tsa.NewSystemClock(0)
+	journal, err := p.tokenJournal(c)
 	if err != nil {
-		return fmt.Errorf("reading clock: %w", err)
+		return err
 	}
-	config.Clock = clock
-	// Design rule G1: what is about to be signed is on the disk first.
-	config.Audit = p.audit.Append
-	p.admin.Add("tsa", p.audit.Ready)
+	config.Journal, config.Since = journal.append, journal.log.Latest()
+	if config.Standing = unitStanding(config.Units, config.Log); config.Standing == nil {
+		config.Log.WarnContext(ctx, "no responder is asked whether the units' certificates are held or revoked: they name none, or have no chain")
+	}
 	authority, err := tsa.New(config)
 	if err != nil {
 		return fmt.Errorf("configuring tsa: %w", err)
 	}
-	p.add("tsa", c.Listen, nil, authority)
-	p.admin.Add("tsa", authority.Ready)
+	journal.authority = authority
+	listener, err := p.tsaTLS(c.TLS)
+	if err != nil {
+		return err
+	}
+	p.add("tsa", c.Listen, listener, authority)
+	p.loops = append(p.loops, serve.Loop{Name: "tsa units", Run: authority.Run}, serve.Loop{Name: "tsa journal", Run: journal.log.Run})
+	for _, ready := range []func(context.Context) error{p.audit.Ready, journal.log.Ready, authority.Ready} {
+		p.admin.Add("tsa", ready)
+	}
+	p.tsaGauges(authority)
 	return nil
+}
+
+// tsaGauges publish what statistics and rollover need.
+func (p *process) tsaGauges(authority *tsa.Authority) {
+	for i, client := range authority.Counts() {
+		p.admin.Gauge("tsa", "tokens", "Tokens made since the start, by client.",
+			func() float64 { return float64(authority.Counts()[i].Granted) }, "client", client.Client)
+		p.admin.Gauge("tsa", "refusals", "Queries refused since the start, by client.",
+			func() float64 { return float64(authority.Counts()[i].Refused) }, "client", client.Client)
+	}
+	p.admin.Gauge("tsa", "units_seconds_left", "How long the units' keys may be used, without a gap from now.", func() float64 {
+		return max(0, time.Until(authority.Until(time.Now())).Seconds())
+	})
+}
+
+func (p *process) tsaUnit(c tsaUnitConfig) (unit tsa.Unit, err error) {
+	if unit.Certificate, err = readCertificate(c.Certificate); err != nil {
+		return unit, err
+	}
+	if c.Chain != "" {
+		if unit.Chain, err = readCertificates(c.Chain); err != nil {
+			return unit, err
+		}
+	}
+	if unit.Key, err = p.key(c.Key, unit.Certificate); err != nil {
+		return unit, err
+	}
+	unit.VerifyEach = c.VerifyEach
+	if c.VerifyEach == 0 && !keys.OnToken(unit.Key) {
+		unit.VerifyEach = verifyEachOfFile
+	}
+	return unit, nil
+}
+
+// verifyEachOfFile: Go's own signatures are not wrong by themselves. What is
+// looked for is a machine that fails, and that shows in a sample, too.
+const verifyEachOfFile = 64
+
+func tsaPolicies(configured []tsaPolicyConfig) ([]tsa.Policy, error) {
+	var policies []tsa.Policy
+	for _, c := range configured {
+		oid, err := parseOID(c.ID)
+		if err != nil {
+			return nil, fmt.Errorf("reading tsa.policy: %w", err)
+		}
+		digits := 3
+		if c.Digits != nil {
+			digits = *c.Digits
+		}
+		policies = append(policies, tsa.Policy{
+			ID: oid, Accuracy: c.Accuracy, Fraction: digits, Ordering: c.Ordering, Name: c.Name, Qualified: c.Qualified, SHA1: c.SHA1,
+		})
+	}
+	return policies, nil
+}
+
+func tsaClients(configured []tsaClientConfig) ([]tsa.Client, error) {
+	var clients []tsa.Client
+	for _, c := range configured {
+		client := tsa.Client{Name: c.Name, Certificate: c.Certificate, Rate: c.Rate, Burst: c.Burst, Daily: c.Daily}
+		if c.Secret != "" {
+			hash, err := hex.DecodeString(c.Secret)
+			if err != nil || len(hash) != len(client.Secret) {
+				return nil, withHint(fmt.Errorf("tsa.client %s: secret is not a SHA-256 hash in hexadecimal", c.Name), "`altamga tsa secret` makes a password and its hash")
+			}
+			client.Secret = [32]byte(hash)
+		}
+		clients = append(clients, client)
+	}
+	return clients, nil
+}
+
+// tsaTLS makes the listener's TLS, nil for none. Who shows no certificate may
+// still have a password, or be everybody.
+func (p *process) tsaTLS(c *tsaTLSConfig) (*tls.Config, error) {
+	if c == nil {
+		return nil, nil
+	}
+	made, err := p.serverTLS(serverTLSConfig{Certificate: c.Certificate, Key: c.Key})
+	if err != nil {
+		return nil, fmt.Errorf("configuring tsa.tls: %w", err)
+	}
+	if c.Peers != "" {
+		roots, err := readCertificates(c.Peers)
+		if err != nil {
+			return nil, fmt.Errorf("configuring tsa.tls: %w", err)
+		}
+		made.ClientAuth, made.ClientCAs = tls.VerifyClientCertIfGiven, x509.NewCertPool()
+		for _, root := range roots {
+			made.ClientCAs.AddCert(root)
+		}
+	}
+	return made, nil
 }
 
 // parseOID reads an object identifier in dotted form.

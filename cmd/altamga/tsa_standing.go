@@ -1,0 +1,97 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"golang.org/x/crypto/ocsp"
+
+	"github.com/altamga/altamga/tsa"
+)
+
+// unitStanding asks the responder that a unit's certificate names whether it is
+// held or revoked; nil when there is none for any unit.
+func unitStanding(units []tsa.Unit, log *slog.Logger) func(context.Context, *x509.Certificate) (bool, error) {
+	issuers := make(map[[32]byte]*x509.Certificate)
+	for _, u := range units {
+		if len(u.Certificate.OCSPServer) > 0 && len(u.Chain) > 0 {
+			issuers[hashOf(u.Certificate)] = u.Chain[0]
+		} else {
+			log.Warn("whether a unit's certificate is held or revoked is not asked: it names no responder, or has no chain", "unit", u.Certificate.Subject.CommonName)
+		}
+	}
+	if len(issuers) == 0 {
+		return nil
+	}
+	client := &http.Client{Timeout: 10 * time.Second}
+	return func(ctx context.Context, certificate *x509.Certificate) (bool, error) {
+		issuer, ok := issuers[hashOf(certificate)]
+		if !ok {
+			return true, nil
+		}
+		var faults []error
+		for _, url := range certificate.OCSPServer {
+			good, err := askStanding(ctx, client, url, certificate, issuer)
+			if err == nil {
+				return good, nil
+			}
+			faults = append(faults, err)
+		}
+		return false, errors.Join(faults...)
+	}
+}
+
+func hashOf(c *x509.Certificate) [32]byte {
+	var sum [32]byte
+	h := crypto.SHA256.New()
+	h.Write(c.Raw)
+	h.Sum(sum[:0])
+	return sum
+}
+
+// askStanding asks one responder. Only good is good.
+func askStanding(ctx context.Context, client *http.Client, url string, certificate, issuer *x509.Certificate) (bool, error) {
+	query, err := ocsp.CreateRequest(certificate, issuer, &ocsp.RequestOptions{Hash: crypto.SHA256})
+	if err != nil {
+		return false, err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(query))
+	if err != nil {
+		return false, err
+	}
+	request.Header.Set("Content-Type", "application/ocsp-request")
+	response, err := client.Do(request)
+	if err != nil {
+		return false, err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, 64<<10))
+	if err != nil {
+		return false, err
+	}
+	if response.StatusCode != http.StatusOK {
+		return false, fmt.Errorf("asking %s: %s", url, response.Status)
+	}
+	answer, err := ocsp.ParseResponseForCert(body, certificate, issuer)
+	if err != nil {
+		return false, fmt.Errorf("asking %s: %w", url, err)
+	}
+	if now := time.Now(); now.Before(answer.ThisUpdate.Add(-time.Minute)) || now.After(answer.NextUpdate) {
+		return false, fmt.Errorf("asking %s: the answer is not of now", url)
+	}
+	switch answer.Status {
+	case ocsp.Good:
+		return true, nil
+	case ocsp.Revoked:
+		return false, nil
+	}
+	return false, fmt.Errorf("asking %s: it does not know the certificate", url)
+}
