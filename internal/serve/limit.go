@@ -42,6 +42,9 @@ type limitConn struct {
 	once    sync.Once
 }
 
+// NetConn returns the connection underneath.
+func (c *limitConn) NetConn() net.Conn { return c.Conn }
+
 func (c *limitConn) Close() error {
 	err := c.Conn.Close()
 	c.once.Do(c.release)
