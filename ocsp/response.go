@@ -150,6 +150,28 @@ func (r *response) sign(signer *Signer) ([]byte, error) {
 	return b.Bytes()
 }
 
+// common returns how many octets an answer's last ones are that every answer of
+// the signer ends with: its certificates.
+func (s *Signer) common() int {
+	n := len(s.Certificate.Raw)
+	for _, c := range s.Chain {
+		n += len(c.Raw)
+	}
+	for range 2 { // SEQUENCE OF, and the tag around it
+		switch {
+		case n < 1<<7:
+			n += 2
+		case n < 1<<8:
+			n += 3
+		case n < 1<<16:
+			n += 4
+		default:
+			n += 5
+		}
+	}
+	return n
+}
+
 // responseData encodes ResponseData (RFC 6960, Section 4.2.1). The version is
 // left out, being the default.
 func (r *response) responseData(keyHash []byte) ([]byte, error) {

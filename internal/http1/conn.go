@@ -157,3 +157,14 @@ func (r *replay) Read(p []byte) (int, error) {
 	}
 	return n, nil
 }
+
+// CloseWrite lets net/http say that nothing follows without cutting off what the
+// peer has still to read.
+func (r *replay) CloseWrite() error { return closeWrite(r.Conn) }
+
+func closeWrite(c net.Conn) error {
+	if half, ok := c.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}

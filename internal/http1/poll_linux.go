@@ -427,6 +427,9 @@ type owned struct {
 
 func (o *owned) Close() error { return errors.Join(o.Conn.Close(), ignore(o.owner.Close())) }
 
+// CloseWrite implements what closeWrite looks for.
+func (o *owned) CloseWrite() error { return closeWrite(o.Conn) }
+
 // ignore drops the error of closing what is closed.
 func ignore(error) error { return nil }
 

@@ -36,9 +36,6 @@ type Config struct {
 	// TLS of the connections; nil for none.
 	TLS *tls.Config
 
-	// Near keeps answers in the memory of this process; required. Its bound is
-	// that of the process's memory.
-	Near ocsp.Cache
 	// Budget is how long one look-up may take. Default 25 ms.
 	Budget time.Duration
 	// Failures in a row that open the breaker, default 5, and how long Redis is
@@ -50,13 +47,13 @@ type Config struct {
 	Writes int
 	// Log is told when Redis is lost and found again; nil discards.
 	Log *slog.Logger
-	// Observe is told of each question: near_hit, hit, miss, corrupt, failed,
+	// Observe is told of each question: hit, miss, corrupt, failed,
 	// skipped (the breaker is open), written, older (a newer one was there),
 	// dropped. nil tells nobody.
 	Observe func(reason string, took time.Duration)
 }
 
-// Cache is an [ocsp.Cache] in Redis behind one in memory.
+// Cache is an [ocsp.Cache] in Redis.
 type Cache struct {
 	config  Config
 	client  redis.UniversalClient
@@ -77,9 +74,6 @@ type write struct {
 func New(c Config) (*Cache, error) {
 	if len(c.Addresses) == 0 {
 		return nil, errors.New("rediscache: no address is given")
-	}
-	if c.Near == nil {
-		return nil, errors.New("rediscache: the cache in memory is missing")
 	}
 	if c.Budget < 0 || c.Pause < 0 || c.Failures < 0 || c.Writes < 0 {
 		return nil, errors.New("rediscache: a bound is negative")
@@ -117,10 +111,6 @@ func orDefault[T comparable](value *T, otherwise T) {
 // Get implements [ocsp.Cache]: memory, then Redis, within the budget.
 func (c *Cache) Get(ctx context.Context, key ocsp.Key) (*ocsp.Answer, bool) {
 	began := time.Now()
-	if answer, ok := c.config.Near.Get(ctx, key); ok {
-		c.config.Observe("near_hit", time.Since(began))
-		return answer, true
-	}
 	if !c.breaker.allow(began) {
 		c.config.Observe("skipped", time.Since(began))
 		return nil, false
@@ -142,7 +132,6 @@ func (c *Cache) Get(ctx context.Context, key ocsp.Key) (*ocsp.Answer, bool) {
 		c.config.Observe("corrupt", time.Since(began))
 		return nil, false
 	}
-	c.config.Near.Put(ctx, key, answer)
 	c.config.Observe("hit", time.Since(began))
 	return answer, true
 }
@@ -150,7 +139,6 @@ func (c *Cache) Get(ctx context.Context, key ocsp.Key) (*ocsp.Answer, bool) {
 // Put implements [ocsp.Cache]. The answer is in memory when it returns, and in
 // Redis a moment later, if that can be had.
 func (c *Cache) Put(ctx context.Context, key ocsp.Key, answer *ocsp.Answer) {
-	c.config.Near.Put(ctx, key, answer)
 	select {
 	case c.writes <- write{key, answer}:
 	default:

@@ -69,13 +69,6 @@ func (s *server) kill() {
 
 func (s *server) client() *redis.Client { return redis.NewClient(&redis.Options{Addr: s.address}) }
 
-// none is a cache in memory that keeps nothing, so that every look-up is one of
-// Redis.
-type none struct{}
-
-func (none) Get(context.Context, ocsp.Key) (*ocsp.Answer, bool) { return nil, false }
-func (none) Put(context.Context, ocsp.Key, *ocsp.Answer)        {}
-
 // reasons counts what a cache observes.
 type reasons struct {
 	mu sync.Mutex
@@ -113,7 +106,7 @@ func (r *reasons) wait(t *testing.T, reason string, n int) {
 func open(t *testing.T, s *server, change func(*rediscache.Config)) (*rediscache.Cache, *reasons) {
 	t.Helper()
 	seen := new(reasons)
-	config := rediscache.Config{Addresses: []string{s.address}, Near: none{}, Budget: time.Second, Observe: seen.observe, Pause: 50 * time.Millisecond}
+	config := rediscache.Config{Addresses: []string{s.address}, Budget: time.Second, Observe: seen.observe, Pause: 50 * time.Millisecond}
 	if change != nil {
 		change(&config)
 	}
@@ -255,22 +248,16 @@ func TestDamagedValueIsAbsent(t *testing.T) {
 // no more than the budget, and is used again when it is back.
 func TestRedisLost(t *testing.T) {
 	s := startServer(t)
-	near := ocsp.NewMemory(64)
 	cache, seen := open(t, s, func(c *rediscache.Config) {
-		c.Near, c.Budget, c.Failures = near, 50*time.Millisecond, 3
+		c.Budget, c.Failures = 50*time.Millisecond, 3
 	})
 	ctx := t.Context()
-	cache.Put(ctx, "kept", answer(1, time.Now()))
-	seen.wait(t, "written", 1)
 	quick := func(what string) {
 		t.Helper()
 		began := time.Now()
 		cache.Get(ctx, "missing")
 		if took := time.Since(began); took > 500*time.Millisecond {
 			t.Errorf("%s: a look-up took %v", what, took)
-		}
-		if _, ok := cache.Get(ctx, "kept"); !ok {
-			t.Errorf("%s: what is in memory is lost, too", what)
 		}
 	}
 	usedAgain := func(what string) {
@@ -361,9 +348,8 @@ func TestAccess(t *testing.T) {
 
 func TestNewRefuses(t *testing.T) {
 	for name, config := range map[string]rediscache.Config{
-		"no address":        {Near: none{}},
-		"no memory":         {Addresses: []string{"127.0.0.1:1"}},
-		"a negative budget": {Addresses: []string{"127.0.0.1:1"}, Near: none{}, Budget: -1},
+		"no address":        {},
+		"a negative budget": {Addresses: []string{"127.0.0.1:1"}, Budget: -1},
 	} {
 		if _, err := rediscache.New(config); err == nil {
 			t.Errorf("%s is accepted", name)
