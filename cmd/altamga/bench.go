@@ -20,7 +20,10 @@ import (
 // two runs say nothing about each other. Each command is bounded and stops by
 // itself.
 type benchCommands struct {
-	CA benchCA `cmd:"" name:"ca" help:"Durable issuance over HTTP beside signing, linting and flushing."`
+	CA   benchCA   `cmd:"" name:"ca" help:"Durable issuance over HTTP beside signing, linting and flushing."`
+	OCSP benchOCSP `cmd:"" name:"ocsp" help:"Answers over HTTP from memory, from Redis and signed, beside nginx, cfssl and signing alone."`
+	// Target is one of the servers that are measured.
+	Target benchTarget `cmd:"" name:"ocsp-target" hidden:""`
 }
 
 // measured is one figure.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"slices"
 	"strconv"
@@ -38,6 +39,11 @@ type loadConn struct {
 // run asks until the time is over and returns what was measured, or the first
 // error of a connection or a check. The latencies are of each request.
 func (l *epollLoad) run(length time.Duration) (m measured, err error) {
+	return l.runTo(math.MaxInt, length)
+}
+
+// runTo is run that ends after a number of answers too.
+func (l *epollLoad) runTo(most int, length time.Duration) (m measured, err error) {
 	poll, err := syscall.EpollCreate1(0)
 	if err != nil {
 		return m, err
@@ -70,7 +76,7 @@ func (l *epollLoad) run(length time.Duration) (m measured, err error) {
 		}
 	}
 	events := make([]syscall.EpollEvent, l.conns)
-	for end := start.Add(length); time.Now().Before(end); {
+	for end := start.Add(length); len(m.latencies) < most && time.Now().Before(end); {
 		n, err := syscall.EpollWait(poll, events, 100)
 		if err != nil && !errors.Is(err, syscall.EINTR) {
 			return m, err
