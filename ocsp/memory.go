@@ -176,6 +176,9 @@ func (m *memory) issuer(r record) string {
 func (m *memory) put(key Key, of certificate, a *Answer) {
 	hash := maphash.String(m.seed, string(key))
 	s := m.shard(hash)
+	if s.slabSize == 0 {
+		return
+	}
 	name, end, own := m.intern(of.issuer, a)
 	r := makeRecord(hash, key, of.serial, name, end, own, a)
 	if r == nil || r.capacity() > s.slabSize {
