@@ -109,6 +109,9 @@ func (c *conn) fill(now time.Time) bool {
 		if n > 0 {
 			return true
 		}
+		if err == nil {
+			continue
+		}
 		// Shutdown wakes connections that wait; a request that has begun to
 		// come gets the rest of its time.
 		if !errors.Is(err, os.ErrDeadlineExceeded) || c.end == 0 || !c.server.stopping.Load() {

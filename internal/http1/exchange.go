@@ -60,13 +60,17 @@ func (x *exchange) answer(now time.Time) step {
 	return more
 }
 
-// make answers the request that had no ready answer. It may block.
+// make answers the request that had no ready answer, and goes on with those
+// behind it. It may block.
 func (x *exchange) make() step {
 	out, ok := x.server.Handler.Make(x.server.ctx, x.out, &x.request)
 	if !ok {
 		return handOver
 	}
-	return x.answered(out)
+	if halt := x.answered(out); halt != more {
+		return halt
+	}
+	return x.answer(time.Now())
 }
 
 // answered takes the answer to the next request, in out.

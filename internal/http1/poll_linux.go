@@ -196,6 +196,7 @@ func (l *loop) run() {
 		return n != 0
 	}
 	swept := time.Now()
+	_ = l.file.SetReadDeadline(swept.Add(sweepEvery))
 	for {
 		n = 0
 		waited := raw.Read(look)

@@ -33,8 +33,14 @@ func freePort(t *testing.T) int {
 	t.Helper()
 	for range 100 {
 		port := 20_000 + mathrand.IntN(30_000)
-		if listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
-			listener.Close()
+		free := true
+		for _, port := range []int{port, port + 10_000} {
+			listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+			if free = free && err == nil; err == nil {
+				listener.Close()
+			}
+		}
+		if free {
 			return port
 		}
 	}
