@@ -34,6 +34,7 @@ func BenchmarkServe(b *testing.B) {
 	serial := nextSerial()
 	g.set(a.id, serial, ocsp.Status{State: ocsp.Good})
 	id := a.certID(b, crypto.SHA256, serial)
+	ask(b, r, a, request(b, nil, id))
 	run := func(name string, make func() *http.Request) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
