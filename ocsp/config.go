@@ -15,7 +15,12 @@ type Config struct {
 	Issuers []Issuer
 	// Source knows the statuses. Required.
 	Source Source
-	// Cache keeps answers; nil for a [Memory] of 65,536.
+	// Memory bounds the octets that kept answers take, about; 64 MiB when zero,
+	// which is enough for 140,000 answers signed with P-256, and none are kept
+	// when negative.
+	Memory int64
+	// Cache keeps answers behind that memory for several responders to share;
+	// nil for none.
 	Cache Cache
 	// Path is the URL path under which clients reach the responder, as in the
 	// certificates; "/" when empty.
@@ -38,9 +43,19 @@ type Config struct {
 	// certificate's expiry. When not zero, answers about expired certificates
 	// say so as archive cutoff (RFC 6960, Section 4.4.4).
 	Retention time.Duration
-	// MaxInflight bounds how many answers are read and signed at a time; 256
-	// when zero. A request beyond it is answered tryLater at once.
+	// JournalGrace is how long the journal may be lost (see [Responder.Follow])
+	// before the responder stops to make answers that call a certificate good;
+	// Validity when zero. Those made before are sent until their nextUpdate.
+	JournalGrace time.Duration
+	// MaxInflight bounds how many answers are read and signed at a time; 64
+	// when zero. Requests with a nonce or about several certificates, which no
+	// cache helps, may be half of them.
 	MaxInflight int
+	// MaxWaiting bounds how many wait for that, the most urgent first: changed
+	// certificates, then those without a kept answer, then the requests that
+	// bypass the caches; 1024 when zero, and none when negative. A request
+	// beyond it is answered tryLater at once.
+	MaxWaiting int
 	// MaxCertIDs bounds how many certificates one request may ask about; 16
 	// when zero. A request beyond it is answered unauthorized.
 	MaxCertIDs int
@@ -53,7 +68,8 @@ type Config struct {
 
 // Reasons that Config.Observe is told.
 const (
-	ReasonKept         = "kept"          // answered from the cache
+	ReasonKept         = "kept"          // answered from memory
+	ReasonShared       = "shared"        // answered from Config.Cache
 	ReasonSigned       = "signed"        // answered with a new signature
 	ReasonNonce        = "nonce"         // the same, because of a nonce
 	ReasonSeveral      = "several"       // the same, about several certificates
@@ -63,9 +79,14 @@ const (
 	ReasonUnauthorized = "unauthorized"  // foreign or mixed issuers, or too many certificates
 	ReasonBusy         = "busy"          // tryLater: MaxInflight reached
 	ReasonBehind       = "behind"        // tryLater: the Source lags behind the journal
+	ReasonLost         = "lost"          // tryLater: the journal was lost too long ago
 	ReasonSource       = "source"        // tryLater: the Source failed
 	ReasonSigner       = "signer"        // internalError: the signer failed
 	ReasonHTTP         = "http_rejected" // wrong method, media type, size or path
+
+	// Not of requests: answers made anew ahead of time.
+	ReasonRefreshed    = "refreshed"
+	ReasonNotRefreshed = "not_refreshed"
 )
 
 // maxFloors bounds the memory of the floors to some ten megabytes. What
@@ -79,16 +100,17 @@ func New(c Config) (*Responder, error) {
 		validity: c.Validity, maxAge: c.MaxAge, retention: c.Retention, maxCertIDs: c.MaxCertIDs,
 		log: c.Log, observe: c.Observe,
 		byKey: make(map[issuerKey]*Issuer), flights: make(map[Key]*flight),
-		floors: newFloors(maxFloors),
+		floors: newFloors(maxFloors), journalGrace: c.JournalGrace,
 	}
 	var problems []error
 	add := func(format string, args ...any) { problems = append(problems, fmt.Errorf("ocsp: "+format, args...)) }
 	if r.source == nil {
 		add("a responder needs a source")
 	}
-	if r.cache == nil {
-		r.cache = NewMemory(1 << 16)
+	if c.Memory == 0 {
+		c.Memory = 64 << 20
 	}
+	r.memory = newMemory(c.Memory)
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
@@ -113,6 +135,12 @@ func New(c Config) (*Responder, error) {
 	if r.maxAge < time.Second || r.validity <= r.maxAge {
 		add("validity (%v) must be greater than max age (%v), and that at least one second", r.validity, r.maxAge)
 	}
+	if r.journalGrace == 0 {
+		r.journalGrace = r.validity
+	}
+	if r.journalGrace < 0 {
+		add("journal grace is negative")
+	}
 	if r.retention < 0 {
 		add("retention is negative")
 	}
@@ -124,7 +152,10 @@ func New(c Config) (*Responder, error) {
 		add("answer for non-issued certificates is %q, neither unknown nor revoked", c.NonIssued)
 	}
 	if c.MaxInflight == 0 {
-		c.MaxInflight = 256
+		c.MaxInflight = 64
+	}
+	if c.MaxWaiting == 0 {
+		c.MaxWaiting = 1024
 	}
 	if r.maxCertIDs == 0 {
 		r.maxCertIDs = 16
@@ -132,7 +163,7 @@ func New(c Config) (*Responder, error) {
 	if c.MaxInflight < 0 || r.maxCertIDs < 0 {
 		add("bounds are negative")
 	} else {
-		r.makers = make(chan struct{}, c.MaxInflight)
+		r.makers = newQueue(c.MaxInflight, max(0, c.MaxWaiting))
 	}
 	if len(c.Issuers) == 0 {
 		add("a responder needs at least one issuer")

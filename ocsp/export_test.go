@@ -23,3 +23,24 @@ func (f Floors) Len() int { return len(f.f.of) }
 
 // LimitFloors makes the responder forget floors beyond limit.
 func (r *Responder) LimitFloors(limit int) { r.floors = newFloors(limit) }
+
+// Memory opens the memory to tests.
+type Memory struct{ m *memory }
+
+func NewMemory(budget int64) Memory { return Memory{newMemory(budget)} }
+
+func (m Memory) Get(key Key) (*Answer, bool) { return m.m.get(key) }
+
+func (m Memory) Put(key Key, issuer, serial string, a *Answer) {
+	m.m.put(key, certificate{issuer, serial}, a)
+}
+
+func (m Memory) Len() int { return m.m.count() }
+
+func (m Memory) Size() int64 { return m.m.size() }
+
+// Common says how many octets of the answer are those of its signer.
+func (a *Answer) Common(n int) *Answer { a.common = n; return a }
+
+// CertIDOf opens certIDOf.
+func CertIDOf(in []byte) []byte { return certIDOf(in) }

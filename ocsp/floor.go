@@ -65,6 +65,15 @@ func (f *floors) allowed(c certificate, version, position uint64) bool {
 	return position >= f.common
 }
 
+// has reports whether c has a floor of its own: it changed not long ago, or was
+// read with a nonce.
+func (f *floors) has(c certificate) bool {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	_, ok := f.of[c]
+	return ok
+}
+
 // admit is allow, and when the answer may be sent raises the floor of c to its
 // version, in one step.
 func (f *floors) admit(c certificate, version, position uint64) bool {

@@ -159,18 +159,20 @@ func TestFollowGap(t *testing.T) {
 func TestNothingGoesBack(t *testing.T) {
 	for _, test := range []struct {
 		name   string
-		cache  func() ocsp.Cache
+		memory int64
+		cache  ocsp.Cache
 		floors int
 	}{
-		{"memory", func() ocsp.Cache { return ocsp.NewMemory(1 << 10) }, 1 << 10},
-		{"few floors", func() ocsp.Cache { return ocsp.NewMemory(1 << 10) }, 3},
-		{"cache that keeps old answers", func() ocsp.Cache { return &forgetful{answers: make(map[ocsp.Key]*ocsp.Answer)} }, 1 << 10},
-		{"tiny cache", func() ocsp.Cache { return ocsp.NewMemory(1) }, 3},
+		{"memory", 1 << 20, nil, 1 << 10},
+		{"few floors", 1 << 20, nil, 3},
+		{"cache that keeps old answers", -1, &forgetful{answers: make(map[ocsp.Key]*ocsp.Answer)}, 1 << 10},
+		{"memory before such a cache", 1 << 20, &forgetful{answers: make(map[ocsp.Key]*ocsp.Answer)}, 3},
+		{"no memory", -1, nil, 3},
 	} {
 		t.Run("G2 "+test.name, func(t *testing.T) {
 			a := newAuthority(t, "ehm")
 			a.signer = &ocsp.Signer{Certificate: a.signer.Certificate, Key: slowKey{a.signer.Key}}
-			r, g := newResponder(t, a, func(c *ocsp.Config) { c.Cache = test.cache() })
+			r, g := newResponder(t, a, func(c *ocsp.Config) { c.Memory, c.Cache = test.memory, test.cache })
 			r.LimitFloors(test.floors)
 			g.delay = func() {
 				if d := rand.IntN(8); d < 3 {

@@ -1,7 +1,7 @@
 package ocsp
 
 import (
-	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"io"
 	"mime"
@@ -83,7 +83,7 @@ func decodePath(path string) []byte {
 	if err != nil {
 		return nil
 	}
-	out, err := base64.RawStdEncoding.Strict().DecodeString(strings.TrimRight(text, "="))
+	out, err := standardText.DecodeString(strings.TrimRight(text, "="))
 	if err != nil || len(out) > maxRequest {
 		return nil
 	}
@@ -131,23 +131,19 @@ func write(w http.ResponseWriter, req *http.Request, out reply, maxAge time.Dura
 	if out.answer != nil {
 		body = out.answer.Response
 	}
-	switch out.sharing {
-	case nobody:
-		// RFC 9919, Section 7.2: what is not authoritative should not be kept.
-		header.Set("Cache-Control", "no-store")
-	case private:
-		// RFC 9919, Section 7.2 forbids no-store and no-cache here, since the
-		// answer is authoritative; private keeps it from shared caches, and no
-		// age from others.
-		header.Set("Cache-Control", "private, max-age=0, no-transform, must-revalidate")
-	case public:
-		header.Set("Cache-Control", "max-age="+strconv.Itoa(secondsLeft(out, maxAge))+", public, no-transform, must-revalidate")
-		header.Set("ETag", out.answer.etag)
-		header.Set("Last-Modified", out.answer.lastModified)
-		header.Set("Expires", out.answer.expires)
+	if out.sharing != public {
+		header.Set("Cache-Control", out.sharing.control())
+	} else {
+		header.Set("Cache-Control", "max-age="+strconv.Itoa(secondsLeft(out, maxAge))+publicControl)
+		// RFC 9919, Section 7.2: the ETag is the hexadecimal SHA-256 hash of the
+		// OCSPResponse.
+		tag := `"` + hex.EncodeToString(out.answer.tag[:]) + `"`
+		header.Set("ETag", tag)
+		header.Set("Last-Modified", out.answer.ThisUpdate.UTC().Format(http.TimeFormat))
+		header.Set("Expires", out.answer.NextUpdate.UTC().Format(http.TimeFormat))
 		// If-Modified-Since is not looked at: a certificate may be held and
 		// released within the second that HTTP dates can tell apart.
-		if req.Method != http.MethodPost && matches(req.Header.Values("If-None-Match"), out.answer.etag) {
+		if req.Method != http.MethodPost && matches(req.Header.Values("If-None-Match"), tag) {
 			header.Del("Content-Type")
 			w.WriteHeader(http.StatusNotModified)
 			return ReasonNotModified
@@ -162,22 +158,41 @@ func write(w http.ResponseWriter, req *http.Request, out reply, maxAge time.Dura
 	return out.reason
 }
 
-// secondsLeft returns the max-age of an answer.
+// publicControl follows max-age in the Cache-Control of what all may keep (RFC
+// 9919, Section 7.2).
+const publicControl = ", public, no-transform, must-revalidate"
+
+// control is the Cache-Control of what not all may keep.
+func (s sharing) control() string {
+	if s == private {
+		// RFC 9919, Section 7.2 forbids no-store and no-cache here, since the
+		// answer is authoritative; private keeps it from shared caches, and no
+		// age from others.
+		return "private, max-age=0, no-transform, must-revalidate"
+	}
+	// RFC 9919, Section 7.2: what is not authoritative should not be kept.
+	return "no-store"
+}
+
+// secondsLeft returns the max-age of an answer. Only one that outlives its time
+// because the source is lost gets another MaxAge.
+func secondsLeft(out reply, maxAge time.Duration) int {
+	now := time.Now()
+	made := out.answer.ThisUpdate.Unix()
+	if out.stale {
+		made = now.Unix()
+	}
+	return secondsUntil(made, out.answer.NextUpdate.Unix(), maxAge, now)
+}
+
+// secondsUntil returns the max-age of an answer made and ending at these times.
 //
 // RFC 9919, Section 7.1: the answer must be refreshed before it runs out, so
 // the age counts from when the answer was made, as the responder's own keeping
-// does. Only an answer that outlives its time because the source is lost gets
-// another MaxAge. RFC 9919, Section 7.2: it ends before nextUpdate.
-func secondsLeft(out reply, maxAge time.Duration) int {
-	now := time.Now()
-	until := out.answer.ThisUpdate.Add(maxAge)
-	if out.stale {
-		until = now.Add(maxAge)
-	}
-	if last := out.answer.NextUpdate.Add(-time.Second); until.After(last) {
-		until = last
-	}
-	return max(0, int(until.Sub(now)/time.Second))
+// does. RFC 9919, Section 7.2: it ends before nextUpdate.
+func secondsUntil(made, nextUpdate int64, maxAge time.Duration, now time.Time) int {
+	until := min(time.Unix(made, 0).Add(maxAge).UnixNano(), time.Unix(nextUpdate-1, 0).UnixNano())
+	return max(0, int(time.Duration(until-now.UnixNano())/time.Second))
 }
 
 // matches reports whether an If-None-Match header (RFC 9110, Section 13.1.2)

@@ -17,6 +17,8 @@ type made struct {
 	nonIssued bool
 	// unknown says that it calls a certificate unknown.
 	unknown bool
+	// shared says that another responder had made it.
+	shared bool
 }
 
 func (m made) reply(reason string, nonce bool) reply {
@@ -57,9 +59,10 @@ type flight struct {
 	err  error
 }
 
-// makeOnce is make for one certificate, once at a time for each key: whoever
-// asks meanwhile gets the same answer.
-func (r *Responder) makeOnce(ctx context.Context, key Key, issuer *Issuer, id CertID) (made, error) {
+// makeOnce gets a fresh answer about one certificate, from the shared cache or
+// else by make, once at a time for each key: whoever asks meanwhile gets the
+// same one. With an error it may return an answer that is past its time.
+func (r *Responder) makeOnce(ctx context.Context, key Key, issuer *Issuer, id CertID, p priority) (made, error) {
 	r.flightsLock.Lock()
 	if f, ok := r.flights[key]; ok {
 		r.flightsLock.Unlock()
@@ -80,25 +83,47 @@ func (r *Responder) makeOnce(ctx context.Context, key Key, issuer *Issuer, id Ce
 		close(f.done)
 	}()
 	// Others wait for this, so it goes on when the first client hangs up.
-	ctx = context.WithoutCancel(ctx)
-	f.made, f.err = r.make(ctx, issuer, []Single{{CertID: id}}, nil)
-	if f.err == nil && !f.made.nonIssued {
-		r.cache.Put(ctx, key, f.made.answer)
-	}
+	f.made, f.err = r.fetch(context.WithoutCancel(ctx), key, issuer, id, p)
 	return f.made, f.err
+}
+
+// fetch gets an answer and keeps it.
+func (r *Responder) fetch(ctx context.Context, key Key, issuer *Issuer, id CertID, p priority) (made, error) {
+	subject := certificateOf(issuer, id)
+	var kept made
+	if r.cache != nil {
+		if a, ok := r.cache.Get(ctx, key); ok {
+			kept = made{answer: a, shared: true}
+			// One that is ripe was kept here just as long; refreshing means
+			// signing then.
+			if r.usable(subject, a) && (p != refreshed || !r.ripe(a.ThisUpdate.Unix(), time.Now(), 0)) {
+				r.memory.put(key, subject, a)
+				return kept, nil
+			}
+		}
+	}
+	m, err := r.make(ctx, issuer, []Single{{CertID: id}}, nil, p)
+	if err != nil {
+		return kept, err
+	}
+	if !m.nonIssued {
+		r.memory.put(key, subject, m.answer)
+		if r.cache != nil {
+			r.cache.Put(ctx, key, m.answer)
+		}
+	}
+	return m, nil
 }
 
 // readTimeout bounds how long the statuses of one request may take to read.
 const readTimeout = 5 * time.Second
 
 // make reads the statuses, builds the answer and signs it.
-func (r *Responder) make(ctx context.Context, issuer *Issuer, list []Single, nonce []byte) (made, error) {
-	select {
-	case r.makers <- struct{}{}:
-		defer func() { <-r.makers }()
-	default:
-		return made{}, errBusy
+func (r *Responder) make(ctx context.Context, issuer *Issuer, list []Single, nonce []byte, p priority) (made, error) {
+	if err := r.makers.enter(ctx, p); err != nil {
+		return made{}, err
 	}
+	defer r.makers.leave(p)
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	began := time.Now()
@@ -107,6 +132,9 @@ func (r *Responder) make(ctx context.Context, issuer *Issuer, list []Single, non
 		var err error
 		if statuses[i], err = r.status(ctx, issuer, single.CertID); err != nil {
 			return made{}, err
+		}
+		if statuses[i].State == Good && r.lost(began) {
+			return made{}, errLost
 		}
 	}
 	var m made
@@ -122,6 +150,7 @@ func (r *Responder) make(ctx context.Context, issuer *Issuer, list []Single, non
 		}
 	}
 	m.answer = NewAnswer(encoded, statuses[0].Version, statuses[0].Position, response.producedAt, response.nextUpdate)
+	m.answer.Class, m.answer.common = statuses[0].Class, issuer.Signer.common()
 	return m, nil
 }
 

@@ -1,6 +1,7 @@
 package ocsp
 
 import (
+	"bytes"
 	"errors"
 	"math/big"
 
@@ -189,6 +190,16 @@ func (c *CertID) read(s *cryptobyte.String) bool {
 	}
 	c.IssuerNameHash, c.IssuerKeyHash, c.Serial = name, key, serial
 	return true
+}
+
+// readCertID reads a CertID that stands alone, and keeps a copy of it.
+func readCertID(in []byte) (Single, error) {
+	s := cryptobyte.String(bytes.Clone(in))
+	var single Single
+	if !single.CertID.read(&s) || !s.Empty() {
+		return Single{}, ErrMalformed
+	}
+	return single, nil
 }
 
 // readExplicitExtensions reads Extensions under the explicit context tag, if

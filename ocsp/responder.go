@@ -5,28 +5,38 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // Responder answers OCSP requests. It is safe for concurrent use.
 type Responder struct {
-	source      Source
-	cache       Cache
-	path        string
-	validity    time.Duration
-	maxAge      time.Duration
-	extended    bool
-	retention   time.Duration
-	maxCertIDs  int
-	log         *slog.Logger
-	observe     func(string, time.Duration)
-	issuers     []Issuer
-	byKey       map[issuerKey]*Issuer
-	floors      *floors
-	makers      chan struct{} // one token for each answer being made
-	follower    follower
-	flightsLock sync.Mutex
-	flights     map[Key]*flight
+	source     Source
+	cache      Cache // nil for none
+	path       string
+	validity   time.Duration
+	maxAge     time.Duration
+	extended   bool
+	retention  time.Duration
+	maxCertIDs int
+	log        *slog.Logger
+	observe    func(string, time.Duration)
+	issuers    []Issuer
+	byKey      map[issuerKey]*Issuer
+	floors     *floors
+	memory     *memory
+	makers     *queue
+	// journalGrace is how long the journal may be lost; see lost.
+	journalGrace time.Duration
+	// refreshing counts the answers that are made ahead of time; after a
+	// failure none is until refreshAfter.
+	refreshing       atomic.Int64
+	refreshAfter     atomic.Int64
+	classes          [256]atomic.Uint64
+	faults, warnings sample
+	follower         follower
+	flightsLock      sync.Mutex
+	flights          map[Key]*flight
 }
 
 // Why an answer could not be made.
@@ -34,6 +44,7 @@ var (
 	errBusy   = errors.New("too many answers in the making")
 	errBehind = errors.New("status is older than what the journal tells")
 	errSource = errors.New("reading status")
+	errLost   = errors.New("the journal was lost too long ago to call a certificate good")
 )
 
 // reply is how a request is answered, before HTTP.
@@ -63,6 +74,14 @@ func refuse(status ResponseStatus, reason string) reply { return reply{status: s
 
 // respond answers the encoded request.
 func (r *Responder) respond(ctx context.Context, in []byte) reply {
+	out := r.judge(ctx, in)
+	if out.answer != nil {
+		r.classes[out.answer.Class].Add(1)
+	}
+	return out
+}
+
+func (r *Responder) judge(ctx context.Context, in []byte) reply {
 	request, err := ParseRequest(in)
 	if err != nil {
 		return refuse(MalformedRequest, ReasonMalformed)
@@ -82,7 +101,7 @@ func (r *Responder) respond(ctx context.Context, in []byte) reply {
 	}
 	var m made
 	err = r.untilAdmitted(ctx, func(ctx context.Context) (err error) {
-		m, err = r.make(ctx, issuer, request.List, request.Nonce)
+		m, err = r.make(ctx, issuer, request.List, request.Nonce, bypassed)
 		return err
 	})
 	if err != nil {
@@ -114,59 +133,23 @@ func (r *Responder) issuerOf(list []Single) *Issuer {
 	return found
 }
 
-// respondKept answers a request that others may have made before: one
-// certificate, no nonce.
-func (r *Responder) respondKept(ctx context.Context, issuer *Issuer, id CertID) reply {
-	key := Key(id.Raw)
-	subject := certificateOf(issuer, id)
-	var kept *Answer
-	var m made
-	reason := ReasonSigned
-	err := r.untilAdmitted(ctx, func(ctx context.Context) (err error) {
-		a, ok := r.cache.Get(ctx, key)
-		if ok && r.floors.allow(subject, a.Version, a.Position) {
-			// RFC 9919, Section 7.1: refreshed before max-age has run out. An
-			// age below zero means that the clock was set back; clients would
-			// refuse the answer as one from the future.
-			if age := time.Since(a.ThisUpdate); 0 <= age && age <= r.maxAge-time.Second {
-				m, reason = made{answer: a}, ReasonKept
-				return nil
-			}
-			kept = a
-		}
-		m, err = r.makeOnce(ctx, key, issuer, id)
-		if err == nil && !r.floors.allow(subject, m.answer.Version, m.answer.Position) {
-			// Another one began to make it before the journal moved on.
-			err = errBehind
-		}
-		return err
-	})
-	if err == nil {
-		return m.reply(reason, false)
-	}
-	// Guarantee G9: without the Source, what is still valid is still said.
-	if errors.Is(err, errSource) && kept != nil && time.Now().Before(kept.NextUpdate) &&
-		r.floors.allow(subject, kept.Version, kept.Position) {
-		r.log.WarnContext(ctx, "answering from the cache past its time", "issuer", issuer.ID, "error", err)
-		return reply{answer: kept, reason: ReasonStale, sharing: public, stale: true}
-	}
-	return r.refuseFor(ctx, issuer, err)
-}
-
 // refuseFor turns the error of make into an answer.
 func (r *Responder) refuseFor(ctx context.Context, issuer *Issuer, err error) reply {
 	switch {
 	case errors.Is(err, errBusy):
 		return refuse(TryLater, ReasonBusy)
+	case errors.Is(err, errLost):
+		r.warn(ctx, "answering tryLater", "issuer", issuer.ID, "error", err)
+		return refuse(TryLater, ReasonLost)
 	case errors.Is(err, errBehind):
-		r.log.WarnContext(ctx, "source lags behind the journal", "issuer", issuer.ID)
+		r.warn(ctx, "source lags behind the journal", "issuer", issuer.ID)
 		return refuse(TryLater, ReasonBehind)
 	case errors.Is(err, errSource):
-		r.log.ErrorContext(ctx, "answering tryLater", "issuer", issuer.ID, "error", err)
+		r.fault(ctx, "answering tryLater", "issuer", issuer.ID, "error", err)
 		return refuse(TryLater, ReasonSource)
 	case ctx.Err() != nil:
 		return refuse(TryLater, ReasonBusy)
 	}
-	r.log.ErrorContext(ctx, "answering internalError", "issuer", issuer.ID, "error", err)
+	r.fault(ctx, "answering internalError", "issuer", issuer.ID, "error", err)
 	return refuse(InternalError, ReasonSigner)
 }

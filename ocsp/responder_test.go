@@ -122,7 +122,7 @@ func TestSingleFlight(t *testing.T) {
 func TestOverload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newAuthority(t, "ehm")
-		r, g := newResponder(t, a, func(c *ocsp.Config) { c.MaxInflight = 2 })
+		r, g := newResponder(t, a, func(c *ocsp.Config) { c.MaxInflight, c.MaxWaiting = 2, -1 })
 		var ids []ocsp.CertID
 		for range 4 {
 			serial := nextSerial()
@@ -256,39 +256,6 @@ func (f *forgetful) Put(_ context.Context, key ocsp.Key, a *ocsp.Answer) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.answers[key] = a
-}
-
-func TestMemory(t *testing.T) {
-	now := time.Now()
-	at := func(version uint64, after time.Duration) *ocsp.Answer {
-		return ocsp.NewAnswer([]byte{1}, version, version, now.Add(after), now.Add(after+time.Hour))
-	}
-	m := ocsp.NewMemory(64)
-	get := func(t *testing.T, want *ocsp.Answer) {
-		t.Helper()
-		if got, ok := m.Get(t.Context(), "a"); !ok || got != want {
-			t.Errorf("got %+v, want %+v", got, want)
-		}
-	}
-	t.Run("newer version replaces, older does not", func(t *testing.T) {
-		five, four, five2, six := at(5, 0), at(4, time.Hour), at(5, time.Second), at(6, 0)
-		m.Put(t.Context(), "a", five)
-		m.Put(t.Context(), "a", four)
-		get(t, five)
-		m.Put(t.Context(), "a", five2)
-		get(t, five2)
-		m.Put(t.Context(), "a", six)
-		m.Put(t.Context(), "a", five2)
-		get(t, six)
-	})
-	t.Run("bounded", func(t *testing.T) {
-		for i := range 10_000 {
-			m.Put(t.Context(), ocsp.Key(big.NewInt(int64(i)).String()), at(1, time.Duration(i)))
-		}
-		if got := m.Len(); got > 64 {
-			t.Errorf("got %d answers, want at most 64", got)
-		}
-	})
 }
 
 func TestRequestCritical(t *testing.T) {

@@ -3,12 +3,11 @@ package ocsp
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/crypto/cryptobyte"
-	"golang.org/x/crypto/cryptobyte/asn1"
 
-	"github.com/altamga/altamga/internal/der"
 	"github.com/altamga/altamga/internal/pki"
 )
 
@@ -85,6 +84,9 @@ func (r *response) check(signer *Signer) error {
 	// that vouches for it.
 	case r.producedAt.Before(signer.Certificate.NotBefore), r.nextUpdate.After(signer.Certificate.NotAfter):
 		return errors.New("the signer's certificate is not valid for as long as the response")
+	// A GeneralizedTime has four digits for the year.
+	case r.nextUpdate.UTC().Year() > 9999:
+		return errors.New("nextUpdate is after the year 9999")
 	case r.nonce != nil && (len(r.nonce) < minNonce || len(r.nonce) > maxNonce):
 		return fmt.Errorf("a nonce of %d octets", len(r.nonce))
 	}
@@ -111,126 +113,148 @@ func (r *response) sign(signer *Signer) ([]byte, error) {
 	if err := r.check(signer); err != nil {
 		return nil, fmt.Errorf("checking response: %w", err)
 	}
-	toBeSigned, err := r.responseData(signer.keyHash)
-	if err != nil {
-		return nil, fmt.Errorf("encoding response: %w", err)
-	}
+	e := newEncoder(256 + 160*len(r.singles) + len(r.nonce))
+	r.responseData(e, signer.keyHash)
+	toBeSigned := e.octets()
 	// RFC 6979: deterministic, so that no answer depends on the quality of
 	// random numbers, and faster.
 	signature, err := pki.Sign(nil, signer.Key, toBeSigned)
 	if err != nil {
 		return nil, fmt.Errorf("signing response: %w", err)
 	}
-	b := cryptobyte.NewBuilder(make([]byte, 0, len(toBeSigned)+len(signature)+len(signer.Certificate.Raw)+96))
-	b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-		b.AddASN1Enum(int64(Successful))
-		b.AddASN1(asn1.Tag(0).ContextSpecific().Constructed(), func(b *cryptobyte.Builder) {
-			b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-				b.AddASN1ObjectIdentifier(pki.OIDOCSPBasic)
-				b.AddASN1(asn1.OCTET_STRING, func(b *cryptobyte.Builder) {
-					b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-						b.AddBytes(toBeSigned)
-						pki.AddAlgorithm(b, signer.algorithm)
-						b.AddASN1BitString(signature)
-						// RFC 9919, Section 3.2.2: the delegate's certificate
-						// must come along.
-						b.AddASN1(asn1.Tag(0).ContextSpecific().Constructed(), func(b *cryptobyte.Builder) {
-							b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-								b.AddBytes(signer.Certificate.Raw)
-								for _, c := range signer.Chain {
-									b.AddBytes(c.Raw)
-								}
-							})
-						})
-					})
-				})
-			})
-		})
-	})
-	return b.Bytes()
+	algorithm := cryptobyte.NewBuilder(nil)
+	pki.AddAlgorithm(algorithm, signer.algorithm)
+	algorithmOctets, err := algorithm.Bytes()
+	if err != nil {
+		return nil, fmt.Errorf("encoding response: %w", err)
+	}
+	e = newEncoder(len(toBeSigned) + len(signature) + signer.common() + 96)
+	end := e.mark()
+	// RFC 9919, Section 3.2.2: the delegate's certificate must come along.
+	for _, c := range slices.Backward(signer.Chain) {
+		e.add(c.Raw...)
+	}
+	e.add(signer.Certificate.Raw...)
+	e.header(tagSequence, end)
+	e.header(tagExplicit|0, end)
+	mark := e.mark()
+	e.add(signature...)
+	e.add(0) // no unused bits
+	e.header(tagBitString, mark)
+	e.add(algorithmOctets...)
+	e.add(toBeSigned...)
+	e.header(tagSequence, end)
+	e.header(tagOctetString, end)
+	e.addText(derOCSPBasic)
+	e.header(tagSequence, end)
+	e.header(tagExplicit|0, end)
+	e.add(tagEnumerated, 1, byte(Successful))
+	e.header(tagSequence, end)
+	return e.octets(), nil
 }
 
-// responseData encodes ResponseData (RFC 6960, Section 4.2.1). The version is
-// left out, being the default.
-func (r *response) responseData(keyHash []byte) ([]byte, error) {
-	b := cryptobyte.NewBuilder(make([]byte, 0, 160+128*len(r.singles)+len(r.nonce)))
-	b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-		// RFC 9919, Section 3.2.2: new responders name themselves by key.
-		b.AddASN1(asn1.Tag(2).ContextSpecific().Constructed(), func(b *cryptobyte.Builder) {
-			b.AddASN1OctetString(keyHash)
-		})
-		// RFC 9919, Section 3.2.4: GeneralizedTime with seconds and without
-		// fractions, nextUpdate always.
-		der.AddGeneralizedTime(b, r.producedAt)
-		b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-			for i := range r.singles {
-				r.singles[i].add(b, r.producedAt, r.nextUpdate)
-			}
-		})
-		r.addExtensions(b)
-	})
-	return b.Bytes()
-}
-
-func (s *singleResponse) add(b *cryptobyte.Builder, thisUpdate, nextUpdate time.Time) {
-	b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-		b.AddBytes(s.certID)
+// common returns how many octets an answer's last ones are that every answer of
+// the signer ends with: its certificates.
+func (s *Signer) common() int {
+	n := len(s.Certificate.Raw)
+	for _, c := range s.Chain {
+		n += len(c.Raw)
+	}
+	for range 2 { // SEQUENCE OF, and the tag around it
 		switch {
-		case s.unknown:
-			b.AddASN1(asn1.Tag(2).ContextSpecific(), func(*cryptobyte.Builder) {})
-		case s.revoked:
-			b.AddASN1(asn1.Tag(1).ContextSpecific().Constructed(), func(b *cryptobyte.Builder) {
-				der.AddGeneralizedTime(b, s.revokedAt)
-				// RFC 5280, Section 5.3.1: unspecified is said by saying
-				// nothing.
-				if s.reason != 0 {
-					b.AddASN1(asn1.Tag(0).ContextSpecific().Constructed(), func(b *cryptobyte.Builder) {
-						b.AddASN1Enum(int64(s.reason))
-					})
-				}
-			})
+		case n < 1<<7:
+			n += 2
+		case n < 1<<8:
+			n += 3
+		case n < 1<<16:
+			n += 4
 		default:
-			b.AddASN1(asn1.Tag(0).ContextSpecific(), func(*cryptobyte.Builder) {})
+			n += 5
 		}
-		der.AddGeneralizedTime(b, thisUpdate)
-		b.AddASN1(asn1.Tag(0).ContextSpecific().Constructed(), func(b *cryptobyte.Builder) {
-			der.AddGeneralizedTime(b, nextUpdate)
-		})
-		if !s.archiveCutoff.IsZero() {
-			// RFC 6960, Section 4.4.4: until when signatures may have been
-			// made that the answer still helps to prove.
-			b.AddASN1(asn1.Tag(1).ContextSpecific().Constructed(), func(b *cryptobyte.Builder) {
-				b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-					der.AddExtension(b, oidArchiveCutoff, false, func(b *cryptobyte.Builder) {
-						der.AddGeneralizedTime(b, s.archiveCutoff)
-					})
-				})
-			})
+	}
+	return n
+}
+
+// responseData encodes ResponseData (RFC 6960, Section 4.2.1), from its last
+// field to its first. The version is left out, being the default.
+func (r *response) responseData(e *encoder, keyHash []byte) {
+	end := e.mark()
+	r.addExtensions(e)
+	mark := e.mark()
+	for i := range slices.Backward(r.singles) {
+		r.singles[i].add(e, r.producedAt, r.nextUpdate)
+	}
+	e.header(tagSequence, mark)
+	// RFC 9919, Section 3.2.4: GeneralizedTime with seconds and without
+	// fractions, nextUpdate always.
+	e.time(r.producedAt)
+	// RFC 9919, Section 3.2.2: new responders name themselves by key.
+	mark = e.mark()
+	e.add(keyHash...)
+	e.header(tagOctetString, mark)
+	e.header(tagExplicit|2, mark)
+	e.header(tagSequence, end)
+}
+
+func (s *singleResponse) add(e *encoder, thisUpdate, nextUpdate time.Time) {
+	end := e.mark()
+	if !s.archiveCutoff.IsZero() {
+		// RFC 6960, Section 4.4.4: until when signatures may have been made
+		// that the answer still helps to prove.
+		e.time(s.archiveCutoff)
+		e.extension(derArchiveCutoff, end)
+		e.header(tagSequence, end)
+		e.header(tagExplicit|1, end)
+	}
+	mark := e.mark()
+	e.time(nextUpdate)
+	e.header(tagExplicit|0, mark)
+	e.time(thisUpdate)
+	s.addStatus(e)
+	e.add(s.certID...)
+	e.header(tagSequence, end)
+}
+
+// addStatus writes the CertStatus.
+func (s *singleResponse) addStatus(e *encoder) {
+	mark := e.mark()
+	switch {
+	case s.unknown:
+		e.header(tagContext|2, mark)
+	case s.revoked:
+		// RFC 5280, Section 5.3.1: unspecified is said by saying nothing.
+		if s.reason != 0 {
+			e.add(tagExplicit|0, 3, tagEnumerated, 1, byte(s.reason))
 		}
-	})
+		e.time(s.revokedAt)
+		e.header(tagExplicit|1, mark)
+	default:
+		e.header(tagContext|0, mark)
+	}
 }
 
 // addExtensions writes the responseExtensions, if there are any.
-func (r *response) addExtensions(b *cryptobyte.Builder) {
+func (r *response) addExtensions(e *encoder) {
 	if r.nonce == nil && !r.extendedRevoke {
 		return
 	}
-	b.AddASN1(asn1.Tag(1).ContextSpecific().Constructed(), func(b *cryptobyte.Builder) {
-		b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-			if r.nonce != nil {
-				// RFC 9654, Section 2.1: the request's nonce is repeated in
-				// the response. Lengths that a responder may ignore (1 to 15
-				// and 33 to 128 octets) are repeated like the others: whoever
-				// sends one wants the answer bound to the request.
-				der.AddExtension(b, pki.OIDOCSPNonce, false, func(b *cryptobyte.Builder) {
-					b.AddASN1OctetString(r.nonce)
-				})
-			}
-			if r.extendedRevoke {
-				// RFC 6960, Section 4.4.8: NULL, not critical, and here rather
-				// than in singleExtensions.
-				der.AddExtension(b, pki.OIDOCSPExtendedRevoke, false, der.AddNull)
-			}
-		})
-	})
+	end := e.mark()
+	if r.extendedRevoke {
+		// RFC 6960, Section 4.4.8: NULL, not critical, and here rather than in
+		// singleExtensions.
+		e.add(5, 0)
+		e.extension(derExtendedRevoke, end)
+	}
+	if r.nonce != nil {
+		// RFC 9654, Section 2.1: the request's nonce is repeated in the
+		// response. Lengths that a responder may ignore (1 to 15 and 33 to 128
+		// octets) are repeated like the others: whoever sends one wants the
+		// answer bound to the request.
+		mark := e.mark()
+		e.add(r.nonce...)
+		e.header(tagOctetString, mark)
+		e.extension(derNonce, mark)
+	}
+	e.header(tagSequence, end)
+	e.header(tagExplicit|1, end)
 }

@@ -14,9 +14,6 @@ import (
 	"github.com/altamga/altamga/internal/pki"
 )
 
-// oidArchiveCutoff is id-pkix-ocsp-archive-cutoff (RFC 6960, Section 4.4.4).
-var oidArchiveCutoff = encoding_asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1, 6}
-
 // Issuer is a certification authority that the responder answers for.
 type Issuer struct {
 	// ID is the short name by which the [Source] and the [Journal] know it.

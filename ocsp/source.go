@@ -29,6 +29,10 @@ type Status struct {
 	RevokedAt time.Time
 	// Expired says that the certificate's notAfter has passed.
 	Expired bool
+	// Class is what the certificate is counted under in [Responder.Counts]: a
+	// number for its kind of holder and use, nothing about the holder. 0 is
+	// the class of those that belong to none.
+	Class uint8
 	// Version is the position of the last journal entry about the certificate:
 	// the greater one is the newer truth. 0 for NonIssued.
 	Version uint64

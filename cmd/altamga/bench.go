@@ -20,9 +20,12 @@ import (
 // two runs say nothing about each other. Each command is bounded and stops by
 // itself.
 type benchCommands struct {
-	CA  benchCA  `cmd:"" name:"ca" help:"Durable issuance over HTTP beside signing, linting and flushing."`
-	CRL benchCRL `cmd:"" name:"crl" help:"Making and reading revocation lists beside the standard library and openssl."`
-	TSA benchTSA `cmd:"" name:"tsa" help:"Time-stamp tokens beside signing, openssl ts and another token maker."`
+	CA   benchCA   `cmd:"" name:"ca" help:"Durable issuance over HTTP beside signing, linting and flushing."`
+	OCSP benchOCSP `cmd:"" name:"ocsp" help:"Answers over HTTP from memory, from Redis and signed, beside nginx, cfssl and signing alone."`
+	CRL  benchCRL  `cmd:"" name:"crl" help:"Making and reading revocation lists beside the standard library and openssl."`
+	TSA  benchTSA  `cmd:"" name:"tsa" help:"Time-stamp tokens beside signing, openssl ts and another token maker."`
+	// Target is one of the servers that are measured.
+	Target benchTarget `cmd:"" name:"ocsp-target" hidden:""`
 }
 
 // measured is one figure.

@@ -31,7 +31,7 @@ type redisConfig struct {
 	// Master is the name that the Sentinels know the primary by.
 	Master string `toml:"master"`
 	// User and PasswordFile are those of Redis's access control list. The user
-	// needs +get +set +evalsha +eval on the keys ocsp:1:*.
+	// needs +mget (+get for a Cluster) +set +evalsha +eval on the keys ocsp:2:*.
 	User         string      `toml:"user"`
 	PasswordFile config.Path `toml:"password_file"`
 	// Roots is the PEM file of the roots that the server's TLS certificate must

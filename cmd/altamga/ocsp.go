@@ -61,7 +61,7 @@ func (p *process) addOCSP(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reading register: %w", err)
 	}
-	p.add("ocsp", c.Listen, nil, responder)
+	p.add("ocsp", c.Listen, nil, responder, func(s *serve.Server) { s.Plain = responder.Plain() })
 	p.loops = append(p.loops, serve.Loop{Name: "ocsp follower", Run: func(ctx context.Context) error {
 		return responder.Follow(ctx, ocspJournal{p.register}, head)
 	}})
@@ -76,13 +76,10 @@ func (p *process) addOCSP(ctx context.Context) error {
 	return nil
 }
 
-// answersInMemory is how many answers this process keeps in front of Redis.
-const answersInMemory = 1 << 16
-
 // redisCache opens the cache that responders share.
 func (p *process) redisCache(c redisConfig) (*rediscache.Cache, error) {
 	config := rediscache.Config{
-		Master: c.Master, User: c.User, Budget: c.Budget, Near: ocsp.NewMemory(answersInMemory),
+		Master: c.Master, User: c.User, Budget: c.Budget,
 		Log: p.log.With("server", "ocsp"), Observe: p.admin.Observer("ocsp_redis"),
 	}
 	for _, address := range c.Addresses {

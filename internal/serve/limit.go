@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"errors"
 	"net"
 	"sync"
 )
@@ -40,6 +41,18 @@ type limitConn struct {
 	net.Conn
 	release func()
 	once    sync.Once
+}
+
+// NetConn returns the connection underneath.
+func (c *limitConn) NetConn() net.Conn { return c.Conn }
+
+// CloseWrite lets net/http say that nothing follows without cutting off what
+// the peer has still to read.
+func (c *limitConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return errors.ErrUnsupported
 }
 
 func (c *limitConn) Close() error {

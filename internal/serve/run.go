@@ -123,13 +123,18 @@ func (g *group) serve(s *Server) {
 	server := s.httpServer(g.log, g.serveCtx.Done())
 	listener := newLimitListener(s.Listener, s.MaxConns)
 	g.log.Info("serving", "server", s.Name, "address", s.Listener.Addr().String(), "tls", s.TLS != nil)
-	ended := make(chan error, 1)
+	ended := make(chan error, 2)
+	front := s.front(g.log, g.serveCtx)
 	go func() {
-		if s.TLS != nil {
+		switch {
+		case front != nil:
+			go func() { ended <- front.Serve(listener) }()
+			ended <- server.Serve(front)
+		case s.TLS != nil:
 			ended <- server.ServeTLS(listener, "", "")
-			return
+		default:
+			ended <- server.Serve(listener)
 		}
-		ended <- server.Serve(listener)
 	}()
 	select {
 	case err := <-ended:
@@ -140,7 +145,13 @@ func (g *group) serve(s *Server) {
 	// context that asked are of no use here.
 	ctx, cancel := context.WithTimeout(context.Background(), s.Grace)
 	defer cancel()
-	if err := server.Shutdown(ctx); err != nil {
+	var err error
+	if front != nil {
+		// First, since it may still hand connections over.
+		listener.Close()
+		err = front.Shutdown(ctx)
+	}
+	if err := errors.Join(err, server.Shutdown(ctx)); err != nil {
 		server.Close()
 		if errors.Is(err, context.DeadlineExceeded) {
 			err = fmt.Errorf("requests were still in work after %v", s.Grace)

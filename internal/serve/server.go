@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/altamga/altamga/internal/http1"
 )
 
 // Server is one listener and the handler behind it. The zero value of every
@@ -21,6 +23,12 @@ type Server struct {
 	// TLS is nil for plain HTTP.
 	TLS     *tls.Config
 	Handler http.Handler
+	// Plain, when not nil, answers the plain requests of connections without
+	// TLS itself, at a fraction of the cost; Handler gets all others and must
+	// answer a plain one alike. What stands around Handler (X-Request-Id, the
+	// log of requests at debug level) does not stand around Plain: with that
+	// log switched on, everything is Handler's.
+	Plain http1.Handler
 
 	// ReadHeaderTimeout bounds the TLS handshake and the header: 5 s.
 	ReadHeaderTimeout time.Duration

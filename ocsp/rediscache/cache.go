@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -19,7 +20,7 @@ import (
 // responders of two releases share a Redis without reading each other's values.
 // Behind it stands the encoded CertID, which names issuer, hash function and
 // serial number.
-const prefix = "ocsp:1:"
+const prefix = "ocsp:2:"
 
 //go:embed put.lua
 var putScript string
@@ -36,9 +37,6 @@ type Config struct {
 	// TLS of the connections; nil for none.
 	TLS *tls.Config
 
-	// Near keeps answers in the memory of this process; required. Its bound is
-	// that of the process's memory.
-	Near ocsp.Cache
 	// Budget is how long one look-up may take. Default 25 ms.
 	Budget time.Duration
 	// Failures in a row that open the breaker, default 5, and how long Redis is
@@ -50,19 +48,21 @@ type Config struct {
 	Writes int
 	// Log is told when Redis is lost and found again; nil discards.
 	Log *slog.Logger
-	// Observe is told of each question: near_hit, hit, miss, corrupt, failed,
+	// Observe is told of each question: hit, miss, corrupt, failed,
 	// skipped (the breaker is open), written, older (a newer one was there),
 	// dropped. nil tells nobody.
 	Observe func(reason string, took time.Duration)
 }
 
-// Cache is an [ocsp.Cache] in Redis behind one in memory.
+// Cache is an [ocsp.Cache] in Redis.
 type Cache struct {
 	config  Config
 	client  redis.UniversalClient
 	put     *redis.Script
 	breaker breaker
 	writes  chan write
+	// questions wait in it for no longer than it takes to gather them.
+	questions chan question
 }
 
 var _ ocsp.Cache = (*Cache)(nil)
@@ -78,9 +78,6 @@ func New(c Config) (*Cache, error) {
 	if len(c.Addresses) == 0 {
 		return nil, errors.New("rediscache: no address is given")
 	}
-	if c.Near == nil {
-		return nil, errors.New("rediscache: the cache in memory is missing")
-	}
 	if c.Budget < 0 || c.Pause < 0 || c.Failures < 0 || c.Writes < 0 {
 		return nil, errors.New("rediscache: a bound is negative")
 	}
@@ -94,18 +91,29 @@ func New(c Config) (*Cache, error) {
 	if c.Observe == nil {
 		c.Observe = func(string, time.Duration) {}
 	}
+	quietOnce.Do(func() { redis.SetLogger(quiet{}) })
 	return &Cache{
 		config: c, put: redis.NewScript(putScript), breaker: breaker{limit: c.Failures, pause: c.Pause}, writes: make(chan write, c.Writes),
+		questions: make(chan question, mostQuestions),
 		client: redis.NewUniversalClient(&redis.UniversalOptions{
 			Addrs: c.Addresses, MasterName: c.Master, Username: c.User, Password: c.Password, TLSConfig: c.TLS,
 			// A question is asked once: the next one is to sign, not to ask again.
-			MaxRetries: -1, DialTimeout: c.Budget * 4, ReadTimeout: c.Budget * 4, WriteTimeout: c.Budget * 4,
+			MaxRetries: -1, DialerRetries: 1, DialTimeout: c.Budget * 4, ReadTimeout: c.Budget * 4, WriteTimeout: c.Budget * 4,
 			ContextTimeoutEnabled: true, PoolTimeout: c.Budget,
 			// What the server does not need to know stays unsaid.
 			DisableIdentity: true,
 		}),
 	}, nil
 }
+
+// quietOnce keeps go-redis from writing to standard error, past the process's
+// log; what matters of it is in what the cache logs and observes. The library
+// has one logger for the whole process, and this package is its only importer.
+var quietOnce sync.Once
+
+type quiet struct{}
+
+func (quiet) Printf(context.Context, string, ...any) {}
 
 func orDefault[T comparable](value *T, otherwise T) {
 	var zero T
@@ -114,43 +122,151 @@ func orDefault[T comparable](value *T, otherwise T) {
 	}
 }
 
-// Get implements [ocsp.Cache]: memory, then Redis, within the budget.
+// question is a look-up that waits for the next MGET.
+type question struct {
+	key    string
+	answer chan answered // holds one
+}
+
+// answered is what came of it: an empty value when there is none.
+type answered struct {
+	value string
+	err   error
+}
+
+// errUnasked is the end of a question that nobody has put to Redis in time.
+var errUnasked = errors.New("no answer within the budget")
+
+// Get implements [ocsp.Cache], within the budget.
+//
+// A round trip to Redis costs this process more than signing an answer does.
+// So questions that come while one is under way go together in the next.
 func (c *Cache) Get(ctx context.Context, key ocsp.Key) (*ocsp.Answer, bool) {
 	began := time.Now()
-	if answer, ok := c.config.Near.Get(ctx, key); ok {
-		c.config.Observe("near_hit", time.Since(began))
-		return answer, true
-	}
 	if !c.breaker.allow(began) {
-		c.config.Observe("skipped", time.Since(began))
+		c.config.Observe("skipped", 0)
 		return nil, false
 	}
-	asked, cancel := context.WithTimeout(ctx, c.config.Budget)
-	defer cancel()
-	value, err := c.client.Get(asked, prefix+string(key)).Bytes()
-	if errors.Is(err, redis.Nil) {
-		c.judge(nil)
-		c.config.Observe("miss", time.Since(began))
-		return nil, false
-	}
-	if c.judge(err); err != nil {
+	got := c.ask(ctx, prefix+string(key))
+	if got.err != nil {
 		c.config.Observe("failed", time.Since(began))
 		return nil, false
 	}
-	answer, ok := decode(value, time.Now())
+	if got.value == "" {
+		c.config.Observe("miss", time.Since(began))
+		return nil, false
+	}
+	answer, ok := decode([]byte(got.value), time.Now())
 	if !ok {
 		c.config.Observe("corrupt", time.Since(began))
 		return nil, false
 	}
-	c.config.Near.Put(ctx, key, answer)
 	c.config.Observe("hit", time.Since(began))
 	return answer, true
 }
 
-// Put implements [ocsp.Cache]. The answer is in memory when it returns, and in
-// Redis a moment later, if that can be had.
+// ask puts a question and waits for its answer.
+func (c *Cache) ask(ctx context.Context, key string) answered {
+	q := question{key, make(chan answered, 1)}
+	timer := time.NewTimer(c.config.Budget)
+	defer timer.Stop()
+	select {
+	case c.questions <- q:
+	case <-timer.C:
+		c.judge(errUnasked)
+		return answered{err: errUnasked}
+	case <-ctx.Done():
+		return answered{err: ctx.Err()}
+	}
+	select {
+	case got := <-q.answer:
+		return got
+	case <-timer.C:
+		// Whoever asks Redis tells the breaker; this question may only have
+		// waited for it.
+		return answered{err: errUnasked}
+	case <-ctx.Done():
+		return answered{err: ctx.Err()}
+	}
+}
+
+// mostQuestions bounds those of one MGET.
+const mostQuestions = 256
+
+// askers is how many MGETs may be under way at once.
+const askers = 2
+
+// answerQuestions puts questions to Redis, as many at a time as there are.
+func (c *Cache) answerQuestions(ctx context.Context) {
+	batch := make([]question, 0, mostQuestions)
+	keys := make([]string, 0, mostQuestions)
+	for {
+		batch, keys = batch[:0], keys[:0]
+		select {
+		case <-ctx.Done():
+			return
+		case q := <-c.questions:
+			batch = append(batch, q)
+		}
+	gather:
+		for len(batch) < mostQuestions {
+			select {
+			case q := <-c.questions:
+				batch = append(batch, q)
+			default:
+				break gather
+			}
+		}
+		for _, q := range batch {
+			keys = append(keys, q.key)
+		}
+		values, err := c.values(ctx, keys)
+		if ctx.Err() == nil {
+			c.judge(err)
+		}
+		for i, q := range batch {
+			got := answered{err: err}
+			if err == nil {
+				got.value, _ = values[i].(string)
+			}
+			q.answer <- got
+		}
+	}
+}
+
+// values reads the values of keys, nil for those that have none.
+func (c *Cache) values(ctx context.Context, keys []string) ([]any, error) {
+	// A little less, so that those who wait hear of it.
+	ctx, cancel := context.WithTimeout(ctx, c.config.Budget*4/5)
+	defer cancel()
+	if _, cluster := c.client.(*redis.ClusterClient); !cluster {
+		return c.client.MGet(ctx, keys...).Result()
+	}
+	// In a Cluster the keys lie on several servers, each of which is asked for
+	// its own.
+	asked, err := c.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for _, key := range keys {
+			p.Get(ctx, key)
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return nil, err
+	}
+	values := make([]any, len(asked))
+	for i, one := range asked {
+		if value, err := one.(*redis.StringCmd).Result(); err == nil {
+			values[i] = value
+		} else if !errors.Is(err, redis.Nil) {
+			return nil, err
+		}
+	}
+	return values, nil
+}
+
+// Put implements [ocsp.Cache]. The answer is in Redis a moment later, if that
+// can be had.
 func (c *Cache) Put(ctx context.Context, key ocsp.Key, answer *ocsp.Answer) {
-	c.config.Near.Put(ctx, key, answer)
 	select {
 	case c.writes <- write{key, answer}:
 	default:
@@ -158,8 +274,14 @@ func (c *Cache) Put(ctx context.Context, key ocsp.Key, answer *ocsp.Answer) {
 	}
 }
 
-// Run writes to Redis what was put, until ctx ends.
+// Run asks Redis and writes to it what was put, until ctx ends. Without it
+// nothing is found.
 func (c *Cache) Run(ctx context.Context) error {
+	var asking sync.WaitGroup
+	defer asking.Wait()
+	for range askers {
+		asking.Go(func() { c.answerQuestions(ctx) })
+	}
 	for {
 		select {
 		case <-ctx.Done():

@@ -1,6 +1,6 @@
 // Package rediscache keeps OCSP answers in Redis, for several responders to
-// share and for one to find again after a restart, with a memory of its own in
-// front of it. It is the only importer of go-redis.
+// share behind a memory of their own, and for one to find again after a restart.
+// It is the only importer of go-redis.
 //
 // Redis is optional at every moment. What it does not answer within a tight
 // budget is not there, and after a few failures in a row it is left alone for a
@@ -15,8 +15,8 @@
 //
 // The life of a look-up:
 //
-//	in the memory of this process          cache.go
-//	not: Redis, unless the breaker is open  cache.go, breaker.go
-//	read: header checked, answer rebuilt    entry.go
-//	kept in memory, given to the responder  cache.go
+//	left alone while the breaker is open     breaker.go
+//	with others that wait, in one MGET       cache.go
+//	read: header checked, answer rebuilt     entry.go
+//	held against its floor by the responder
 package rediscache

@@ -11,15 +11,16 @@ import (
 // header, freshness and age are known without parsing ASN.1. Numbers are
 // big-endian.
 //
-//	offset 0  format, 1
+//	offset 0  format, 2
 //	       1  version: journal position of the certificate's last entry
 //	       9  position of the journal when the status was read
 //	      17  thisUpdate, seconds since 1970
 //	      25  nextUpdate, seconds since 1970
-//	      33  OCSPResponse
+//	      33  class that the answer is counted under
+//	      34  OCSPResponse
 const (
-	format       = 1
-	headerLength = 33
+	format       = 2
+	headerLength = 34
 	// maxEntry bounds what is taken for an answer.
 	maxEntry = 64 << 10
 )
@@ -32,6 +33,7 @@ func encode(a *ocsp.Answer) []byte {
 	binary.BigEndian.PutUint64(value[9:], a.Position)
 	binary.BigEndian.PutUint64(value[17:], uint64(a.ThisUpdate.Unix()))
 	binary.BigEndian.PutUint64(value[25:], uint64(a.NextUpdate.Unix()))
+	value[33] = a.Class
 	return append(value, a.Response...)
 }
 
@@ -51,7 +53,9 @@ func decode(value []byte, now time.Time) (*ocsp.Answer, bool) {
 	if position < version || !thisUpdate.Before(nextUpdate) || !now.Before(nextUpdate) || !whole(response) {
 		return nil, false
 	}
-	return ocsp.NewAnswer(response, version, position, thisUpdate, nextUpdate), true
+	a := ocsp.NewAnswer(response, version, position, thisUpdate, nextUpdate)
+	a.Class = value[33]
+	return a, true
 }
 
 // whole reports whether der is exactly one SEQUENCE by its length octets.

@@ -5,7 +5,7 @@
 -- Versions and times are 64 bits wide, and numbers here are exact to 53: each is
 -- compared in halves.
 local kept = redis.call('GET', KEYS[1])
-if kept and #kept > 33 and string.byte(kept, 1) == 1 then
+if kept and #kept > 34 and string.byte(kept, 1) == 2 then
   local function halves(value, at)
     return struct.unpack('>I4', value, at), struct.unpack('>I4', value, at + 4)
   end

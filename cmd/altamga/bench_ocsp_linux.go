@@ -1,0 +1,466 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	peer "golang.org/x/crypto/ocsp"
+)
+
+// ocspBench is one run.
+type ocspBench struct {
+	benchOCSP
+	dir    string
+	cpu    int // that servers have, or -1
+	centre *benchCentre
+	rsa    *benchCentre // the same with an RSA key, in its own folder
+
+	encoded, mixed [][]byte
+	table          *tabwriter.Writer
+	results        map[string]measured
+}
+
+// Run measures and prints.
+func (c benchOCSP) Run(ctx context.Context, std streams) error {
+	dir, err := os.MkdirTemp("", "altamga-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	b := &ocspBench{benchOCSP: c, dir: dir, results: make(map[string]measured), table: tabwriter.NewWriter(std.out, 0, 0, 2, ' ', tabwriter.AlignRight)}
+	if err := b.prepare(); err != nil {
+		return err
+	}
+	cpu, restore := apart()
+	defer restore()
+	if b.cpu = cpu; cpu < 0 {
+		fmt.Fprintln(std.out, "Load and servers share the processors: the rates hold the load's share.")
+	}
+	show, wipe := statusLine(std.err)
+	defer wipe()
+	// Round by round, so that what disturbs the machine disturbs all alike.
+	for round := range c.Rounds {
+		for _, m := range b.measurements() {
+			show(fmt.Sprintf("round %d of %d: %s", round+1, c.Rounds, m.name))
+			took, err := m.measure(ctx, m)
+			if errors.Is(err, exec.ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return fmt.Errorf("measuring %s: %w", m.name, err)
+			}
+			if best, ok := b.results[m.name]; !ok || took.each() < best.each() {
+				b.results[m.name] = took
+			}
+		}
+	}
+	wipe()
+	if err := b.print(std.out); err != nil {
+		return err
+	}
+	return benchChanges(ctx, std.out, b.centre)
+}
+
+func (b *ocspBench) prepare() error {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	if b.centre, err = newBenchCentre(b.dir, key); err != nil {
+		return err
+	}
+	second := filepath.Join(b.dir, "rsa")
+	if err := os.Mkdir(second, 0o700); err != nil {
+		return err
+	}
+	long, err := rsaKey()
+	if err != nil {
+		return err
+	}
+	if b.rsa, err = newBenchCentre(second, long); err != nil {
+		return err
+	}
+	if b.encoded, err = b.centre.requests(b.Certificates, false); err != nil {
+		return err
+	}
+	b.mixed = overWire(b.encoded)
+	return nil
+}
+
+// measurement is one line of the table.
+type measurement struct {
+	name string
+	// base is the line that the ratio is to, by rate and by processor time.
+	base    string
+	measure func(context.Context, measurement) (measured, error)
+	kind    string
+}
+
+const (
+	rawLoop   = "raw epoll loop, fixed octets"
+	literal   = "nginx, literal"
+	rawP256   = "P-256 signature, deterministic"
+	rawRSA    = "RSA-2048 signature"
+	fromHere  = "altamga, from memory"
+	fromRedis = "altamga, from Redis"
+)
+
+func (b *ocspBench) measurements() []measurement {
+	return []measurement{
+		{rawLoop, literal, b.target, "raw"},
+		{literal, literal, b.nginx, "literal"},
+		{"nginx, 10,000 files", literal, b.nginx, "files"},
+		{"cfssl ocspserve", literal, b.cfssl, ""},
+		{fromHere, literal, b.target, "memory"},
+		{"altamga, from memory, by net/http", literal, b.target, "nethttp"},
+		{fromRedis, fromHere, b.target, "redis"},
+		{"one go-redis GET per request", fromHere, b.target, "get"},
+		{rawP256, rawP256, b.signing, "p256"},
+		{"altamga, signed on a miss", rawP256, b.target, "miss"},
+		{"altamga, signed with a nonce", rawP256, b.target, "bypass"},
+		{rawRSA, rawRSA, b.signing, "rsa"},
+		{"altamga, signed on a miss, RSA-2048", rawRSA, b.target, "missrsa"},
+	}
+}
+
+func (b *ocspBench) signing(ctx context.Context, m measurement) (measured, error) {
+	if m.kind == "rsa" {
+		return rawSignatures(ctx, b.rsa.key, b.For)
+	}
+	return rawSignatures(ctx, b.centre.key, b.For)
+}
+
+// start runs a server on its processor.
+func (b *ocspBench) start(ctx context.Context, command *exec.Cmd) (stop func(), err error) {
+	if b.cpu >= 0 {
+		command.Env = append(os.Environ(), "GOMAXPROCS=1")
+	}
+	command.Stderr = os.Stderr
+	if err := command.Start(); err != nil {
+		return nil, err
+	}
+	if b.cpu >= 0 {
+		if err := pin(command.Process.Pid, b.cpu); err != nil {
+			command.Process.Kill()
+			command.Wait()
+			return nil, err
+		}
+	}
+	return func() {
+		command.Process.Kill()
+		command.Wait()
+	}, nil
+}
+
+// target measures a server of this program.
+func (b *ocspBench) target(ctx context.Context, m measurement) (measured, error) {
+	executable, err := os.Executable()
+	if err != nil {
+		return measured{}, err
+	}
+	dir, centre := b.dir, b.centre
+	if m.kind == "missrsa" {
+		dir, centre = filepath.Join(b.dir, "rsa"), b.rsa
+	}
+	arguments := []string{"bench", "ocsp-target", "--kind", strings.TrimSuffix(m.kind, "rsa"), "--dir", dir}
+	if m.kind == "redis" || m.kind == "get" {
+		address, stop, err := b.redis(ctx)
+		if err != nil {
+			return measured{}, err
+		}
+		defer stop()
+		arguments = append(arguments, "--redis", address)
+	}
+	command := exec.CommandContext(ctx, executable, arguments...)
+	out, err := command.StdoutPipe()
+	if err != nil {
+		return measured{}, err
+	}
+	stop, err := b.start(ctx, command)
+	if err != nil {
+		return measured{}, err
+	}
+	defer stop()
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		return measured{}, fmt.Errorf("starting a server: %w", err)
+	}
+	check, requests := b.checker(centre, m.kind), b.mixed
+	if m.kind == "missrsa" || m.kind == "bypass" {
+		encoded, err := centre.requests(b.Certificates, m.kind == "bypass")
+		if err != nil {
+			return measured{}, err
+		}
+		requests = overWire(encoded)
+	}
+	return b.load(strings.TrimSpace(line), command.Process.Pid, requests, check, m.kind)
+}
+
+// load asks a moment for the server to warm up, then measures.
+func (b *ocspBench) load(address string, pid int, requests [][]byte, check func(int, []byte, []byte) error, kind string) (measured, error) {
+	if err := waitListening(address); err != nil {
+		return measured{}, err
+	}
+	l := &epollLoad{
+		address: address, conns: b.Clients, cpu: func() time.Duration { return cpuOf(pid) },
+		request: func(i int) []byte { return requests[i%len(requests)] },
+		check:   func(i int, head, content []byte) error { return check(i%len(requests), head, content) },
+	}
+	if kind == "memory" || kind == "nethttp" || kind == "redis" {
+		// Every answer is made and verified once, and kept by then.
+		for range 2 {
+			if _, err := l.runTo(len(requests), time.Minute); err != nil {
+				return measured{}, err
+			}
+		}
+	} else if _, err := l.run(min(b.For/4, 300*time.Millisecond)); err != nil {
+		return measured{}, err
+	}
+	return l.run(b.For)
+}
+
+func waitListening(address string) error {
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		conn, err := net.DialTimeout("tcp", address, time.Second)
+		if err == nil {
+			return conn.Close()
+		}
+		if time.Now().After(deadline) {
+			return err
+		}
+	}
+}
+
+// checker judges answers: those of a responder by content, each new one by its
+// signature (of those that are signed anew all the time every fiftieth), the
+// others by status and length.
+func (b *ocspBench) checker(centre *benchCentre, kind string) func(int, []byte, []byte) error {
+	if kind == "raw" || kind == "get" {
+		return func(_ int, head, content []byte) error {
+			if !bytes.HasPrefix(head, []byte("HTTP/1.1 200 ")) || len(content) == 0 {
+				return fmt.Errorf("answered %.60q", head)
+			}
+			return nil
+		}
+	}
+	known := make([][]byte, b.Certificates)
+	made := 0
+	return func(i int, head, content []byte) error {
+		if !bytes.HasPrefix(head, []byte("HTTP/1.1 200 ")) {
+			return fmt.Errorf("answered %.60q", head)
+		}
+		if bytes.Equal(content, known[i]) {
+			return nil
+		}
+		serial := benchSerial(i)
+		if made++; (kind == "miss" || kind == "bypass" || kind == "missrsa") && made%50 != 0 {
+			if !bytes.Contains(content, serial.Bytes()) || !bytes.HasPrefix(content[4:], []byte{0x0a, 1, 0}) {
+				return fmt.Errorf("the answer is about another certificate, or none: %.20x", content)
+			}
+			return nil
+		}
+		answer, err := peer.ParseResponse(content, centre.issuer)
+		if err != nil {
+			return err
+		}
+		if answer.SerialNumber.Cmp(serial) != 0 || (answer.Status == peer.Revoked) != benchRevoked(serial) || !time.Now().Before(answer.NextUpdate) {
+			return fmt.Errorf("the answer about %x says %d about %x", serial, answer.Status, answer.SerialNumber)
+		}
+		known[i] = bytes.Clone(content)
+		return nil
+	}
+}
+
+// redis starts one, on the load's processor.
+func (b *ocspBench) redis(ctx context.Context) (address string, stop func(), err error) {
+	path, err := exec.LookPath("redis-server")
+	if err != nil {
+		return "", nil, err
+	}
+	address, err = benchAddress()
+	if err != nil {
+		return "", nil, err
+	}
+	_, port, _ := net.SplitHostPort(address)
+	command := exec.CommandContext(ctx, path, "--bind", "127.0.0.1", "--port", port, "--save", "", "--appendonly", "no", "--dir", b.dir)
+	if err := command.Start(); err != nil {
+		return "", nil, err
+	}
+	stop = func() {
+		command.Process.Kill()
+		command.Wait()
+	}
+	if b.cpu >= 0 {
+		if err := pin(command.Process.Pid, 1); err != nil {
+			stop()
+			return "", nil, err
+		}
+	}
+	return address, stop, waitListening(address)
+}
+
+func benchAddress() (string, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer listener.Close()
+	return listener.Addr().String(), nil
+}
+
+// nginx measures nginx with one worker, with a literal answer or with files.
+func (b *ocspBench) nginx(ctx context.Context, m measurement) (measured, error) {
+	path, err := exec.LookPath("nginx")
+	if err != nil {
+		return measured{}, err
+	}
+	address, err := benchAddress()
+	if err != nil {
+		return measured{}, err
+	}
+	dir := filepath.Join(b.dir, m.kind)
+	if err := os.MkdirAll(filepath.Join(dir, "files"), 0o755); err != nil {
+		return measured{}, err
+	}
+	body := strings.Repeat("x", benchAnswerLength)
+	requests := b.mixed
+	where := "return 200 \"" + body + "\";"
+	if m.kind == "files" {
+		where, requests = "root "+filepath.Join(dir, "files")+";", nil
+		for i := range 10_000 {
+			name := fmt.Sprintf("%d", i)
+			if err := os.WriteFile(filepath.Join(dir, "files", name), []byte(body), 0o644); err != nil {
+				return measured{}, err
+			}
+			requests = append(requests, []byte("GET /"+name+" HTTP/1.1\r\nHost: localhost\r\nUser-Agent: altamga-bench\r\nAccept: */*\r\n\r\n"))
+		}
+	}
+	configuration := fmt.Sprintf(`daemon off; master_process off; pid %[1]s/pid; error_log %[1]s/error.log;
+events { worker_connections 2048; }
+http {
+	access_log off; keepalive_requests 1000000000; open_file_cache max=20000; sendfile on;
+	client_body_temp_path %[1]s/1; proxy_temp_path %[1]s/2; fastcgi_temp_path %[1]s/3; uwsgi_temp_path %[1]s/4; scgi_temp_path %[1]s/5;
+	default_type application/ocsp-response;
+	server { listen %[2]s;
+		add_header Cache-Control "max-age=59, public, no-transform, must-revalidate";
+		add_header Expires "Sun, 22 Nov 2026 13:54:20 GMT"; add_header X-Content-Type-Options nosniff;
+		location / { %[3]s } } }
+`, dir, address, where)
+	file := filepath.Join(dir, "nginx.conf")
+	if err := os.WriteFile(file, []byte(configuration), 0o644); err != nil {
+		return measured{}, err
+	}
+	command := exec.CommandContext(ctx, path, "-e", filepath.Join(dir, "error.log"), "-p", dir, "-c", file)
+	stop, err := b.start(ctx, command)
+	if err != nil {
+		return measured{}, err
+	}
+	defer stop()
+	return b.load(address, command.Process.Pid, requests, func(_ int, head, content []byte) error {
+		if !bytes.HasPrefix(head, []byte("HTTP/1.1 200 ")) || len(content) != len(body) {
+			return fmt.Errorf("answered %.60q", head)
+		}
+		return nil
+	}, m.kind)
+}
+
+// cfssl measures cfssl's responder with answers of ours.
+func (b *ocspBench) cfssl(ctx context.Context, m measurement) (measured, error) {
+	path, err := exec.LookPath("cfssl")
+	if err != nil {
+		return measured{}, err
+	}
+	file := filepath.Join(b.dir, "responses")
+	if _, err := os.Stat(file); err != nil {
+		if err := b.writeResponses(ctx, file); err != nil {
+			return measured{}, err
+		}
+	}
+	address, err := benchAddress()
+	if err != nil {
+		return measured{}, err
+	}
+	host, port, _ := net.SplitHostPort(address)
+	command := exec.CommandContext(ctx, path, "ocspserve", "-address", host, "-port", port, "-responses", file, "-loglevel", "5")
+	stop, err := b.start(ctx, command)
+	if err != nil {
+		return measured{}, err
+	}
+	command.Stderr = io.Discard
+	defer stop()
+	// It redirects where the base64 of a GET holds a doubled slash, and takes a
+	// plus for a space.
+	requests := slices.Clone(b.mixed)
+	for i, in := range b.encoded {
+		if text := base64.StdEncoding.EncodeToString(in); strings.Contains(text, "//") || strings.Contains(text, "+") {
+			requests[i] = posted(in)
+		}
+	}
+	return b.load(address, command.Process.Pid, requests, b.checker(b.centre, m.kind), m.kind)
+}
+
+// writeResponses writes one of our answers to each request, as cfssl reads
+// them.
+func (b *ocspBench) writeResponses(ctx context.Context, file string) error {
+	responder, err := benchResponder(b.centre, 0, nil)
+	if err != nil {
+		return err
+	}
+	var out bytes.Buffer
+	for _, in := range b.encoded {
+		fmt.Fprintln(&out, base64.StdEncoding.EncodeToString(answerTo(ctx, responder, in)))
+	}
+	return os.WriteFile(file, out.Bytes(), 0o600)
+}
+
+// print writes the table.
+func (b *ocspBench) print(w io.Writer) error {
+	fmt.Fprintf(b.table, "%d connections, one server core\tper s\tCPU µs\tp50 µs\tp99 µs\tp99.9 µs\tratio\tby CPU\tp99 to\tof\t\n", b.Clients)
+	var missing []string
+	for _, m := range b.measurements() {
+		got, ok := b.results[m.name]
+		if !ok {
+			missing = append(missing, m.name)
+			continue
+		}
+		at := func(perMille int) string {
+			if got.n == 0 || slices.Contains([]string{rawP256, rawRSA}, m.name) {
+				return "-"
+			}
+			return fmt.Sprintf("%.0f", float64(got.latencies[min(len(got.latencies)-1, len(got.latencies)*perMille/1000)])/float64(time.Microsecond))
+		}
+		ratio, byCPU, tail := "-", "-", "-"
+		if base, ok := b.results[m.base]; ok {
+			ratio = fmt.Sprintf("%.2f", got.perSecond()/base.perSecond())
+			byCPU = fmt.Sprintf("%.2f", float64(base.each())/float64(got.each()))
+			if base.percentile(99) > 0 && at(990) != "-" && m.base == literal {
+				tail = fmt.Sprintf("%.2f", float64(got.percentile(99))/float64(base.percentile(99)))
+			}
+		}
+		fmt.Fprintf(b.table, "%s\t%.0f\t%.1f\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", m.name, got.perSecond(), float64(got.each())/float64(time.Microsecond),
+			at(500), at(990), at(999), ratio, byCPU, tail, m.base)
+	}
+	if err := b.table.Flush(); err != nil {
+		return err
+	}
+	if len(missing) > 0 {
+		fmt.Fprintf(w, "Not installed: %s (Debian: nginx-light, golang-cfssl, redis-server)\n", strings.Join(missing, "; "))
+	}
+	return nil
+}
