@@ -49,21 +49,21 @@ func (c benchOCSP) AfterApply() error {
 	return nil
 }
 
-// benchCentre is an issuer and its delegate, made for one run and shared with
+// ocspCentre is an issuer and its delegate, made for one run and shared with
 // the servers over a folder.
-type benchCentre struct {
+type ocspCentre struct {
 	issuer, signer *x509.Certificate
 	key            crypto.Signer
 }
 
-// newBenchCentre makes a centre whose delegate signs with key, and writes it
+// newOCSPCentre makes a centre whose delegate signs with key, and writes it
 // into dir.
-func newBenchCentre(dir string, key crypto.Signer) (*benchCentre, error) {
+func newOCSPCentre(dir string, key crypto.Signer) (*ocspCentre, error) {
 	issuing, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
 	}
-	c := &benchCentre{key: key}
+	c := &ocspCentre{key: key}
 	now := time.Now()
 	root := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Demonstration issuer of a measurement"}, NotBefore: now.Add(-time.Hour), NotAfter: now.AddDate(1, 0, 0),
@@ -99,9 +99,9 @@ func newBenchCentre(dir string, key crypto.Signer) (*benchCentre, error) {
 	return c, os.WriteFile(filepath.Join(dir, "signer.key"), raw, 0o600)
 }
 
-// openBenchCentre reads the centre back.
-func openBenchCentre(dir string) (*benchCentre, error) {
-	c := new(benchCentre)
+// openOCSPCentre reads the centre back.
+func openOCSPCentre(dir string) (*ocspCentre, error) {
+	c := new(ocspCentre)
 	for name, to := range map[string]**x509.Certificate{"issuer.der": &c.issuer, "signer.der": &c.signer} {
 		raw, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
@@ -123,7 +123,7 @@ func openBenchCentre(dir string) (*benchCentre, error) {
 	return c, nil
 }
 
-func (c *benchCentre) issuers() []ocsp.Issuer {
+func (c *ocspCentre) issuers() []ocsp.Issuer {
 	return []ocsp.Issuer{{ID: "bench", Certificate: c.issuer, Signer: &ocsp.Signer{Certificate: c.signer, Key: c.key}}}
 }
 
@@ -139,7 +139,7 @@ func benchRevoked(serial *big.Int) bool {
 
 // requests encodes a request about each certificate, by its SHA-256 hashes or,
 // every fourth, by SHA-1, and with a nonce when asked to.
-func (c *benchCentre) requests(n int, nonce bool) ([][]byte, error) {
+func (c *ocspCentre) requests(n int, nonce bool) ([][]byte, error) {
 	key, err := pki.SubjectPublicKey(c.issuer.RawSubjectPublicKeyInfo)
 	if err != nil {
 		return nil, err

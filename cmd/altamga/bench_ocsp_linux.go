@@ -28,8 +28,8 @@ type ocspBench struct {
 	benchOCSP
 	dir    string
 	cpu    int // that servers have, or -1
-	centre *benchCentre
-	rsa    *benchCentre // the same with an RSA key, in its own folder
+	centre *ocspCentre
+	rsa    *ocspCentre // the same with an RSA key, in its own folder
 
 	encoded, mixed [][]byte
 	table          *tabwriter.Writer
@@ -82,7 +82,7 @@ func (b *ocspBench) prepare() error {
 	if err != nil {
 		return err
 	}
-	if b.centre, err = newBenchCentre(b.dir, key); err != nil {
+	if b.centre, err = newOCSPCentre(b.dir, key); err != nil {
 		return err
 	}
 	second := filepath.Join(b.dir, "rsa")
@@ -93,7 +93,7 @@ func (b *ocspBench) prepare() error {
 	if err != nil {
 		return err
 	}
-	if b.rsa, err = newBenchCentre(second, long); err != nil {
+	if b.rsa, err = newOCSPCentre(second, long); err != nil {
 		return err
 	}
 	if b.encoded, err = b.centre.requests(b.Certificates, false); err != nil {
@@ -250,7 +250,7 @@ func waitListening(address string) error {
 // checker judges answers: those of a responder by content, each new one by its
 // signature (of those that are signed anew all the time every fiftieth), the
 // others by status and length.
-func (b *ocspBench) checker(centre *benchCentre, kind string) func(int, []byte, []byte) error {
+func (b *ocspBench) checker(centre *ocspCentre, kind string) func(int, []byte, []byte) error {
 	if kind == "raw" || kind == "get" {
 		return func(_ int, head, content []byte) error {
 			if !bytes.HasPrefix(head, []byte("HTTP/1.1 200 ")) || len(content) == 0 {

@@ -44,7 +44,7 @@ func (c benchTarget) Run(ctx context.Context, std streams) error {
 			"Cache-Control: max-age=59, public, no-transform, must-revalidate\r\nExpires: Sun, 22 Nov 2026 13:54:20 GMT\r\n"
 		return epollServe(listener.(*net.TCPListener), fmt.Appendf(nil, "%sContent-Length: %d\r\n\r\n%s", head, benchAnswerLength, bytes.Repeat([]byte("x"), benchAnswerLength)))
 	}
-	centre, err := openBenchCentre(c.Dir)
+	centre, err := openOCSPCentre(c.Dir)
 	if err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ func (g oneGet) Make(ctx context.Context, out []byte, _ *http1.Request) ([]byte,
 }
 
 // benchResponder is a responder with answers for an hour.
-func benchResponder(centre *benchCentre, memory int64, cache *rediscache.Cache) (*ocsp.Responder, error) {
+func benchResponder(centre *ocspCentre, memory int64, cache *rediscache.Cache) (*ocsp.Responder, error) {
 	config := ocsp.Config{
 		Issuers: centre.issuers(), Source: benchSource{}, Memory: memory, MaxAge: time.Hour, Validity: 2 * time.Hour,
 		Observe: serve.NewAdmin().Observer("ocsp"),
@@ -118,7 +118,7 @@ func answerTo(ctx context.Context, responder http.Handler, in []byte) []byte {
 
 // benchChanges measures how long it takes until a thousand changes of status in
 // a row are all answered anew.
-func benchChanges(ctx context.Context, w io.Writer, centre *benchCentre) error {
+func benchChanges(ctx context.Context, w io.Writer, centre *ocspCentre) error {
 	const changes = 1000
 	source := &changingSource{}
 	responder, err := ocsp.New(ocsp.Config{Issuers: centre.issuers(), Source: source, MaxAge: time.Hour, Validity: 2 * time.Hour})

@@ -254,8 +254,9 @@ func (l *loop) serve(c *polled, now time.Time) {
 	l.proceed(c, x, now, false)
 }
 
-// mute reports whether a goroutine works on the connection, and stops hearing of
-// it then.
+// mute reports whether the connection is not the loop's: a goroutine works on it,
+// and the loop stops hearing of it then, or has ended it since the event was
+// seen, and the descriptor may be another's.
 func (c *polled) mute(l *loop) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -263,7 +264,7 @@ func (c *polled) mute(l *loop) bool {
 		c.muted = true
 		_ = l.control(syscall.EPOLL_CTL_MOD, c.fd, 0)
 	}
-	return c.busy
+	return c.busy || c.gone
 }
 
 // proceed answers what x holds of the connection. blocking says that it may
