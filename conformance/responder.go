@@ -33,6 +33,9 @@ type responder struct {
 
 	file  *answer
 	asked map[string]*Exchange
+	// plainest and hash are what settle found.
+	plainest *Exchange
+	hash     crypto.Hash
 }
 
 // ask posts an inquiry once in a run; the name is what it is remembered by.
@@ -66,13 +69,42 @@ func (r *responder) send(t *trial, q question) *Exchange {
 	return x
 }
 
-// id writes the CertID of a certificate with SHA-256.
-func (r *responder) id(serial []byte) []byte { return idOf(r.issuer, serial, crypto.SHA256, false) }
+// id writes the CertID of a certificate.
+func (r *responder) id(serial []byte) []byte { return idOf(r.issuer, serial, r.hash, false) }
+
+// settle finds out how the server can be asked at all: with the SHA-256 that RFC
+// 9919 wants, or, where that is refused, with SHA-1, so that one fault does not
+// hide all others.
+func (r *responder) settle(t *trial) {
+	if r.plainest != nil {
+		t.saw(r.plainest)
+		return
+	}
+	r.hash = crypto.SHA256
+	r.plainest = r.ask(t, "status of the good certificate", inquiry{ids: [][]byte{r.id(r.good.serial)}})
+	if r.plainest.Err != nil || succeeds(r.plainest) {
+		return
+	}
+	id := idOf(r.issuer, r.good.serial, sha1, false)
+	if x := r.ask(t, "status of the good certificate by SHA-1", inquiry{ids: [][]byte{id}}); succeeds(x) {
+		r.plainest, r.hash = x, sha1
+	}
+}
+
+// succeeds reports whether an exchange has a successful answer.
+func succeeds(x *Exchange) bool {
+	if x.Err != nil || x.Status != http.StatusOK {
+		return false
+	}
+	a, err := parseAnswer(x.Response)
+	return err == nil && a.status == statusSuccessful
+}
 
 // baseline is the plainest question of all. Whatever else is asked, a server
 // that does not answer this one cannot be tested.
 func (r *responder) baseline(t *trial) *Exchange {
-	return r.ask(t, "status of the good certificate", inquiry{ids: [][]byte{r.id(r.good.serial)}})
+	r.settle(t)
+	return r.plainest
 }
 
 // alive ends the check when the server does not answer at all.
@@ -82,6 +114,15 @@ func (r *responder) alive(t *trial) {
 	}
 	if x := r.baseline(t); x.Err != nil {
 		t.couldNot("%v", x.Err)
+	}
+}
+
+// sound ends the check when the plainest question has no successful answer: what
+// becomes of a variation of it would say nothing.
+func (r *responder) sound(t *trial) {
+	r.alive(t)
+	if a := r.reply(t, r.plainest, nil); a.status != statusSuccessful || len(a.singles) == 0 {
+		t.couldNot("the plainest request is not answered successfully")
 	}
 }
 
@@ -114,7 +155,15 @@ func (r *responder) success(t *trial, x *Exchange, asked []byte) *answer {
 func (r *responder) state(t *trial, what string, serial []byte) *answer {
 	r.alive(t)
 	id := r.id(serial)
-	return r.success(t, r.ask(t, "status of the "+what+" certificate", inquiry{ids: [][]byte{id}}), id)
+	return r.success(t, r.status(t, what, id), id)
+}
+
+// status asks for one of the user's certificates.
+func (r *responder) status(t *trial, what string, id []byte) *Exchange {
+	if what == "good" {
+		return r.baseline(t)
+	}
+	return r.ask(t, "status of the "+what+" certificate", inquiry{ids: [][]byte{id}})
 }
 
 // answers are the answers that every check of contents looks at: one for each
@@ -133,7 +182,7 @@ func (r *responder) answers(t *trial) []*answer {
 	problem := errors.New("there is no answer to judge")
 	for _, subject := range r.subjects() {
 		id := r.id(subject.serial)
-		x := r.ask(t, "status of the "+subject.what+" certificate", inquiry{ids: [][]byte{id}})
+		x := r.status(t, subject.what, id)
 		if x.Err != nil || x.Status != http.StatusOK {
 			continue
 		}

@@ -17,7 +17,7 @@ var rfc9110OCSP = []check[*responder]{
 		t.method(x)
 	}},
 	{"OCSP-42", "RFC 9110, Section 15.5.16", Must, "another media type is answered 415, or served", "POST text/plain", wire, func(t *trial, r *responder) {
-		r.alive(t)
+		r.sound(t)
 		x := r.send(t, question{name: "POST of text/plain", method: http.MethodPost, url: r.url, body: inquiry{ids: [][]byte{r.id(r.good.serial)}}.marshal(), header: map[string]string{"Content-Type": "text/plain"}})
 		if x.Err != nil {
 			t.fail("%v", x.Err)
@@ -106,7 +106,9 @@ func (r *responder) spelling(t *trial, x *Exchange, id []byte, find func(string,
 // spellings: a request whose base64 has all the letters that trouble servers is
 // found by trying serial numbers that were never issued.
 func spellings(t *trial, r *responder) {
-	r.alive(t)
+	if x, _ := r.goodByGet(t); !succeeds(x) {
+		t.couldNot("GET is not answered at all")
+	}
 	text, id := "", []byte(nil)
 	for i := range 4096 {
 		id = r.id(append([]byte{0x3e}, random(13+i%3)...))

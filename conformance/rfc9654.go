@@ -55,7 +55,7 @@ const (
 
 // nonced asks with a nonce of a length and says what became of it.
 func (r *responder) nonced(t *trial, length int) nonceFate {
-	r.alive(t)
+	r.sound(t)
 	name := fmt.Sprintf("nonce of %d octets", length)
 	nonce := make([]byte, length)
 	if x, ok := r.asked[name]; ok {
@@ -95,7 +95,7 @@ func (r *responder) nonceIn(x *Exchange) []byte {
 }
 
 func (r *responder) badNonce(t *trial, length int) {
-	r.alive(t)
+	r.sound(t)
 	name := fmt.Sprintf("nonce of %d octets", length)
 	nonce := random(length)
 	a := r.honest(t, r.ask(t, name, inquiry{ids: [][]byte{r.id(r.good.serial)}, nonce: nonce}))
