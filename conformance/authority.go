@@ -141,6 +141,8 @@ func (a *authority) replies(t *trial) []*stampReply {
 			problem = one.err
 		case one.r.tokenErr != nil:
 			problem = one.r.tokenErr
+		case one.r.tst == nil && one.r.granted():
+			problem = errors.New("the query is granted without a token")
 		case one.r.tst == nil:
 			problem = errors.New("the query is refused: " + one.r.refusal())
 		default:

@@ -73,7 +73,7 @@ func idFor(f *fakeOCSP, c *x509.Certificate) []byte {
 func TestSoundResponder(t *testing.T) {
 	f := &fakeOCSP{c: newCentre(t)}
 	f.delegate = f.c.delegate
-	var c tally
+	c := &switchboard
 	c.sound(t, f.judge(t))
 }
 
@@ -82,7 +82,7 @@ func TestSoundResponderWithoutDelegate(t *testing.T) {
 	f := &fakeOCSP{c: newCentre(t)}
 	f.delegate = f.c.issuer
 	f.plan = func(_ *ocspQuestion, r *ocspReply) { r.certsField = false }
-	var c tally
+	c := &switchboard
 	c.sound(t, f.judge(t))
 }
 

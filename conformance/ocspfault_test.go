@@ -63,7 +63,7 @@ func header(name string, values ...string) func(*testing.T, *fakeOCSP) {
 
 var ocspFaults = []ocspFault{
 	{planted{"OCSP-01 POST is answered 202", nil}, transport(func(w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
-		if r.Method == http.MethodPost {
+		if r.Method == http.MethodPost && r.ContentLength < 1000 && r.Header.Get("Content-Type") != "text/plain" {
 			w.Header().Set("Content-Type", "application/ocsp-response")
 			w.WriteHeader(http.StatusAccepted)
 		}

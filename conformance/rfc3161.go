@@ -155,7 +155,7 @@ var rfc3161 = []check[*authority]{
 		}
 		q := a.bare()
 		q.policy = policy
-		a.alive(t)
+		a.first(t)
 		switch r, err := a.ask(t, "its own policy", q); {
 		case err != nil:
 			t.fail("%v", err)
@@ -179,7 +179,7 @@ var rfc3161 = []check[*authority]{
 	}},
 	{"TSA-35", "RFC 3161, Section 2.4.2", Must, "what is no query is refused as badDataFormat, and hurts nothing", "send torn, padded and huge bodies", hostile, malformedQueries},
 	{"TSA-36", "RFC 3161, Section 2.4.1", Must, "a nonce of any size and sign is echoed in its octets", "stamp with 0, 1, -1, 2^63, 2^159-1", wire, func(t *trial, a *authority) {
-		a.alive(t)
+		a.first(t)
 		for _, n := range []struct {
 			name   string
 			octets []byte
