@@ -108,7 +108,7 @@ func Requirements() []Requirement {
 	seen := map[string]bool{}
 	for _, list := range [][]Requirement{
 		requirements(certificateChecks), requirements(requestChecks), requirements(responderChecks),
-		requirements(listChecks), requirements(authorityChecks),
+		requirements(listChecks), requirements(authorityChecks), requirements(consistency),
 	} {
 		for _, r := range list {
 			if !seen[r.ID] {
