@@ -52,7 +52,9 @@ func TestHostileServers(t *testing.T) {
 		"unreachable": nil,
 		"silent":      func(c net.Conn) { bufio.NewReader(c).ReadByte() },
 		"drops":       func(net.Conn) {},
-		"redirects":   func(c net.Conn) { fmt.Fprintf(c, "HTTP/1.1 302 Found\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n", closed) },
+		"redirects": func(c net.Conn) {
+			fmt.Fprintf(c, "HTTP/1.1 302 Found\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n", closed)
+		},
 		"says less than it promised": func(c net.Conn) {
 			fmt.Fprint(c, "HTTP/1.1 200 OK\r\nContent-Type: application/ocsp-response\r\nContent-Length: 5000\r\n\r\n0\x03\x0a\x01\x06")
 		},
