@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -36,6 +37,10 @@ type responder struct {
 	// plainest and hash are what settle found.
 	plainest *Exchange
 	hash     crypto.Hash
+	// ended counts how often the server was gone, and gone says that it stayed
+	// away.
+	ended int
+	gone  bool
 }
 
 // ask posts an inquiry once in a run; the name is what it is remembered by.
@@ -60,6 +65,14 @@ func (r *responder) send(t *trial, q question) *Exchange {
 	x, ok := r.asked[q.name]
 	if !ok {
 		x = r.client.ask(t.ctx, q)
+		// A server that ended itself over the last request, and is started anew,
+		// does not fail this one.
+		if errors.Is(x.Err, syscall.ECONNREFUSED) && r.plainest != nil && r.plainest.Err == nil && !r.gone {
+			r.ended++
+			if r.gone = !r.back(t); !r.gone {
+				x = r.client.ask(t.ctx, q)
+			}
+		}
 		if r.asked == nil {
 			r.asked = map[string]*Exchange{}
 		}
@@ -115,6 +128,31 @@ func (r *responder) alive(t *trial) {
 	if x := r.baseline(t); x.Err != nil {
 		t.couldNot("%v", x.Err)
 	}
+}
+
+// still waits until the server answers again after hostile requests, as one that
+// is started anew does, and ends the check when it does not.
+func (r *responder) still(t *trial) {
+	r.alive(t)
+	if r.gone = r.gone || !r.back(t); r.gone {
+		t.couldNot("the server does not answer any more, after what it was sent")
+	}
+}
+
+func (r *responder) back(t *trial) bool {
+	body := inquiry{ids: [][]byte{r.id(r.good.serial)}}.marshal()
+	for range 10 {
+		x := r.client.ask(t.ctx, question{name: "is it still there", method: http.MethodPost, url: r.url, body: body, header: map[string]string{"Content-Type": requestType}})
+		if x.Err == nil && x.Status == r.plainest.Status {
+			return true
+		}
+		select {
+		case <-t.ctx.Done():
+			return false
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+	return false
 }
 
 // sound ends the check when the plainest question has no successful answer: what
@@ -263,21 +301,31 @@ func base64Path(request []byte) string {
 }
 
 // judgeAll runs checks on a subject, leaving out those that need what there is
-// not.
+// not. Hostile ones come last, so that a server that dies of one was judged in
+// everything else; the results stand in the order of the checks.
 func judgeAll[S any](ctx context.Context, checks []check[S], subject S, o runOptions) []Result {
+	results := make([]*Result, len(checks))
+	for _, last := range []bool{false, true} {
+		for i, c := range checks {
+			if (c.mode == hostile) != last || c.mode != anywhere && o.offline {
+				continue
+			}
+			if c.mode == hostile && o.noHostile {
+				results[i] = &Result{Requirement: c.requirement(), Verdict: NotApplicable, Details: []string{"left out: its test is hostile"}}
+				continue
+			}
+			if o.onCheck != nil {
+				o.onCheck(c.id)
+			}
+			result := try(ctx, c, subject, time.Now())
+			results[i] = &result
+		}
+	}
 	var all []Result
-	for _, c := range checks {
-		switch {
-		case c.mode != anywhere && o.offline:
-			continue
-		case c.mode == hostile && o.noHostile:
-			all = append(all, Result{Requirement: c.requirement(), Verdict: NotApplicable, Details: []string{"left out: its test is hostile"}})
-			continue
+	for _, r := range results {
+		if r != nil {
+			all = append(all, *r)
 		}
-		if o.onCheck != nil {
-			o.onCheck(c.id)
-		}
-		all = append(all, try(ctx, c, subject, time.Now()))
 	}
 	return all
 }

@@ -11,12 +11,13 @@ import (
 // rfc9110OCSP is how OCSP goes over HTTP: methods, media types, and the many
 // ways to spell a request in a path.
 var rfc9110OCSP = []check[*responder]{
-	{"OCSP-41", "RFC 9110, Section 15.5.6", Must, "other methods are answered 405 with Allow", "PUT", wire, func(t *trial, r *responder) {
-		r.alive(t)
+	{"OCSP-41", "RFC 9110, Section 15.5.6", Must, "other methods are answered 405 with Allow", "PUT", hostile, func(t *trial, r *responder) {
+		r.still(t)
 		x := r.send(t, question{name: "PUT", method: http.MethodPut, url: r.url, body: inquiry{ids: [][]byte{r.id(r.good.serial)}}.marshal(), header: map[string]string{"Content-Type": requestType}})
 		t.method(x)
 	}},
-	{"OCSP-42", "RFC 9110, Section 15.5.16", Must, "another media type is answered 415, or served", "POST text/plain", wire, func(t *trial, r *responder) {
+	{"OCSP-42", "RFC 9110, Section 15.5.16", Must, "another media type is answered 415, or served", "POST text/plain", hostile, func(t *trial, r *responder) {
+		r.still(t)
 		r.sound(t)
 		x := r.send(t, question{name: "POST of text/plain", method: http.MethodPost, url: r.url, body: inquiry{ids: [][]byte{r.id(r.good.serial)}}.marshal(), header: map[string]string{"Content-Type": "text/plain"}})
 		if x.Err != nil {
@@ -30,8 +31,8 @@ var rfc9110OCSP = []check[*responder]{
 		r.spelling(t, x, id, t.fail)
 	}},
 	{"OCSP-44", "RFC 9919, Section 5", Should, "the spellings of the path that clients use are understood", "bare +, / and =, lower-case escapes, doubled slash, no padding", wire, spellings},
-	{"OCSP-45", "RFC 9110, Section 15.5.1", Must, "a nonsense path is answered malformedRequest or 4xx", "get nonsense", wire, func(t *trial, r *responder) {
-		r.alive(t)
+	{"OCSP-45", "RFC 9110, Section 15.5.1", Must, "a nonsense path is answered malformedRequest or 4xx", "get nonsense", hostile, func(t *trial, r *responder) {
+		r.still(t)
 		x := r.get(t, "GET of nonsense", http.MethodGet, "this-is-no-request", nil)
 		switch {
 		case x.Err != nil:
@@ -60,7 +61,8 @@ var rfc9110OCSP = []check[*responder]{
 			t.should("the server answers HTTP %d", again.Status)
 		}
 	}},
-	{"OCSP-54", "RFC 9110, Section 9.3.2", Should, "HEAD has the header of GET and no body", "head", wire, func(t *trial, r *responder) {
+	{"OCSP-54", "RFC 9110, Section 9.3.2", Should, "HEAD has the header of GET and no body", "head", hostile, func(t *trial, r *responder) {
+		r.still(t)
 		x, id := r.goodByGet(t)
 		r.success(t, x, id)
 		head := r.get(t, "HEAD", http.MethodHead, base64Path(inquiry{ids: [][]byte{id}}.marshal()), nil)
