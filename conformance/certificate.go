@@ -81,6 +81,25 @@ func ParseCertificates(data []byte) ([][]byte, error) {
 	return all, nil
 }
 
+// IssuerOf returns the candidate whose subject is the issuer's name in a
+// certificate, nil when there is none or the certificate names itself.
+func IssuerOf(raw []byte, candidates ...[]byte) []byte {
+	c, err := parseCertificate(raw)
+	if err != nil || c.selfIssued() {
+		return nil
+	}
+	var all []*certificate
+	for _, candidate := range candidates {
+		if parsed, err := parseCertificate(candidate); err == nil {
+			all = append(all, parsed)
+		}
+	}
+	if issuer := issuerOf(c, all); issuer != nil {
+		return issuer.raw
+	}
+	return nil
+}
+
 // maxCertificates bounds a file or an answer.
 const maxCertificates = 64
 

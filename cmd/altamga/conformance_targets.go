@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/altamga/altamga/conformance"
 )
@@ -123,15 +124,15 @@ func (c conformanceCRL) Run(ctx context.Context, std streams) error {
 type conformanceCert struct {
 	judging
 	Files   []string `arg:"" help:"Certificates in DER or PEM; all of a PEM file are judged." type:"path"`
-	Issuer  string   `help:"The certificate of their issuer. Default: the next one of the same file." type:"path"`
+	Issuer  []string `help:"Certificates of issuers; those in the same file are looked at, too." type:"path"`
 	Profile string   `help:"What they must be: natural, legal, seal, web, ocsp, tsu or ca." enum:",natural,legal,seal,web,ocsp,tsu,ca" default:""`
 }
 
 func (c conformanceCert) Run(ctx context.Context, std streams) error {
 	return c.run(ctx, std, func(ctx context.Context, t *conformance.Tester) error {
-		issuer, err := readDER(c.Issuer)
+		issuers, err := readTrust(c.Issuer)
 		if err != nil {
-			return withHint(err, "give a certificate in DER or PEM")
+			return err
 		}
 		for _, path := range c.Files {
 			data, err := readBounded(path)
@@ -143,12 +144,13 @@ func (c conformanceCert) Run(ctx context.Context, std streams) error {
 				all = [][]byte{data} // what is no certificate is judged, too
 			}
 			for i, raw := range all {
-				name, above := path, issuer
+				name := path
 				if len(all) > 1 {
 					name = fmt.Sprintf("%s, certificate %d", path, i+1)
 				}
-				if i+1 < len(all) && (above == nil || i > 0) {
-					above = all[i+1]
+				above := conformance.IssuerOf(raw, slices.Concat(issuers, all)...)
+				if above == nil && len(issuers) == 1 && len(all) == 1 {
+					above = issuers[0] // the user's word: that it is not its issuer is a finding
 				}
 				if err := t.Certificate(ctx, name, raw, above, c.Profile); err != nil {
 					return err
