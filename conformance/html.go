@@ -40,7 +40,14 @@ type pageSection struct {
 
 type pageResult struct {
 	*Result
-	Exchanges []pageExchange
+	// Anchor is what the overview points to; "" for what is not in it.
+	Anchor string
+}
+
+// pageFinding is a line of the overview.
+type pageFinding struct {
+	ID, Title, Anchor string
+	Times             int
 }
 
 type pageExchange struct {
@@ -52,6 +59,7 @@ type pageExchange struct {
 // filed, printed, and read on a telephone.
 func (r *Report) WriteHTML(w io.Writer) error {
 	var sections []pageSection
+	var overview []pageFinding
 	shown := map[int]bool{}
 	for i := range r.Sections {
 		s := &r.Sections[i]
@@ -63,7 +71,7 @@ func (r *Report) WriteHTML(w io.Writer) error {
 					for _, n := range one.Evidence {
 						shown[n] = true
 					}
-					p.Results = append(p.Results, pageResult{Result: one})
+					p.Results = append(p.Results, pageResult{Result: one, Anchor: noted(&overview, one)})
 				}
 			}
 		}
@@ -79,10 +87,28 @@ func (r *Report) WriteHTML(w io.Writer) error {
 		*Report
 		Conclusion Conclusion
 		Counts     Counts
+		Overview   []pageFinding
 		Pages      []pageSection
 		Evidence   []pageExchange
 		Took       time.Duration
-	}{r, r.Conclusion(false), r.Counts(), sections, exchanges, r.Ended.Sub(r.Started).Round(time.Millisecond)})
+	}{r, r.Conclusion(false), r.Counts(), overview, sections, exchanges, r.Ended.Sub(r.Started).Round(time.Millisecond)})
+}
+
+// noted adds a finding to the overview, once for each id, and returns the anchor
+// of its first place.
+func noted(overview *[]pageFinding, one *Result) string {
+	if one.Verdict != Fail && one.Verdict != CouldNotTest {
+		return ""
+	}
+	for i := range *overview {
+		if (*overview)[i].ID == one.ID {
+			(*overview)[i].Times++
+			return ""
+		}
+	}
+	f := pageFinding{ID: one.ID, Title: one.Title, Anchor: "f-" + one.ID, Times: 1}
+	*overview = append(*overview, f)
+	return f.Anchor
 }
 
 // dump writes octets in lines of 16, as far as they are shown.
