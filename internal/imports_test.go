@@ -50,7 +50,7 @@ const libraries = `
 	golang.org/x/crypto/ocsp         cmd/altamga conformance interop  test: every
 	golang.org/x/mod                 internal/audit
 	golang.org/x/sync                cmd/altamga
-	github.com/BurntSushi/toml       internal/config ca
+	github.com/BurntSushi/toml       internal/config ca conformance
 	github.com/alecthomas/kong       cmd/altamga
 	github.com/digitorus/timestamp   cmd/altamga conformance  test: tsa
 	github.com/jackc/pgx             internal/register

@@ -29,6 +29,7 @@ type commands struct {
 	TSA      tsaCommands      `cmd:"" name:"tsa" help:"The time-stamping authority (RFC 3161)."`
 	RA       raCommands       `cmd:"" name:"ra" help:"The registration authority and its public page."`
 	Register registerCommands `cmd:"" help:"The certificate register."`
+	Conform  judgeCommands    `cmd:"" name:"conformance" help:"Judge any responder, list, time-stamping authority or file by the clauses of its standards."`
 	Bench    benchCommands    `cmd:"" help:"Measure a server beside the limits of this machine."`
 	Keys     keysCommands     `cmd:"" help:"Private keys in files and on tokens (PKCS #11)."`
 	Audit    auditCommands    `cmd:"" help:"The audit log."`
@@ -77,11 +78,7 @@ func run(ctx context.Context, args []string, std streams) int {
 		report(std.err, withHint(err, "run `altamga --help` for the commands and flags"))
 		return 2
 	}
-	if err := command.Run(); err != nil {
-		report(std.err, err)
-		return 1
-	}
-	return 0
+	return failed(std.err, command.Run())
 }
 
 // hinted is an error that knows what to do about it.
@@ -99,6 +96,22 @@ func withHint(err error, hint string) error {
 		return nil
 	}
 	return hinted{err, hint}
+}
+
+// failed reports what ended a command and returns its exit code.
+func failed(w io.Writer, err error) int {
+	if err == nil {
+		return 0
+	}
+	// A command that judges has told what it found.
+	if told, ok := errors.AsType[exitCode](err); ok {
+		return int(told)
+	}
+	report(w, err)
+	if coded, ok := errors.AsType[codedError](err); ok {
+		return coded.code
+	}
+	return 1
 }
 
 // report prints an error and, as the last line, what to do about it.

@@ -231,3 +231,35 @@ func FuzzReadExtensions(f *testing.F) {
 		}
 	})
 }
+
+func TestFault(t *testing.T) {
+	for _, test := range []struct {
+		name, in string
+		sound    bool
+	}{
+		{"a sequence of everything", "30 0e 01 01 ff 02 01 80 31 06 02 01 01 02 01 05", true},
+		{"nothing", "", true},
+		{"TRUE as 01", "30 03 01 01 01", false},
+		{"padded integer", "02 02 00 01", false},
+		{"padded negative integer", "02 02 ff 80", false},
+		{"empty integer", "02 00", false},
+		{"unsorted set", "31 06 02 01 05 02 01 01", false},
+		{"long form of a short length", "04 81 01 00", false},
+		{"indefinite length", "30 80 00 00", false},
+		{"torn", "30 05 02 01", false},
+		{"in a context tag", "a0 03 01 01 02", false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := der.Fault(unhex(t, test.in)); (got == "") != test.sound {
+				t.Errorf("got %q", got)
+			}
+		})
+	}
+	deep := []byte{5, 0}
+	for range 60 {
+		deep = append([]byte{0x30, byte(len(deep))}, deep...)
+	}
+	if der.Fault(deep) == "" {
+		t.Error("60 levels passed")
+	}
+}

@@ -6,7 +6,7 @@
 // package adds what it leaves open and what the formats of this module ask
 // for: exactly one element with nothing behind it, GeneralizedTime in the one
 // form that RFC 5280, Section 4.1.2.5.2 allows, named bit lists, sorted SETs,
-// and extension lists without duplicates.
+// extension lists without duplicates, and a judge of whole encodings.
 //
 // Readers return false instead of an error, as cryptobyte does: the caller
 // knows which field it was reading and names it.

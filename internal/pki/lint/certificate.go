@@ -117,7 +117,7 @@ func parse(raw []byte) (c *certificate, fault string) {
 	if fault := c.parseTBS(tbs); fault != "" {
 		return nil, fault
 	}
-	if fault := walk(raw, 0); fault != "" {
+	if fault := der.Fault(raw); fault != "" {
 		return nil, fault
 	}
 	c.decode()
@@ -214,57 +214,6 @@ func readStamp(s *cryptobyte.String, out *stamp) bool {
 	// RFC 5280, Section 4.1.2.5: seconds present, no fraction, Z. Go's parser
 	// takes a fraction where the layout has none.
 	out.at, out.ok = at, err == nil && at.Nanosecond() == 0 && len(out.text) == len(layout)
-	return true
-}
-
-// maxDepth bounds how deep elements may stand in each other.
-const maxDepth = 32
-
-// walk says where an encoding is not DER. Lengths were found minimal and
-// definite by the parser, which reads nothing else.
-//
-// X.690, Section 11.1: TRUE is FF; Section 11.6: a SET OF is sorted.
-func walk(s cryptobyte.String, depth int) string {
-	if depth > maxDepth {
-		return "its elements stand too deep in each other"
-	}
-	for !s.Empty() {
-		var element, contents cryptobyte.String
-		var tag cryptobyte_asn1.Tag
-		if !s.ReadAnyASN1Element(&element, &tag) {
-			return "a length is not minimal, or an element is torn"
-		}
-		constructed := element[0]&0x20 != 0
-		// The header: a tag of one octet, and a length of one or, from 128 on, of
-		// one that says how many follow.
-		if contents = element[2:]; element[1] >= 0x80 {
-			contents = contents[element[1]&0x7f:]
-		}
-		switch {
-		case tag == cryptobyte_asn1.BOOLEAN && (len(contents) != 1 || contents[0] != 0 && contents[0] != 0xff):
-			return "a BOOLEAN is neither 00 nor FF"
-		case tag == cryptobyte_asn1.INTEGER && (len(contents) == 0 || len(contents) > 1 && (contents[0] == 0 && contents[1] < 0x80 || contents[0] == 0xff && contents[1] >= 0x80)):
-			return "an INTEGER is not minimal"
-		case tag == cryptobyte_asn1.SET && !sorted(contents):
-			return "a SET OF is not sorted"
-		}
-		if constructed {
-			if fault := walk(contents, depth+1); fault != "" {
-				return fault
-			}
-		}
-	}
-	return ""
-}
-
-func sorted(set cryptobyte.String) bool {
-	var last, member cryptobyte.String
-	var tag cryptobyte_asn1.Tag
-	for ; !set.Empty(); last = member {
-		if !set.ReadAnyASN1Element(&member, &tag) || bytes.Compare(last, member) > 0 {
-			return false
-		}
-	}
 	return true
 }
 

@@ -5,6 +5,7 @@ import (
 
 	cryptobyte_asn1 "golang.org/x/crypto/cryptobyte/asn1"
 
+	"github.com/altamga/altamga/internal/der"
 	"github.com/altamga/altamga/internal/pki"
 )
 
@@ -142,5 +143,5 @@ func walkValue(e extension) string {
 	if len(e.id) < 3 || !(e.id[0] == 2 && e.id[1] == 5 && e.id[2] == 29) && !e.id.Equal(pki.OIDAuthorityInfoAccess) && !e.id.Equal(pki.OIDQCStatements) {
 		return ""
 	}
-	return walk(e.value, 0)
+	return der.Fault(e.value)
 }

@@ -10,53 +10,46 @@ import (
 	"testing"
 	"time"
 
-	"github.com/altamga/altamga/internal/pki"
 	"github.com/altamga/altamga/internal/pki/lint"
+	"github.com/altamga/altamga/internal/pki/lint/linttest"
 )
 
 func TestGoodCertificates(t *testing.T) {
-	for name, build := range good {
-		t.Run(name, func(t *testing.T) {
-			c := build()
-			parses(t, c.der())
-			for _, finding := range lint.Certificate(c.der(), c.parent) {
+	for _, c := range linttest.Good() {
+		t.Run(c.Name, func(t *testing.T) {
+			parses(t, c.DER)
+			for _, finding := range lint.Certificate(c.DER, c.Parent) {
 				t.Errorf("%s", finding)
 			}
-			for _, finding := range lint.Certificate(c.der(), nil) {
+			for _, finding := range lint.Certificate(c.DER, nil) {
 				t.Errorf("without the issuer: %s", finding)
 			}
 		})
 	}
 }
 
-// fault is one planted fault: the good certificate that it is planted in, and
-// the requirement that finds it.
-type fault struct {
-	id, name string
-	in       func() *template
-	plant    func(*template)
-	level    lint.Level
+// parses reports whether another parser takes the certificate, so that a
+// template that is broken by mistake shows.
+func parses(t *testing.T, raw []byte) {
+	t.Helper()
+	if _, err := x509.ParseCertificate(raw); err != nil {
+		t.Errorf("the template is no certificate: %v", err)
+	}
 }
 
 func TestPlantedFaults(t *testing.T) {
 	covered := map[string]bool{}
-	for _, f := range slices.Concat(envelopeFaults, extensionFaults, nameFaults, statusFaults, holderFaults, qualifiedFaults, keyFaults, serviceFaults) {
-		covered[f.id] = true
-		level := f.level
-		if level == "" {
-			level = lint.Must
-		}
-		t.Run(f.id+" "+f.name, func(t *testing.T) {
-			sound, spoilt := f.in(), f.in()
-			f.plant(spoilt)
-			has := func(c *template) bool {
-				return slices.ContainsFunc(lint.Certificate(c.der(), c.parent), func(found lint.Finding) bool { return found.ID == f.id && found.Level == level })
+	for _, f := range linttest.Faults() {
+		covered[f.ID] = true
+		t.Run(f.ID+" "+f.Name, func(t *testing.T) {
+			has := func(c linttest.Certificate) bool {
+				return slices.ContainsFunc(lint.Certificate(c.DER, c.Parent), func(found lint.Finding) bool { return found.ID == f.ID && found.Level == f.Level })
 			}
-			if has(sound) {
+			if has(f.Sound) {
 				t.Errorf("found where it is not planted")
 			}
-			if !has(spoilt) {
-				t.Errorf("not found among %v", lint.Certificate(spoilt.der(), spoilt.parent))
+			if !has(f.Spoilt) {
+				t.Errorf("not found among %v", lint.Certificate(f.Spoilt.DER, f.Spoilt.Parent))
 			}
 		})
 	}
@@ -71,38 +64,10 @@ func TestPlantedFaults(t *testing.T) {
 }
 
 func TestOtherGoodForms(t *testing.T) {
-	for _, row := range []struct {
-		name  string
-		in    func() *template
-		plant func(*template)
-	}{
-		{"RSASSA-PSS over an RSA key", rsaCitizen, func(*template) {}},
-		{"CERT-06 GeneralizedTime from 2050 on", authority, func(c *template) { c.notAfter = text(0x18, "20511122095959Z") }},
-		{"CERT-11 self-signed without an authority key identifier", authority, func(c *template) {
-			c.subject, c.parent = c.issuer, nil
-			c.without(pki.OIDAuthorityKeyIdentifier)
-		}},
-		{"CERT-33 pseudonym in place of a name", citizen, named("C", "AZ", "pseudonym", "p", "serialNumber", "PNOAZ-1ABC2D3", "CN", "p")},
-		{"CERT-34 passport", citizen, person("PASTR-U12345678")},
-		{"CERT-34 entrepreneur by VÖEN", citizen, person("TINAZ-1400057422")},
-		{"CERT-34 virtual PIN that an authority explains", citizen, func(c *template) {
-			person("VP:AZ-A1B2C3")(c)
-			c.restate(pki.OIDQCSyntaxV2, statementOf(pki.OIDQCSyntaxV2, seq(oid(pki.OIDSemanticsNatural), seq(text(uri, "https://a.example/")))))
-		}},
-		{"CERT-34 LEI", seal, organisation("LEIXG-529900T8BM49AURSDO55")},
-		{"CERT-39 OCSP alone", citizen, func(c *template) { c.without(pki.OIDCRLDistributionPoints); c.without(pki.OIDFreshestCRL) }},
-		{"CERT-43 qualified in the European Union", citizen, func(c *template) {
-			c.issuer = dn("C", "EE", "O", "x", "CN", "y")
-			c.parent = nil
-			c.restate(pki.OIDQCCLegislation, nil)
-		}},
-		{"CERT-45 policy of a device with QcSSCD", citizen, func(c *template) { c.with(pki.OIDCertificatePolicies, false, policiesOf(policy, qcpNQSCD)) }},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			c := row.in()
-			row.plant(c)
-			parses(t, c.der())
-			for _, finding := range lint.Certificate(c.der(), c.parent) {
+	for _, c := range linttest.Forms() {
+		t.Run(c.Name, func(t *testing.T) {
+			parses(t, c.DER)
+			for _, finding := range lint.Certificate(c.DER, c.Parent) {
 				t.Errorf("%s", finding)
 			}
 		})
@@ -110,11 +75,9 @@ func TestOtherGoodForms(t *testing.T) {
 }
 
 func TestFindingsNameNobody(t *testing.T) {
-	for _, f := range holderFaults {
-		c := f.in()
-		f.plant(c)
-		for _, finding := range lint.Certificate(c.der(), c.parent) {
-			if strings.Contains(finding.String(), "1ABC") || strings.Contains(finding.String(), "1400057") {
+	for _, f := range linttest.Faults() {
+		for _, finding := range lint.Certificate(f.Spoilt.DER, f.Spoilt.Parent) {
+			if f.Holder && (strings.Contains(finding.String(), "1ABC") || strings.Contains(finding.String(), "1400057")) {
 				t.Errorf("G8 a finding repeats a number: %s", finding)
 			}
 		}
@@ -123,12 +86,11 @@ func TestFindingsNameNobody(t *testing.T) {
 
 // All lints together stay far below the millisecond that issuing can spare.
 func TestFast(t *testing.T) {
-	c := citizen()
-	raw := c.der()
+	c := linttest.Citizen()
 	best := time.Hour
 	for range 200 {
 		began := time.Now()
-		lint.Certificate(raw, c.parent)
+		lint.Certificate(c.DER, c.Parent)
 		best = min(best, time.Since(began))
 	}
 	if best > time.Millisecond {
@@ -137,10 +99,9 @@ func TestFast(t *testing.T) {
 }
 
 func BenchmarkCertificate(b *testing.B) {
-	c := citizen()
-	raw := c.der()
+	c := linttest.Citizen()
 	for b.Loop() {
-		if found := lint.Certificate(raw, c.parent); found != nil {
+		if found := lint.Certificate(c.DER, c.Parent); found != nil {
 			b.Fatal(found)
 		}
 	}
@@ -149,13 +110,11 @@ func BenchmarkCertificate(b *testing.B) {
 // FuzzCertificate feeds hostile certificates: lints must end, find the same
 // twice, and say something of whatever is no certificate.
 func FuzzCertificate(f *testing.F) {
-	for _, build := range good {
-		f.Add(build().der())
+	for _, c := range linttest.Good() {
+		f.Add(c.DER)
 	}
-	for _, planted := range slices.Concat(envelopeFaults, extensionFaults, nameFaults, qualifiedFaults) {
-		c := planted.in()
-		planted.plant(c)
-		f.Add(c.der())
+	for _, planted := range linttest.Faults() {
+		f.Add(planted.Spoilt.DER)
 	}
 	if root := os.Getenv("ALTAMGA_CORPUS"); root != "" {
 		paths, _ := filepath.Glob(filepath.Join(root, "*", "*.der"))
@@ -168,7 +127,7 @@ func FuzzCertificate(f *testing.F) {
 		f.Log("ALTAMGA_CORPUS is not set: no certificates from outside")
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		parent := citizen().parent
+		parent := linttest.Citizen().Parent
 		first, second := lint.Certificate(raw, parent), lint.Certificate(raw, parent)
 		if !slices.Equal(first, second) {
 			t.Errorf("found %v, then %v", first, second)

@@ -1,4 +1,7 @@
-package lint_test
+// Package linttest has certificates for tests of whatever judges certificates:
+// sound ones of each kind, and the same with one fault planted for each
+// requirement. Their signatures are not real, and nobody in them exists.
+package linttest
 
 import (
 	"bytes"
@@ -8,7 +11,6 @@ import (
 	"encoding/asn1"
 	"math/big"
 	"slices"
-	"testing"
 
 	"golang.org/x/crypto/cryptobyte"
 
@@ -326,13 +328,4 @@ func shortLived() *template {
 var good = map[string]func() *template{
 	"citizen": citizen, "seal": seal, "authority": authority, "cross-certificate": cross, "server": server,
 	"time-stamping unit": unit, "responder": responder, "short-lived": shortLived,
-}
-
-// parses reports whether another parser takes the certificate, so that a
-// template that is broken by mistake shows.
-func parses(t *testing.T, raw []byte) {
-	t.Helper()
-	if _, err := x509.ParseCertificate(raw); err != nil {
-		t.Errorf("the template is no certificate: %v", err)
-	}
 }

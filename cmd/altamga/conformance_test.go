@@ -1,0 +1,106 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// conforming runs the command in this process and returns its exit code and output.
+func conforming(t *testing.T, args ...string) (int, string) {
+	t.Helper()
+	var out, err bytes.Buffer
+	code := run(t.Context(), append([]string{"conformance"}, args...), streams{out: &out, err: &err})
+	return code, out.String() + err.String()
+}
+
+// TestOurServersConform holds every server of the demonstration to every
+// requirement: there is nothing to be found.
+func TestOurServersConform(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "centre")
+	c := startCentre(t, dir)
+	c.toured()
+	at := filepath.Join(dir, endpointsFile)
+	for _, args := range [][]string{{}, {"--country", "AZ"}, {"--country", "KZ-DTS"}} {
+		code, text := conforming(t, append([]string{"all", "--endpoints", at, "--rate", "0"}, args...)...)
+		if code != 0 || !strings.Contains(text, "\nconforms: ") {
+			t.Errorf("%v: exit code %d\n%s", args, code, text)
+		}
+	}
+	// Another country's rules are not ours.
+	if code, text := conforming(t, "all", "--endpoints", at, "--rate", "0", "--country", "tr"); code != 1 || !strings.Contains(text, "TR-02") {
+		t.Errorf("by the rules of TR: exit code %d\n%s", code, text)
+	}
+	t.Run("json", func(t *testing.T) {
+		file := filepath.Join(dir, "report.json")
+		if code, text := conforming(t, "all", "--endpoints", at, "--rate", "0", "--format", "json", "-o", file); code != 0 {
+			t.Fatalf("exit code %d\n%s", code, text)
+		}
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var report struct {
+			Conclusion string
+			Summary    struct {
+				Pass         int
+				Fail         int
+				CouldNotTest int `json:"could_not_test"`
+			}
+			Sections []struct {
+				Kind    string
+				Results []struct {
+					ID, Verdict string
+					Evidence    []int
+				}
+			}
+			Exchanges []struct{ Response struct{ Hex, SHA256 string } }
+		}
+		if err := json.Unmarshal(data, &report); err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%d requirements passed over %d exchanges", report.Summary.Pass, len(report.Exchanges))
+		if report.Conclusion != "conforms" || report.Summary.Pass < 250 || report.Summary.Fail+report.Summary.CouldNotTest > 0 {
+			t.Errorf("%s: %+v", report.Conclusion, report.Summary)
+		}
+		// No verdict on a server rests on nothing.
+		for _, s := range report.Sections {
+			for _, one := range s.Results {
+				if one.Verdict == "pass" && len(one.Evidence) == 0 && one.ID != "CRL-07" {
+					t.Errorf("%s %s passes without evidence", s.Kind, one.ID)
+				}
+				for _, n := range one.Evidence {
+					if n >= len(report.Exchanges) {
+						t.Errorf("%s rests on exchange %d of %d", one.ID, n, len(report.Exchanges))
+					}
+				}
+			}
+		}
+	})
+	t.Run("one server at a time", func(t *testing.T) {
+		for _, args := range [][]string{
+			{"ocsp", "--url", c.at.OCSP, "--issuer", c.at.Issuer, "--cert", c.at.Leaf, "--revoked", c.at.Revoked, "--held", c.at.Held},
+			{"ocsp", "--url", c.at.OCSP, "--issuer", c.at.Issuer, "--cert", c.at.Leaf, "--unknown", "7fABCDEF0123456789", "--no-hostile"},
+			{"crl", "--url", c.at.CRL, "--issuer", c.at.Issuer, "--cert", c.at.Leaf, "--revoked", c.at.Revoked, "--held", c.at.Held},
+			{"tsa", "--url", c.at.TSA, "--policy", c.at.TSAPolicy, "--trust", c.at.Chain, "--trust", c.at.Root},
+			{"cert", c.at.Leaf, "--issuer", c.at.Issuer, "--profile", "natural", "--follow", "any"},
+			{"cert", c.at.Chain, "--issuer", c.at.Root},
+		} {
+			code, text := conforming(t, append(args, "--rate", "0")...)
+			if code != 0 {
+				t.Errorf("%v: exit code %d\n%s", args, code, text)
+			}
+			if strings.Contains(text, "\x1b[") {
+				t.Errorf("%v: colours on a pipe", args)
+			}
+		}
+	})
+	c.stop()
+	// Where nobody listens, nothing could be tested.
+	if code, text := conforming(t, "ocsp", "--url", c.at.OCSP, "--issuer", c.at.Issuer, "--cert", c.at.Leaf); code != 2 || !strings.Contains(text, "could not be tested") {
+		t.Errorf("a server that is down: exit code %d\n%s", code, text)
+	}
+}

@@ -1,0 +1,607 @@
+package conformance
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"syscall"
+	"time"
+
+	"golang.org/x/crypto/ocsp"
+
+	"github.com/altamga/altamga/internal/der"
+	"github.com/altamga/altamga/internal/pki"
+)
+
+// rfc6960 is what RFC 6960 says of answers, with what RFC 9919 added to it.
+var rfc6960 = []check[*responder]{
+	{"OCSP-01", "RFC 6960, Appendix A.1", Must, "a POST is answered 200", "post a request for the good certificate", wire, func(t *trial, r *responder) {
+		r.alive(t)
+		if x := r.baseline(t); x.Status != http.StatusOK {
+			t.fail("HTTP %d instead of 200", x.Status)
+		}
+	}},
+	{"OCSP-02", "RFC 6960, Appendix A.2", Must, "the media type is application/ocsp-response", "post; read Content-Type", wire, func(t *trial, r *responder) {
+		r.alive(t)
+		x := r.baseline(t)
+		if media := x.Header.Get("Content-Type"); x.Status == http.StatusOK && !sameMedia(media, responseType) {
+			t.fail("Content-Type is %q", clip(media))
+		}
+	}},
+	{"OCSP-03", "RFC 6960, Appendix A.2", Should, "Content-Length is stated", "post; read the header", wire, func(t *trial, r *responder) {
+		r.alive(t)
+		if r.baseline(t).Header.Get("Content-Length") == "" {
+			t.should("there is no Content-Length")
+		}
+	}},
+	{"OCSP-04", "RFC 6960, Section 4.2.1", Must, "a certificate of the authority is answered successfully", "ask for the good certificate", anywhere, func(t *trial, r *responder) {
+		a := r.first(t)
+		switch {
+		case a.status == statusTryLater:
+			t.couldNot("the server asks to try later")
+		case a.status != statusSuccessful:
+			t.fail("the answer is %s", statusName(a.status))
+		case !a.hasBody:
+			t.fail("a successful answer has no responseBytes")
+		}
+	}},
+	{"OCSP-05", "RFC 6960, Section 4.2.1", Must, "the response is an id-pkix-ocsp-basic", "read responseType", anywhere, func(t *trial, r *responder) {
+		if a := r.first(t); a.hasBody && !a.kind.Equal(pki.OIDOCSPBasic) {
+			t.fail("responseType is %v", a.kind)
+		}
+	}},
+	{"OCSP-06", "RFC 6960, Section 4.2.1", Must, "the response is DER, its version left out", "read every octet strictly", anywhere, encodedDER},
+	{"OCSP-07", "RFC 6960, Section 4.2.1", Must, "certs is absent rather than empty", "read certs", anywhere, func(t *trial, r *responder) {
+		for _, a := range r.answers(t) {
+			switch {
+			case a.certsThere && len(a.certificates)+a.badCertificates == 0:
+				t.fail("certs is there and empty")
+			case a.badCertificates > 0:
+				t.fail("%d elements of certs are no certificates in DER", a.badCertificates)
+			}
+		}
+	}},
+	{"OCSP-08", "RFC 6960, Section 4.2.1", Must, "the signature over ResponseData verifies", "verify it, with a second reader too", anywhere, signatureVerifies},
+	{"OCSP-09", "RFC 6960, Section 5.1.2", Must, "no weak signature algorithm, even when the client prefers one", "read the algorithm; prefer SHA-1", anywhere, func(t *trial, r *responder) {
+		for _, a := range r.answers(t) {
+			if weakAlgorithm(a.algorithm) {
+				t.fail("the answer is signed with %s", algorithmName(a.algorithm.ID))
+			}
+		}
+		if r.client == nil {
+			return
+		}
+		r.sound(t)
+		id := r.id(r.good.serial)
+		x := r.ask(t, "SHA-1 signatures preferred", inquiry{ids: [][]byte{id}, extensions: []der.Extension{preferring(pki.Algorithm{ID: oidSHA1WithRSA, Parameters: []byte{5, 0}}, pki.Algorithm{ID: oidECDSAWithSHA1})}})
+		if a := r.reply(t, x, id); a.tbs != nil && weakAlgorithm(a.algorithm) {
+			t.fail("the client's preference made the server sign with %s", algorithmName(a.algorithm.ID))
+		}
+	}},
+	{"OCSP-10", "RFC 6960, Section 4.2.2.2", Must, "a delegate has the key purpose OCSPSigning", "read the signer's certificate", anywhere, func(t *trial, r *responder) {
+		r.delegates(t, func(_ *answer, c *certificate) {
+			if !c.hasPurpose(pki.OIDOCSPSigning) {
+				t.fail("the delegate's extended key usage has no id-kp-OCSPSigning")
+			}
+		})
+	}},
+	{"OCSP-11", "RFC 6960, Section 4.2.2.2", Must, "a delegate is issued directly by the authority", "verify its certificate with the authority's key", anywhere, func(t *trial, r *responder) {
+		r.needIssuer(t)
+		r.delegates(t, func(_ *answer, c *certificate) {
+			if string(c.issuer) != string(r.issuer.subject) {
+				t.fail("the delegate was issued by another name than the authority's")
+				return
+			}
+			t.judge("the delegate's certificate", r.issuer.signed(c.algorithm, c.tbs, c.signature))
+		})
+	}},
+	{"OCSP-12", "RFC 6960, Section 4.2.2.2.1", Should, "a delegate has nocheck, not critical, NULL", "read the signer's certificate", anywhere, func(t *trial, r *responder) {
+		r.delegates(t, func(_ *answer, c *certificate) {
+			switch e := c.extensions.get(pki.OIDOCSPNoCheck); {
+			case e == nil:
+				t.should("the delegate has no id-pkix-ocsp-nocheck")
+			case e.critical:
+				t.should("nocheck is critical")
+			case string(e.value) != "\x05\x00":
+				t.fail("nocheck is not NULL")
+			}
+		})
+	}},
+	{"OCSP-13", "RFC 6960, Section 4.2.2.2.1", Should, "a delegate that is not to be checked names no place to check it", "read the signer's certificate", anywhere, func(t *trial, r *responder) {
+		r.delegates(t, func(_ *answer, c *certificate) {
+			if c.extensions.get(pki.OIDOCSPNoCheck) == nil {
+				return
+			}
+			if len(c.uris(pki.OIDAccessOCSP)) > 0 || c.extensions.get(pki.OIDCRLDistributionPoints) != nil {
+				t.should("the delegate has nocheck and names a responder or a list")
+			}
+		})
+	}},
+	{"OCSP-14", "RFC 6960, Section 4.2.2.2", Must, "the delegate is valid when it signs and past nextUpdate", "compare dates", anywhere, func(t *trial, r *responder) {
+		r.delegates(t, func(a *answer, c *certificate) {
+			if a.producedAt.at.Before(c.notBefore.at) || a.producedAt.at.After(c.notAfter.at) {
+				t.fail("producedAt lies outside the delegate's validity")
+			}
+			for _, s := range a.singles {
+				if s.nextUpdate.there() && s.nextUpdate.at.After(c.notAfter.at) {
+					t.should("nextUpdate lies past the delegate's validity")
+				}
+			}
+		})
+	}},
+	{"OCSP-16", "RFC 6960, Section 4.2.2.3", Must, "the responder's identifier is that of the signer", "hash the signer's key, compare names", anywhere, func(t *trial, r *responder) {
+		for _, a := range r.answers(t) {
+			if r.issuer == nil && len(a.certificates) == 0 {
+				t.couldNot("the file holds no certificate; --issuer names the authority's")
+			}
+			if a.signer(r.issuer) == nil {
+				t.fail("the identifier fits neither the authority nor a certificate in the answer")
+			}
+		}
+	}},
+	{"OCSP-17", "RFC 6960, Section 4.2.2.3", Must, "the CertID that was asked for is answered, octet for octet", "compare it with the request's", wire, func(t *trial, r *responder) {
+		for _, a := range r.answers(t) {
+			if !slices.ContainsFunc(a.singles, func(s single) bool { return string(s.id.raw) == string(a.asked) }) {
+				t.fail("%s: no SingleResponse has the CertID that was asked for", a.x.Name)
+			}
+		}
+	}},
+	{"OCSP-20", "RFC 6960, Section 2.4", Must, "thisUpdate has passed and nextUpdate has not", "compare with this machine's clock", anywhere, func(t *trial, r *responder) {
+		r.each(t, func(a *answer, s *single) {
+			now := a.when(t)
+			if s.thisUpdate.at.After(now.Add(clockSkew)) {
+				t.fail("thisUpdate %s lies in the future", s.thisUpdate.text)
+			}
+			if s.nextUpdate.there() && !now.Before(s.nextUpdate.at.Add(clockSkew)) {
+				t.fail("nextUpdate %s has passed", s.nextUpdate.text)
+			}
+			if s.nextUpdate.there() && !s.thisUpdate.at.Before(s.nextUpdate.at) {
+				t.fail("nextUpdate is not after thisUpdate")
+			}
+		})
+	}},
+	{"OCSP-21", "RFC 6960, Section 2.4", Must, "producedAt is when the answer was signed", "compare with thisUpdate and the clock", anywhere, func(t *trial, r *responder) {
+		for _, a := range r.answers(t) {
+			if a.producedAt.at.After(a.when(t).Add(clockSkew)) {
+				t.fail("producedAt %s lies in the future", a.producedAt.text)
+			}
+			for _, s := range a.singles {
+				if a.producedAt.at.Before(s.thisUpdate.at) {
+					t.fail("producedAt %s lies before thisUpdate %s", a.producedAt.text, s.thisUpdate.text)
+				}
+			}
+		}
+	}},
+	{"OCSP-22", "RFC 6960, Section 4.2.1", Must, "times are of the form YYYYMMDDHHMMSSZ", "read the raw octets", anywhere, func(t *trial, r *responder) {
+		for _, a := range r.answers(t) {
+			stamps := []stamp{a.producedAt}
+			for _, s := range a.singles {
+				stamps = append(stamps, s.thisUpdate, s.nextUpdate, s.revokedAt)
+			}
+			for _, s := range stamps {
+				if fault := s.fault(); fault != "" {
+					t.fail("%s", fault)
+				}
+			}
+		}
+	}},
+	{"OCSP-23", "RFC 6960, Section 2.2", Must, "a good certificate is good", "ask for it", wire, func(t *trial, r *responder) {
+		a := r.state(t, "good", r.good.serial)
+		if s := a.single(a.asked); s == nil {
+			t.couldNot("the answer is about another certificate")
+		} else if s.status != stateGood {
+			t.fail("it is %s", stateNames[s.status])
+		}
+	}},
+	{"OCSP-24", "RFC 6960, Section 2.2", Must, "a revoked certificate is revoked, a held one on hold, with the time", "ask for them", wire, revokedStates},
+	{"OCSP-25", "RFC 5280, Section 5.3.1", Must, "the reason is one that exists; unspecified is left out", "read revocationReason", anywhere, func(t *trial, r *responder) {
+		r.each(t, func(_ *answer, s *single) {
+			switch {
+			case !s.hasReason:
+			case s.reason == 0:
+				t.should("the reason unspecified is written out")
+			case s.reason < 0 || s.reason == 7 || s.reason == 8 || s.reason > 10:
+				t.fail("reason %d is none of an answer's", s.reason)
+			}
+		})
+	}},
+	{"OCSP-26", "RFC 6960, Section 2.2", Must, "the revocation time has passed", "compare with the clock", anywhere, func(t *trial, r *responder) {
+		r.each(t, func(a *answer, s *single) {
+			if s.status == stateRevoked && s.revokedAt.at.After(a.when(t).Add(clockSkew)) {
+				t.fail("revocationTime %s lies in the future", s.revokedAt.text)
+			}
+		})
+	}},
+	{"OCSP-34", "RFC 6960, Section 4.4.8", Must, "a serial that was never issued is not good", "ask for a random serial", wire, neverIssued},
+	{"OCSP-36", "RFC 6960, Section 4.2.2.3", Must, "all certificates of a request are answered, or none", "ask for two at once", wire, severalAtOnce},
+	{"OCSP-38", "RFC 6960, Section 4.1.2", Must, "an unknown extension that is not critical is ignored", "send one, for the request and for the certificate", wire, func(t *trial, r *responder) {
+		r.sound(t)
+		id := r.id(r.good.serial)
+		for _, q := range []struct {
+			name string
+			inquiry
+		}{
+			{"unknown extension of the request", inquiry{ids: [][]byte{id}, extensions: []der.Extension{unheardOf(false)}}},
+			{"unknown extension of the certificate", inquiry{ids: [][]byte{id}, singleExts: []der.Extension{unheardOf(false)}}},
+		} {
+			x := r.ask(t, q.name, q.inquiry)
+			if a := r.honest(t, x); a != nil && (a.status != statusSuccessful || !a.has(id)) {
+				t.fail("%s: the answer is %s", q.name, statusName(a.status))
+			}
+		}
+	}},
+	{"OCSP-39", "RFC 6960, Section 4.1.2", Must, "an unknown critical extension is refused", "send one", wire, func(t *trial, r *responder) {
+		r.sound(t)
+		id := r.id(r.good.serial)
+		for _, q := range []struct {
+			name string
+			inquiry
+		}{
+			{"unknown critical extension of the request", inquiry{ids: [][]byte{id}, extensions: []der.Extension{unheardOf(true)}}},
+			{"unknown critical extension of the certificate", inquiry{ids: [][]byte{id}, singleExts: []der.Extension{unheardOf(true)}}},
+		} {
+			x := r.ask(t, q.name, q.inquiry)
+			if a := r.honest(t, x); a != nil && a.status == statusSuccessful {
+				t.fail("%s: the answer is successful", q.name)
+			}
+		}
+	}},
+	{"OCSP-40", "RFC 6960, Section 2.3", Must, "what is no request is answered malformedRequest, unsigned, and hurts nothing", "send torn, empty, padded and huge bodies", hostile, malformedBodies},
+	{"OCSP-57", "RFC 6960, Section 4.4.4", Should, "an expired certificate that is retained is answered with archiveCutoff", "ask for an expired certificate", wire, archiveCutoff},
+	{"OCSP-58", "RFC 6960, Section 4.4.7", Should, "a preference for the algorithm in use is honoured", "prefer it", wire, func(t *trial, r *responder) {
+		before := r.state(t, "good", r.good.serial)
+		id := r.id(r.good.serial)
+		a := r.honest(t, r.ask(t, "own signature algorithm preferred", inquiry{ids: [][]byte{id}, extensions: []der.Extension{preferring(before.algorithm)}}))
+		switch {
+		case a == nil:
+		case a.status != statusSuccessful:
+			t.should("the answer is %s", statusName(a.status))
+		case !a.algorithm.ID.Equal(before.algorithm.ID):
+			t.should("it is answered with %s", algorithmName(a.algorithm.ID))
+		}
+	}},
+	{"OCSP-59", "RFC 6960, Section 4.4", Must, "extensions stand where they belong, once, none critical that a client cannot know", "read both lists", anywhere, answerExtensions},
+}
+
+// first is the answer for the good certificate, of whatever kind.
+func (r *responder) first(t *trial) *answer {
+	if r.file != nil {
+		t.saw(r.file.x)
+		return r.file
+	}
+	r.alive(t)
+	return r.reply(t, r.baseline(t), r.id(r.good.serial))
+}
+
+func (r *responder) needIssuer(t *trial) {
+	if r.issuer == nil {
+		t.couldNot("the authority's certificate is needed: name it with --issuer")
+	}
+}
+
+// honest reads the answer to an unusual but honest request: a server that
+// breaks over it fails.
+func (r *responder) honest(t *trial, x *Exchange) *answer {
+	switch {
+	case x.Err != nil:
+		t.miss("%s: %v", x.Name, x.Err)
+		return nil
+	case x.Status != http.StatusOK:
+		// A refusal at the level of HTTP is a refusal.
+		if x.Status >= 500 {
+			t.miss("%s: the server answers HTTP %d", x.Name, x.Status)
+			return nil
+		}
+		return &answer{x: x, status: -x.Status}
+	}
+	a, err := parseAnswer(x.Response)
+	if err != nil {
+		t.miss("%s: %v", x.Name, err)
+		return nil
+	}
+	a.x = x
+	return a
+}
+
+// has reports whether a SingleResponse is about what was asked for.
+func (a *answer) has(id []byte) bool { return a.single(id) != nil }
+
+// single returns the SingleResponse of a CertID: the one with the same octets,
+// or, where the responder wrote it in another way, of the same issuer and serial
+// number.
+func (a *answer) single(id []byte) *single {
+	var wanted certID
+	if !wanted.read(id) {
+		return nil
+	}
+	for i := range a.singles {
+		if string(a.singles[i].id.raw) == string(id) {
+			return &a.singles[i]
+		}
+	}
+	for i := range a.singles {
+		if got := &a.singles[i].id; string(got.serial) == string(wanted.serial) && string(got.name) == string(wanted.name) {
+			return &a.singles[i]
+		}
+	}
+	return nil
+}
+
+func encodedDER(t *trial, r *responder) {
+	var raws []*Exchange
+	if r.file != nil {
+		raws = append(raws, r.file.x)
+	} else {
+		r.alive(t)
+		for _, s := range r.subjects() {
+			if x := r.status(t, s.what, r.id(s.serial)); x.Err == nil && x.Status == http.StatusOK {
+				raws = append(raws, x)
+			}
+		}
+	}
+	if len(raws) == 0 {
+		t.couldNot("there is no answer to judge")
+	}
+	for _, x := range raws {
+		t.saw(x)
+		a, err := parseAnswer(x.Response)
+		if err != nil {
+			t.fail("%s: %v", x.Name, err)
+			continue
+		}
+		if fault := der.Fault(x.Response); fault != "" {
+			t.fail("%s: %s", x.Name, fault)
+		}
+		if fault := der.Fault(a.tbs); fault != "" {
+			t.fail("%s: ResponseData: %s", x.Name, fault)
+		}
+		if a.versionWritten && a.version == 0 {
+			t.fail("%s: version v1, the default, is written out", x.Name)
+		}
+		for _, e := range a.extensions {
+			if e.writtenFalse {
+				t.fail("%s: critical FALSE, the default, is written out", x.Name)
+			}
+		}
+	}
+}
+
+func signatureVerifies(t *trial, r *responder) {
+	r.needIssuer(t)
+	for _, a := range r.answers(t) {
+		signer := a.signer(r.issuer)
+		if signer == nil {
+			t.couldNot("the answer names a signer whose certificate is not in it")
+		}
+		t.judge("the response", signer.signed(a.algorithm, a.tbs, a.signature))
+		// A second opinion: what another reader refuses, relying parties refuse.
+		delegated := string(signer.spki) != string(r.issuer.spki)
+		if r.issuer.std == nil || len(a.singles) != 1 || weakAlgorithm(a.algorithm) ||
+			delegated && (!signer.hasPurpose(pki.OIDOCSPSigning) || r.issuer.signed(signer.algorithm, signer.tbs, signer.signature) != nil) {
+			continue // it would refuse for what other checks find
+		}
+		if slices.ContainsFunc(a.singles[0].extensions, func(e extension) bool { return e.critical }) {
+			continue
+		}
+		if _, err := ocsp.ParseResponse(a.raw, r.issuer.std); err != nil {
+			if _, refused := errors.AsType[ocsp.ResponseError](err); !refused {
+				t.fail("another reader refuses the response: %v", err)
+			}
+		}
+	}
+}
+
+func revokedStates(t *trial, r *responder) {
+	if r.revoked == nil && r.held == nil {
+		t.skip("there is no revoked and no held certificate to ask for; name them with --revoked and --held")
+	}
+	if r.revoked != nil {
+		a := r.state(t, "revoked", r.revoked.serial)
+		switch s := a.single(a.asked); {
+		case s == nil:
+			t.couldNot("the answer is about another certificate")
+		case s.status != stateRevoked:
+			t.fail("the revoked certificate is %s", stateNames[s.status])
+		case s.hasReason && s.reason == 6:
+			t.fail("the revoked certificate is on hold")
+		case s.revokedAt.at.Before(r.revoked.notBefore.at.Add(-clockSkew)):
+			t.fail("it was revoked at %s, before it was valid", s.revokedAt.text)
+		}
+	}
+	if r.held != nil {
+		a := r.state(t, "held", r.held.serial)
+		switch s := a.single(a.asked); {
+		case s == nil:
+			t.couldNot("the answer is about another certificate")
+		case s.status != stateRevoked || !s.hasReason || s.reason != 6:
+			t.fail("the held certificate is not revoked with the reason certificateHold")
+		}
+	}
+}
+
+// neverIssued: EN 319 411-2 and the browsers' rules agree that such a serial is
+// never good.
+func neverIssued(t *trial, r *responder) {
+	r.alive(t)
+	id := r.id(r.missing)
+	a := r.reply(t, r.ask(t, "status of the never issued certificate", inquiry{ids: [][]byte{id}}), id)
+	if a.status == statusUnauthorized {
+		return
+	}
+	if a.status != statusSuccessful {
+		t.couldNot("the answer is %s", statusName(a.status))
+	}
+	extended := a.extensions.get(pki.OIDOCSPExtendedRevoke)
+	switch s := a.single(id); {
+	case s == nil:
+		t.couldNot("the answer is about another certificate")
+	case s.status == stateGood:
+		t.fail("a serial that was never issued is good")
+	case s.status == stateRevoked && extended == nil:
+		t.fail("it is revoked without the extended-revoke extension")
+	case s.status == stateRevoked && extended.critical:
+		t.fail("extended-revoke is critical")
+	case s.status == stateRevoked && (!s.hasReason || s.reason != 6 || !s.revokedAt.at.Equal(time.Unix(0, 0))):
+		t.fail("it is revoked with another reason than certificateHold or another time than the beginning of 1970")
+	}
+}
+
+func severalAtOnce(t *trial, r *responder) {
+	r.sound(t)
+	other := r.missing
+	if r.revoked != nil {
+		other = r.revoked.serial
+	}
+	ids := [][]byte{r.id(r.good.serial), r.id(other)}
+	a := r.honest(t, r.ask(t, "two certificates at once", inquiry{ids: ids}))
+	if a == nil || a.status == statusUnauthorized {
+		return
+	}
+	if a.status != statusSuccessful {
+		t.fail("the answer is %s", statusName(a.status))
+		return
+	}
+	for i, id := range ids {
+		if !a.has(id) {
+			t.fail("certificate %d of 2 is not answered", i+1)
+		}
+	}
+}
+
+// malformedBodies sends what no client sends. RFC 6960, Section 4.2.1: an error
+// has no responseBytes.
+func malformedBodies(t *trial, r *responder) {
+	r.still(t)
+	before := r.ended
+	sound := inquiry{ids: [][]byte{r.id(r.good.serial)}}.marshal()
+	for _, bad := range []struct {
+		name string
+		body []byte
+	}{
+		{"no body", []byte{}},
+		{"torn request", sound[:len(sound)-7]},
+		{"one octet", []byte{0x30}},
+		{"octets behind the request", append(append([]byte{}, sound...), 0, 0)},
+		{"indefinite length", append(append([]byte{0x30, 0x80}, sound[2:]...), 0, 0)},
+		{"empty list of requests", []byte{0x30, 4, 0x30, 2, 0x30, 0}},
+		{"length of 2 GiB", []byte{0x30, 0x84, 0x7f, 0xff, 0xff, 0xff, 0x30}},
+		{"deep nesting", nested(400)},
+		{"text", []byte("GET / HTTP/1.1\r\n\r\n")},
+		{"64 KiB of zeros", make([]byte, 64<<10)},
+	} {
+		x := r.post(t, "malformed: "+bad.name, bad.body)
+		switch {
+		case cutOff(x):
+			continue
+		case x.Err != nil:
+			t.fail("%s: %v", bad.name, x.Err)
+			if r.gone {
+				return
+			}
+			continue
+		case x.Status >= 500:
+			t.fail("%s: the server answers HTTP %d", bad.name, x.Status)
+			continue
+		case x.Status != http.StatusOK:
+			continue // a refusal by HTTP is one, too
+		}
+		a, err := parseAnswer(x.Response)
+		switch {
+		case err != nil:
+			t.fail("%s: %v", bad.name, err)
+		case a.status != statusMalformed:
+			t.fail("%s: the answer is %s", bad.name, statusName(a.status))
+		case a.hasBody:
+			t.fail("%s: a refusal has responseBytes", bad.name)
+		}
+	}
+	if r.gone = r.gone || !r.back(t); r.gone {
+		t.fail("after malformed requests the server does not answer honest ones")
+	}
+	if ended := r.ended - before; ended > 0 {
+		t.fail("the server ended itself over them, %d times", ended)
+	}
+}
+
+// cutOff reports whether a server ended the connection while a body was on its
+// way that is longer than any request: a refusal, too.
+func cutOff(x *Exchange) bool {
+	return len(x.Request) > 4<<10 && (errors.Is(x.Err, syscall.ECONNRESET) || errors.Is(x.Err, syscall.EPIPE))
+}
+
+// nested is that many SEQUENCEs in each other.
+func nested(levels int) []byte {
+	out := []byte{5, 0}
+	for range levels {
+		switch n := len(out); {
+		case n < 0x80:
+			out = append([]byte{0x30, byte(n)}, out...)
+		case n < 0x100:
+			out = append([]byte{0x30, 0x81, byte(n)}, out...)
+		default:
+			out = append([]byte{0x30, 0x82, byte(n >> 8), byte(n)}, out...)
+		}
+	}
+	return out
+}
+
+func archiveCutoff(t *trial, r *responder) {
+	if r.expired == nil {
+		t.skip("there is no expired certificate to ask for; name one with --expired")
+	}
+	r.alive(t)
+	id := r.id(r.expired.serial)
+	a := r.reply(t, r.ask(t, "status of the expired certificate", inquiry{ids: [][]byte{id}}), id)
+	s := a.single(id)
+	if a.status == statusUnauthorized || s == nil {
+		t.skip("the responder does not keep expired certificates")
+	}
+	e := s.extensions.get(oidArchiveCutoff)
+	if e == nil {
+		t.should("there is no archiveCutoff")
+		return
+	}
+	cutoff, ok := generalizedTime(e.value)
+	if !ok || e.critical {
+		t.fail("archiveCutoff is critical or no GeneralizedTime")
+		return
+	}
+	if cutoff.After(r.expired.notAfter.at) {
+		t.should("archiveCutoff lies after the certificate's end, which the answer is not reliable for, then")
+	}
+}
+
+// answerExtensions: RFC 6960, Section 4.4.2, Section 4.4.4 and Section 4.4.5 put
+// CRL references, archiveCutoff and the extensions of CRL entries into single
+// extensions; Section 4.4.8 puts extended-revoke into those of the response.
+func answerExtensions(t *trial, r *responder) {
+	inSingle := []string{oidCRLReferences.String(), oidArchiveCutoff.String(), pki.OIDReasonCode.String(), pki.OIDInvalidityDate.String(), oidCertificateIssuer.String()}
+	for _, a := range r.answers(t) {
+		if id, twice := a.extensions.repeated(); twice {
+			t.fail("extension %v stands twice in the response", id)
+		}
+		for _, e := range a.extensions {
+			for _, id := range inSingle {
+				if e.id.String() == id {
+					t.fail("extension %v belongs to single responses", e.id)
+				}
+			}
+			if e.critical {
+				t.fail("extension %v of the response is critical", e.id)
+			}
+		}
+		for _, s := range a.singles {
+			if id, twice := s.extensions.repeated(); twice {
+				t.fail("extension %v stands twice in a single response", id)
+			}
+			for _, e := range s.extensions {
+				switch {
+				case e.id.Equal(pki.OIDOCSPExtendedRevoke), e.id.Equal(pki.OIDOCSPNonce):
+					t.fail("extension %v belongs to the response", e.id)
+				case e.critical && !e.id.Equal(oidCertificateIssuer):
+					t.fail("extension %v of a single response is critical", e.id)
+				}
+			}
+		}
+	}
+}
