@@ -12,13 +12,14 @@
 //
 //	http.go      authenticate the client, read the JSON, answer repeats
 //	access.go    who needs a second person, whose certificate still stands (limit.go)
+//	standing.go  what the register said of a certificate a moment ago
 //	pending.go   what waits for the second person; carry.go does it
 //	request.go   check the certification request and its key (key.go)
 //	profile.go   find the profile; rules.go and holder.go checked it when it was loaded
 //	subject.go   build the subject; san.go the alternative names; cross.go another authority's
 //	tbs.go       build the to-be-signed bytes (extension.go, qc.go, constraint.go)
-//	prepare.go   sign with a throw-away key, lint, make the intent durable
-//	issue.go     redeem the token: audit, sign, verify, compare, record; set.go for several at once
+//	prepare.go   put a throw-away signature to it, lint, make the intent durable
+//	issue.go     redeem the token: audit, compare, sign, verify, record; set.go for several at once
 //	resume.go    go on with an intent whose process ended
 //	change.go    hold, release, revoke: a journal entry each
 //	renew.go     the successor of one of the suite's own TLS certificates
