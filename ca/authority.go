@@ -30,8 +30,8 @@ type Config struct {
 	Profiles *Profiles
 	// Register keeps what was issued.
 	Register Register
-	// Lint judges every certificate, signed by a throw-away key, before the
-	// real key signs: an error refuses it. Required.
+	// Lint judges every certificate beside our own lints, before the key signs: an
+	// error refuses it. Its signature is a throw-away one. Required.
 	Lint func(*x509.Certificate) error
 	// Audit writes a durable audit line before anything is signed or changed.
 	// When it fails, the action does not happen. Required.

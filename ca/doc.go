@@ -13,13 +13,14 @@
 //	door.go      who may come in, and how often (limit.go): one rule for every protocol
 //	http.go      authenticate the client, read the JSON, answer repeats
 //	access.go    who needs a second person
+//	standing.go  what the register said of a certificate a moment ago
 //	pending.go   what waits for the second person; carry.go does it
 //	request.go   check the certification request and its key (key.go)
 //	profile.go   find the profile; rules.go and holder.go checked it when it was loaded
 //	subject.go   build the subject; san.go the alternative names; cross.go another authority's
 //	tbs.go       build the to-be-signed bytes (extension.go, qc.go, constraint.go)
-//	prepare.go   sign with a throw-away key, lint, make the intent durable
-//	issue.go     redeem the token: audit, sign, verify, compare; set.go for several at once
+//	prepare.go   put a throw-away signature to it, lint, make the intent durable
+//	issue.go     redeem the token: audit, compare, sign, verify; set.go for several at once
 //	record.go    record what was signed, also over an outage of the register
 //	resume.go    go on with an intent whose process ended
 //	change.go    hold, release, revoke: a journal entry each

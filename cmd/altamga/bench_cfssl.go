@@ -89,7 +89,7 @@ func startCFSSL(ctx context.Context, dir string, database *benchPostgres, cpu in
 		return nil, err
 	}
 	s.process = process
-	if err := s.await(ctx); err == nil && cpu >= 0 {
+	if err = s.await(ctx); err == nil && cpu >= 0 {
 		err = pin(process.Process.Pid, cpu)
 	}
 	if err != nil {
