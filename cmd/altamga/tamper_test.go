@@ -13,8 +13,6 @@ import (
 	"testing"
 	"time"
 
-	_ "github.com/jackc/pgx/v5/stdlib" // the tests write past the register
-
 	"github.com/altamga/altamga/internal/audit"
 	"github.com/altamga/altamga/internal/journal"
 	"github.com/altamga/altamga/internal/register"
