@@ -144,7 +144,7 @@ func (a *authority) stamped(t *trial, name string, q stampQuery) {
 	}
 }
 
-// rfc9110TSA is how time stamps go over HTTP.
+// How time stamps go over HTTP.
 var rfc9110TSA = []check[*authority]{
 	{"TSA-37", "RFC 9110, Section 15.5.6", Must, "GET is answered 405 with Allow", "get", wire, func(t *trial, a *authority) {
 		a.alive(t)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"testing"
 	"time"
 
@@ -55,6 +56,7 @@ type fakePoint struct {
 	pem               bool
 	url               string
 	fetched           int
+	mu                sync.Mutex
 	bodies            map[string][]byte
 }
 
@@ -145,7 +147,9 @@ func (p *fakePoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *fakePoint) sound(w http.ResponseWriter, r *http.Request) {
+	p.mu.Lock()
 	body := p.bodies[r.URL.Path]
+	p.mu.Unlock()
 	if body == nil {
 		http.NotFound(w, r)
 		return

@@ -7,7 +7,6 @@ import (
 	"html/template"
 	"io"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 )
@@ -111,7 +110,8 @@ func noted(overview *[]pageFinding, one *Result) string {
 	return f.Anchor
 }
 
-// dump writes octets in lines of 16, as far as they are shown.
+// dump writes octets in hexadecimal, as far as they are shown; the page breaks
+// the lines.
 func dump(o *octets) string {
 	if o == nil {
 		return ""
@@ -121,15 +121,11 @@ func dump(o *octets) string {
 		return o.Hex
 	}
 	const most = 8 << 10 // a page of every octet of every answer is no page
-	cut := o.Cut || len(raw) > most
-	var b strings.Builder
-	for line := range slices.Chunk(raw[:min(len(raw), most)], 16) {
-		fmt.Fprintf(&b, "% x\n", line)
+	text := fmt.Sprintf("% x", raw[:min(len(raw), most)])
+	if o.Cut || len(raw) > most {
+		text += " …"
 	}
-	if cut {
-		b.WriteString("…\n")
-	}
-	return b.String()
+	return text
 }
 
 // headerLines writes a header as it went over the wire, sorted.

@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -99,4 +100,43 @@ func (l *list) when(t *trial) time.Time {
 		return t.now
 	}
 	return l.x.At.Add(l.x.Took)
+}
+
+// current judges whether a list is one at the moment that it was fetched.
+func current(t *trial, l *list) {
+	now := l.when(t)
+	if l.thisUpdate.at.After(now.Add(clockSkew)) {
+		t.fail("thisUpdate %s lies in the future", l.thisUpdate.text)
+	}
+	if l.nextUpdate.there() && !now.Before(l.nextUpdate.at) {
+		t.fail("nextUpdate %s has passed", l.nextUpdate.text)
+	}
+}
+
+// watched fetches the list again and again over the time that the user gave:
+// there is a current one at every moment, and numbers only grow.
+func (s *lists) watched(t *trial) {
+	if s.client == nil || s.watch <= 0 {
+		return
+	}
+	last := s.full(t)
+	every := max(s.watch/30, 100*time.Millisecond)
+	for end := time.Now().Add(s.watch); time.Now().Before(end) && !t.failed; {
+		select {
+		case <-t.ctx.Done():
+			t.couldNot("the time for the whole run is over before the watch is")
+		case <-time.After(every):
+		}
+		x := s.client.ask(t.ctx, question{name: "the list under watch", method: http.MethodGet, url: s.url, limit: maxDownload})
+		t.result.exchanges = slices.DeleteFunc(t.result.exchanges, func(seen *Exchange) bool { return seen.Name == x.Name && seen != last.x })
+		t.saw(x)
+		if x.Err != nil {
+			t.fail("under watch the list could not be fetched: %v", x.Err)
+			return
+		}
+		next := s.parsed(t, x)
+		current(t, next)
+		monotone(t, last, next)
+		last = next
+	}
 }

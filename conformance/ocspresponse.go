@@ -250,3 +250,27 @@ func (a *answer) names(c *certificate) bool {
 	}
 	return string(a.byName) == string(c.subject)
 }
+
+// has reports whether a SingleResponse is about what was asked for.
+func (a *answer) has(id []byte) bool { return a.single(id) != nil }
+
+// single returns the SingleResponse of a CertID: the one with the same octets,
+// or, where the responder wrote it in another way, of the same issuer and serial
+// number.
+func (a *answer) single(id []byte) *single {
+	var wanted certID
+	if !wanted.read(id) {
+		return nil
+	}
+	for i := range a.singles {
+		if string(a.singles[i].id.raw) == string(id) {
+			return &a.singles[i]
+		}
+	}
+	for i := range a.singles {
+		if got := &a.singles[i].id; string(got.serial) == string(wanted.serial) && string(got.name) == string(wanted.name) {
+			return &a.singles[i]
+		}
+	}
+	return nil
+}

@@ -31,6 +31,8 @@ type responder struct {
 	revoked, held, expired *certificate
 	// missing is a serial number that was never issued.
 	missing []byte
+	// watch is how long answers are watched over a refresh.
+	watch time.Duration
 
 	file  *answer
 	asked map[string]*Exchange
@@ -186,6 +188,30 @@ func (r *responder) success(t *trial, x *Exchange, asked []byte) *answer {
 	if a.status != statusSuccessful || len(a.singles) == 0 {
 		t.couldNot("%s: the answer is %s", x.Name, statusName(a.status))
 	}
+	return a
+}
+
+// honest reads the answer to an unusual but honest request: a server that
+// breaks over it fails.
+func (r *responder) honest(t *trial, x *Exchange) *answer {
+	switch {
+	case x.Err != nil:
+		t.miss("%s: %v", x.Name, x.Err)
+		return nil
+	case x.Status != http.StatusOK:
+		// A refusal at the level of HTTP is a refusal.
+		if x.Status >= 500 {
+			t.miss("%s: the server answers HTTP %d", x.Name, x.Status)
+			return nil
+		}
+		return &answer{x: x, status: -x.Status}
+	}
+	a, err := parseAnswer(x.Response)
+	if err != nil {
+		t.miss("%s: %v", x.Name, err)
+		return nil
+	}
+	a.x = x
 	return a
 }
 

@@ -9,7 +9,7 @@ import (
 	"github.com/altamga/altamga/internal/pki"
 )
 
-// rfc2585 is how lists go over HTTP.
+// How lists go over HTTP.
 var rfc2585 = []check[*lists]{
 	{"CRL-01", "RFC 2585, Section 3", Must, "the URL serves one list in DER, no PEM", "get it", wire, func(t *trial, s *lists) {
 		x := s.fetched(t)

@@ -29,7 +29,7 @@ type request struct {
 
 var errNoRequest = errors.New("it is not a CertificationRequest in DER")
 
-// rfc2986 is what is asked of certification requests: proof of possession, and
+// What is asked of certification requests: proof of possession, and
 // of what goes into the certificate the same as of certificates.
 var rfc2986 = slices.Concat([]check[*request]{
 	{"CERT-31", "RFC 2986, Section 4.2", Must, "the request is signed by the key in it", "verify the signature", anywhere, func(t *trial, r *request) {
@@ -55,7 +55,7 @@ var rfc2986 = slices.Concat([]check[*request]{
 // requestLints are the lints that a request can already break: what it asks for
 // is put into the frame of a certificate, and the frame left out of the verdict.
 func requestLints() (checks []check[*request]) {
-	apply := []string{"CERT-04", "CERT-10", "CERT-14", "CERT-15", "CERT-17", "CERT-18", "CERT-19", "CERT-20", "CERT-22", "CERT-29", "CERT-32", "CERT-33", "CERT-34", "CERT-35", "CERT-36", "CERT-41", "CERT-44", "CERT-47"}
+	apply := strings.Fields("CERT-04 CERT-10 CERT-14 CERT-15 CERT-17 CERT-18 CERT-19 CERT-20 CERT-22 CERT-29 CERT-32 CERT-33 CERT-34 CERT-35 CERT-36 CERT-41 CERT-44 CERT-47")
 	for _, l := range lint.Lints() {
 		if slices.Contains(apply, l.ID) {
 			checks = append(checks, check[*request]{l.ID, l.Clause, Must, l.Title, "read what the request asks for", anywhere, func(t *trial, r *request) {

@@ -15,7 +15,7 @@ import (
 	"github.com/altamga/altamga/internal/pki"
 )
 
-// rfc3161 is what RFC 3161 says of replies and tokens.
+// What RFC 3161 says of replies and tokens.
 var rfc3161 = []check[*authority]{
 	{"TSA-01", "RFC 3161, Section 3.4", Must, "a query posted as application/timestamp-query is answered as application/timestamp-reply", "post; read Content-Type", wire, func(t *trial, a *authority) {
 		a.alive(t)

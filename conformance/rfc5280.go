@@ -7,7 +7,7 @@ import (
 	"github.com/altamga/altamga/internal/pki/lint"
 )
 
-// rfc5280 is what RFC 5280 says of certificates: the lints of the ground floor,
+// What RFC 5280 says of certificates: the lints of the ground floor,
 // which issuing obeys too, and the signature, which they do not look at.
 var rfc5280 = append(linting(func(l lint.Lint) bool { return strings.HasPrefix(l.Clause, "RFC 5280") }),
 	check[*holder]{"CERT-49", "RFC 5280, Section 6.1.3", Must, "the certificate is signed by its issuer's key", "verify it with the issuer's certificate", anywhere, signedByIssuer})

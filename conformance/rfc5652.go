@@ -14,7 +14,7 @@ import (
 	"github.com/altamga/altamga/internal/pki"
 )
 
-// rfc5652 is the signature around the token.
+// The signature around the token.
 var rfc5652 = []check[*authority]{
 	{"TSA-03", "RFC 5652, Section 5.1", Must, "the token is a SignedData of version 3 around a TSTInfo", "read it", anywhere, func(t *trial, a *authority) {
 		r := a.firstReply(t)

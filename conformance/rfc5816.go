@@ -10,7 +10,7 @@ import (
 	"github.com/altamga/altamga/internal/pki"
 )
 
-// rfc5816 is how a token names its signer's certificate.
+// How a token names its signer's certificate.
 var rfc5816 = []check[*authority]{
 	{"TSA-05", "RFC 5816, Section 2.2.1", Must, "the signer's certificate is named by ESSCertID for SHA-1 or ESSCertIDv2 for other hashes", "read the attributes", anywhere, eachToken(func(t *trial, _ *authority, r *stampReply) {
 		if len(r.tst.signers) == 0 {

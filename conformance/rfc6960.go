@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"syscall"
 	"time"
 
 	"golang.org/x/crypto/ocsp"
@@ -13,7 +12,7 @@ import (
 	"github.com/altamga/altamga/internal/pki"
 )
 
-// rfc6960 is what RFC 6960 says of answers, with what RFC 9919 added to it.
+// What RFC 6960 says of answers.
 var rfc6960 = []check[*responder]{
 	{"OCSP-01", "RFC 6960, Appendix A.1", Must, "a POST is answered 200", "post a request for the good certificate", wire, func(t *trial, r *responder) {
 		r.alive(t)
@@ -279,54 +278,6 @@ func (r *responder) needIssuer(t *trial) {
 	}
 }
 
-// honest reads the answer to an unusual but honest request: a server that
-// breaks over it fails.
-func (r *responder) honest(t *trial, x *Exchange) *answer {
-	switch {
-	case x.Err != nil:
-		t.miss("%s: %v", x.Name, x.Err)
-		return nil
-	case x.Status != http.StatusOK:
-		// A refusal at the level of HTTP is a refusal.
-		if x.Status >= 500 {
-			t.miss("%s: the server answers HTTP %d", x.Name, x.Status)
-			return nil
-		}
-		return &answer{x: x, status: -x.Status}
-	}
-	a, err := parseAnswer(x.Response)
-	if err != nil {
-		t.miss("%s: %v", x.Name, err)
-		return nil
-	}
-	a.x = x
-	return a
-}
-
-// has reports whether a SingleResponse is about what was asked for.
-func (a *answer) has(id []byte) bool { return a.single(id) != nil }
-
-// single returns the SingleResponse of a CertID: the one with the same octets,
-// or, where the responder wrote it in another way, of the same issuer and serial
-// number.
-func (a *answer) single(id []byte) *single {
-	var wanted certID
-	if !wanted.read(id) {
-		return nil
-	}
-	for i := range a.singles {
-		if string(a.singles[i].id.raw) == string(id) {
-			return &a.singles[i]
-		}
-	}
-	for i := range a.singles {
-		if got := &a.singles[i].id; string(got.serial) == string(wanted.serial) && string(got.name) == string(wanted.name) {
-			return &a.singles[i]
-		}
-	}
-	return nil
-}
-
 func encodedDER(t *trial, r *responder) {
 	var raws []*Exchange
 	if r.file != nil {
@@ -464,144 +415,6 @@ func severalAtOnce(t *trial, r *responder) {
 	for i, id := range ids {
 		if !a.has(id) {
 			t.fail("certificate %d of 2 is not answered", i+1)
-		}
-	}
-}
-
-// malformedBodies sends what no client sends. RFC 6960, Section 4.2.1: an error
-// has no responseBytes.
-func malformedBodies(t *trial, r *responder) {
-	r.still(t)
-	before := r.ended
-	sound := inquiry{ids: [][]byte{r.id(r.good.serial)}}.marshal()
-	for _, bad := range []struct {
-		name string
-		body []byte
-	}{
-		{"no body", []byte{}},
-		{"torn request", sound[:len(sound)-7]},
-		{"one octet", []byte{0x30}},
-		{"octets behind the request", append(append([]byte{}, sound...), 0, 0)},
-		{"indefinite length", append(append([]byte{0x30, 0x80}, sound[2:]...), 0, 0)},
-		{"empty list of requests", []byte{0x30, 4, 0x30, 2, 0x30, 0}},
-		{"length of 2 GiB", []byte{0x30, 0x84, 0x7f, 0xff, 0xff, 0xff, 0x30}},
-		{"deep nesting", nested(400)},
-		{"text", []byte("GET / HTTP/1.1\r\n\r\n")},
-		{"64 KiB of zeros", make([]byte, 64<<10)},
-	} {
-		x := r.post(t, "malformed: "+bad.name, bad.body)
-		switch {
-		case cutOff(x):
-			continue
-		case x.Err != nil:
-			t.fail("%s: %v", bad.name, x.Err)
-			if r.gone {
-				return
-			}
-			continue
-		case x.Status >= 500:
-			t.fail("%s: the server answers HTTP %d", bad.name, x.Status)
-			continue
-		case x.Status != http.StatusOK:
-			continue // a refusal by HTTP is one, too
-		}
-		a, err := parseAnswer(x.Response)
-		switch {
-		case err != nil:
-			t.fail("%s: %v", bad.name, err)
-		case a.status != statusMalformed:
-			t.fail("%s: the answer is %s", bad.name, statusName(a.status))
-		case a.hasBody:
-			t.fail("%s: a refusal has responseBytes", bad.name)
-		}
-	}
-	if r.gone = r.gone || !r.back(t); r.gone {
-		t.fail("after malformed requests the server does not answer honest ones")
-	}
-	if ended := r.ended - before; ended > 0 {
-		t.fail("the server ended itself over them, %d times", ended)
-	}
-}
-
-// cutOff reports whether a server ended the connection while a body was on its
-// way that is longer than any request: a refusal, too.
-func cutOff(x *Exchange) bool {
-	return len(x.Request) > 4<<10 && (errors.Is(x.Err, syscall.ECONNRESET) || errors.Is(x.Err, syscall.EPIPE))
-}
-
-// nested is that many SEQUENCEs in each other.
-func nested(levels int) []byte {
-	out := []byte{5, 0}
-	for range levels {
-		switch n := len(out); {
-		case n < 0x80:
-			out = append([]byte{0x30, byte(n)}, out...)
-		case n < 0x100:
-			out = append([]byte{0x30, 0x81, byte(n)}, out...)
-		default:
-			out = append([]byte{0x30, 0x82, byte(n >> 8), byte(n)}, out...)
-		}
-	}
-	return out
-}
-
-func archiveCutoff(t *trial, r *responder) {
-	if r.expired == nil {
-		t.skip("there is no expired certificate to ask for; name one with --expired")
-	}
-	r.alive(t)
-	id := r.id(r.expired.serial)
-	a := r.reply(t, r.ask(t, "status of the expired certificate", inquiry{ids: [][]byte{id}}), id)
-	s := a.single(id)
-	if a.status == statusUnauthorized || s == nil {
-		t.skip("the responder does not keep expired certificates")
-	}
-	e := s.extensions.get(oidArchiveCutoff)
-	if e == nil {
-		t.should("there is no archiveCutoff")
-		return
-	}
-	cutoff, ok := generalizedTime(e.value)
-	if !ok || e.critical {
-		t.fail("archiveCutoff is critical or no GeneralizedTime")
-		return
-	}
-	if cutoff.After(r.expired.notAfter.at) {
-		t.should("archiveCutoff lies after the certificate's end, which the answer is not reliable for, then")
-	}
-}
-
-// answerExtensions: RFC 6960, Section 4.4.2, Section 4.4.4 and Section 4.4.5 put
-// CRL references, archiveCutoff and the extensions of CRL entries into single
-// extensions; Section 4.4.8 puts extended-revoke into those of the response.
-func answerExtensions(t *trial, r *responder) {
-	inSingle := []string{oidCRLReferences.String(), oidArchiveCutoff.String(), pki.OIDReasonCode.String(), pki.OIDInvalidityDate.String(), oidCertificateIssuer.String()}
-	for _, a := range r.answers(t) {
-		if id, twice := a.extensions.repeated(); twice {
-			t.fail("extension %v stands twice in the response", id)
-		}
-		for _, e := range a.extensions {
-			for _, id := range inSingle {
-				if e.id.String() == id {
-					t.fail("extension %v belongs to single responses", e.id)
-				}
-			}
-			if e.critical {
-				t.fail("extension %v of the response is critical", e.id)
-			}
-		}
-		for _, s := range a.singles {
-			if id, twice := s.extensions.repeated(); twice {
-				t.fail("extension %v stands twice in a single response", id)
-			}
-			for _, e := range s.extensions {
-				switch {
-				case e.id.Equal(pki.OIDOCSPExtendedRevoke), e.id.Equal(pki.OIDOCSPNonce):
-					t.fail("extension %v belongs to the response", e.id)
-				case e.critical && !e.id.Equal(oidCertificateIssuer):
-					t.fail("extension %v of a single response is critical", e.id)
-				}
-			}
 		}
 	}
 }

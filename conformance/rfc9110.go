@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// rfc9110OCSP is how OCSP goes over HTTP: methods, media types, and the many
+// How OCSP goes over HTTP: methods, media types, and the many
 // ways to spell a request in a path.
 var rfc9110OCSP = []check[*responder]{
 	{"OCSP-41", "RFC 9110, Section 15.5.6", Must, "other methods are answered 405 with Allow", "PUT", hostile, func(t *trial, r *responder) {

@@ -7,7 +7,7 @@ import (
 	"net/http"
 )
 
-// rfc9654 is the nonce: RFC 9654 obsoletes RFC 8954 and says for each length
+// The nonce: RFC 9654 obsoletes RFC 8954 and says for each length
 // what becomes of it.
 var rfc9654 = []check[*responder]{
 	{"OCSP-30", "RFC 9654, Section 2.1", Must, "a nonce of 16 to 32 octets is echoed exactly, if nonces are supported", "ask with 16, 20 and 32 octets, twice", wire, func(t *trial, r *responder) {

@@ -15,7 +15,7 @@ import (
 	"github.com/altamga/altamga/internal/pki"
 )
 
-// rfc9919 is OCSP for many clients: what RFC 9919 asks of responders beyond RFC
+// OCSP for many clients: what RFC 9919 asks of responders beyond RFC
 // 6960, contents first and the header of HTTP behind.
 var rfc9919 = []check[*responder]{
 	{"OCSP-15", "RFC 9919, Section 3.2.2", Must, "the responder names itself by key", "read responderID", anywhere, func(t *trial, r *responder) {
@@ -260,5 +260,32 @@ func freshness(t *trial, r *responder) {
 	b := r.success(t, again, id)
 	if b.producedAt.at.Before(a.producedAt.at) {
 		t.fail("a later answer was made earlier: time went back from %s to %s", a.producedAt.text, b.producedAt.text)
+	}
+	r.watched(t, b, id)
+}
+
+// watched asks again and again over the time that the user gave: no answer is
+// older than its max-age, stale, or older than the one before.
+func (r *responder) watched(t *trial, last *answer, id []byte) {
+	if r.watch <= 0 {
+		return
+	}
+	every := max(r.watch/30, 100*time.Millisecond)
+	for end := time.Now().Add(r.watch); time.Now().Before(end) && !t.failed; {
+		select {
+		case <-t.ctx.Done():
+			t.couldNot("the time for the whole run is over before the watch is")
+		case <-time.After(every):
+		}
+		x := r.client.ask(t.ctx, question{name: "GET under watch", method: http.MethodGet, url: strings.TrimSuffix(r.url, "/") + "/" + base64Path(inquiry{ids: [][]byte{id}}.marshal())})
+		t.saw(x)
+		next := r.success(t, x, id)
+		if end := next.singles[0].nextUpdate; end.there() && !next.when(t).Before(end.at) {
+			t.fail("under watch an answer came after its nextUpdate %s", end.text)
+		}
+		if next.producedAt.at.Before(last.producedAt.at) {
+			t.fail("under watch, time went back from %s to %s", last.producedAt.text, next.producedAt.text)
+		}
+		last = next
 	}
 }

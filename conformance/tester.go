@@ -162,7 +162,7 @@ func (t *Tester) responder(target OCSPTarget) (*responder, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &responder{client: t.client, url: target.URL, issuer: c["issuer's"], good: c["good"], revoked: c["revoked"], held: c["held"], expired: c["expired"], missing: target.Missing}
+	r := &responder{client: t.client, url: target.URL, issuer: c["issuer's"], good: c["good"], revoked: c["revoked"], held: c["held"], expired: c["expired"], missing: target.Missing, watch: t.config.Watch}
 	if r.missing == nil {
 		r.missing = append([]byte{0x2a}, random(15)...)
 	}

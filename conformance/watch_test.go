@@ -1,0 +1,63 @@
+package conformance_test
+
+import (
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/altamga/altamga/conformance"
+)
+
+// What is well at one moment may be wrong over time.
+func TestWatch(t *testing.T) {
+	c := newCentre(t)
+	watching, err := conformance.New(conformance.Config{Watch: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Run("CRL-09 the list goes stale under watch", func(t *testing.T) {
+		p := newPoint(c)
+		p.bodies["/list.crl"], p.bodies["/delta.crl"], p.bodies["/base.crl"] = p.full.encode(), p.delta.encode(), p.base.encode()
+		server := httptest.NewServer(p)
+		defer server.Close()
+		stale := c.list(8, p.full.entries...)
+		stale.thisUpdate, stale.nextUpdate = utc(time.Now().Add(-2*time.Hour)), utc(time.Now().Add(-time.Hour))
+		begun := time.Now()
+		target := p.target(server.URL)
+		target.Leaf = nil
+		go func() {
+			time.Sleep(300*time.Millisecond - time.Since(begun))
+			p.mu.Lock()
+			p.bodies["/list.crl"] = stale.encode()
+			p.mu.Unlock()
+		}()
+		if err := watching.List(t.Context(), target); err != nil {
+			t.Fatal(err)
+		}
+		switchboard.judged(t, planted{"CRL-09 the list goes stale under watch", []string{"CRL-23", "CRL-12", "CRL-22", "CRL-28"}}, watching.Report())
+	})
+	watching, err = conformance.New(conformance.Config{Watch: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Run("OCSP-56 answers go back in time under watch", func(t *testing.T) {
+		f := &fakeOCSP{c: c, delegate: c.delegate, began: time.Now()}
+		n := 0
+		f.plan = func(q *ocspQuestion, r *ocspReply) {
+			if q.method == "GET" && r.status == 0 {
+				if n++; n > 16 {
+					r.producedAt = generalized(time.Now().Add(-10 * time.Minute))
+					for i := range r.singles {
+						r.singles[i].thisUpdate = generalized(time.Now().Add(-10 * time.Minute))
+					}
+				}
+			}
+		}
+		server := httptest.NewServer(f)
+		defer server.Close()
+		if err := watching.OCSP(t.Context(), f.target(server.URL+"/")); err != nil {
+			t.Fatal(err)
+		}
+		switchboard.judged(t, planted{"OCSP-56 answers go back in time under watch", []string{"OCSP-53"}}, watching.Report())
+	})
+}
