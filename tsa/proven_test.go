@@ -301,6 +301,19 @@ func TestEvidence(t *testing.T) {
 		s.set(func(s *sky) { s.auditErr = nil })
 		time.Sleep(3 * time.Second)
 		s.proven("recorded")
+		// Lost, and found soon after with a disk that is full: the find is not
+		// recorded, so it is none, however often it is proven again.
+		s.set(func(s *sky) { s.silent = [3]bool{true, true, true} })
+		time.Sleep(6 * time.Minute)
+		s.unproven("lost", "")
+		s.set(func(s *sky) { s.silent, s.auditErr = [3]bool{}, errors.New("disk full") })
+		for range 20 {
+			time.Sleep(time.Second)
+			s.unproven("found and not recorded", "")
+		}
+		s.set(func(s *sky) { s.auditErr = nil })
+		time.Sleep(3 * time.Second)
+		s.proven("recorded again")
 	})
 }
 
