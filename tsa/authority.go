@@ -150,7 +150,7 @@ func New(config Config) (*Authority, error) {
 		return nil, fmt.Errorf("tsa: configuring authority: %w", err)
 	}
 	for i := range a.latest {
-		a.latest[i] = config.Since
+		a.latest[i] = config.Since.Truncate(resolution(config.Policies[i].Fraction))
 	}
 	a.standing, a.said = make([]standing, len(a.units)), make([]string, len(a.units))
 	a.places = make(chan struct{}, config.MaxInflight)

@@ -208,6 +208,12 @@ func TestRevocation(t *testing.T) {
 }
 
 func TestSince(t *testing.T) {
+	t.Run("TSA-13 a latest time with more digits than the policy's", func(t *testing.T) {
+		a, h, _ := newAuthority(t, func(c *tsa.Config) { c.Since = noon.Add(300 * time.Millisecond) })
+		if got := stamp(t, a, h, query()).Info.GenTime; !got.Equal(noon) {
+			t.Errorf("got %v, want %v", got, noon)
+		}
+	})
 	t.Run("TSA-22 never backwards over a restart", func(t *testing.T) {
 		latest := noon.Add(300 * time.Millisecond)
 		a, h, c := newAuthority(t, func(c *tsa.Config) { c.Since, c.Policies[0].Fraction = latest, 3 })

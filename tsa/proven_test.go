@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -80,6 +81,20 @@ func (s *sky) audit(_ context.Context, action string, attrs ...slog.Attr) error 
 	}
 	s.evidence = append(s.evidence, fmt.Sprint(action, " ", attrs))
 	return nil
+}
+
+// records returns what was recorded so far.
+func (s *sky) records() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.evidence)
+}
+
+// questions returns how often a source was asked.
+func (s *sky) questions() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.asked
 }
 
 func (s *sky) set(change func(*sky)) {
@@ -225,10 +240,10 @@ func TestProvenClock(t *testing.T) {
 	})
 	inSky(t, "unproven at first", func(s *sky, _ *tsa.ProvenConfig) { s.silent = [3]bool{true, true, true} }, func(s *sky) {
 		s.unproven("at first", "0 of 3 sources answer")
-		asked := s.asked
+		before := s.questions()
 		time.Sleep(time.Minute)
-		if s.asked-asked > 3*40 {
-			s.t.Errorf("asked %d times in a minute", s.asked-asked)
+		if asked := s.questions() - before; asked > 3*40 {
+			s.t.Errorf("asked %d times in a minute", asked)
 		}
 	})
 }
@@ -237,7 +252,7 @@ func TestLeapSecond(t *testing.T) {
 	inSky(t, "TSA-41 a leap second announced and on", func(s *sky, _ *tsa.ProvenConfig) {
 		s.leap = tsa.LeapInsert
 		// The bubble begins with a year; UTC is brought near a month's end.
-		s.utc = time.Date(2016, 12, 31, 23, 55, 0, 0, time.UTC).Sub(time.Now())
+		s.utc = time.Until(time.Date(2016, 12, 31, 23, 55, 0, 0, time.UTC))
 		s.wall = s.utc
 	}, func(s *sky) {
 		s.proven("announced")
@@ -258,24 +273,25 @@ func TestLeapSecond(t *testing.T) {
 func TestEvidence(t *testing.T) {
 	inSky(t, "evidence is recorded per interval and at each change", nil, func(s *sky) {
 		time.Sleep(time.Hour)
-		n := len(s.evidence)
+		first := s.records()
+		n := len(first)
 		if n < 6 || n > 8 {
 			s.t.Errorf("%d records in an hour, want about 6", n)
 		}
 		for _, word := range []string{"tsa.clock", "state=proven", "utc_min=", "source.ntp0=agrees: utc ", "distance 5ms, stratum 1"} {
-			if !strings.Contains(s.evidence[0], word) {
-				s.t.Errorf("the record does not hold %q: %s", word, s.evidence[0])
+			if !strings.Contains(first[0], word) {
+				s.t.Errorf("the record does not hold %q: %s", word, first[0])
 			}
 		}
 		s.set(func(s *sky) { s.silent = [3]bool{true, true}; s.lies[2] = time.Hour })
 		time.Sleep(2 * time.Minute)
-		if last := s.evidence[len(s.evidence)-1]; len(s.evidence) != n+1 || !strings.Contains(last, "state=unproven") || !strings.Contains(last, "source.ntp0=silent: no answer") {
-			s.t.Errorf("the change was recorded as %s", s.evidence[n:])
+		if all := s.records(); len(all) != n+1 || !strings.Contains(all[len(all)-1], "state=unproven") || !strings.Contains(all[len(all)-1], "source.ntp0=silent: no answer") {
+			s.t.Errorf("the change was recorded as %s", all[n:])
 		}
 		s.set(func(s *sky) { s.silent, s.lies = [3]bool{}, [3]time.Duration{0, 0, time.Hour} })
 		time.Sleep(2 * time.Minute)
-		if last := s.evidence[len(s.evidence)-1]; len(s.evidence) != n+2 || !strings.Contains(last, "source.ntp2=outvoted") {
-			s.t.Errorf("the change was recorded as %s", s.evidence[n:])
+		if all := s.records(); len(all) != n+2 || !strings.Contains(all[len(all)-1], "source.ntp2=outvoted") {
+			s.t.Errorf("the change was recorded as %s", all[n:])
 		}
 	})
 	inSky(t, "a proof that cannot be recorded is none", nil, func(s *sky) {
@@ -285,6 +301,19 @@ func TestEvidence(t *testing.T) {
 		s.set(func(s *sky) { s.auditErr = nil })
 		time.Sleep(3 * time.Second)
 		s.proven("recorded")
+		// Lost, and found soon after with a disk that is full: the find is not
+		// recorded, so it is none, however often it is proven again.
+		s.set(func(s *sky) { s.silent = [3]bool{true, true, true} })
+		time.Sleep(6 * time.Minute)
+		s.unproven("lost", "")
+		s.set(func(s *sky) { s.silent, s.auditErr = [3]bool{}, errors.New("disk full") })
+		for range 20 {
+			time.Sleep(time.Second)
+			s.unproven("found and not recorded", "")
+		}
+		s.set(func(s *sky) { s.auditErr = nil })
+		time.Sleep(3 * time.Second)
+		s.proven("recorded again")
 	})
 }
 

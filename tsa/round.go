@@ -77,8 +77,9 @@ func (c *ProvenClock) round(ctx context.Context) {
 		c.log.WarnContext(ctx, "no proof of the time", "error", err)
 		c.fail(err)
 		if due {
-			// What cannot be recorded is tried again with the next round.
-			c.record(ctx, all, proof{}, err)
+			if err := c.record(ctx, all, proof{}, err); err != nil {
+				c.log.ErrorContext(ctx, "recording the clock's evidence", "error", err)
+			}
 		}
 		return
 	}
@@ -244,11 +245,11 @@ func (c *ProvenClock) record(ctx context.Context, all []heard, found proof, faul
 		}
 		attrs = append(attrs, slog.String("source."+c.config.Sources[i].Name, word))
 	}
-	if err := c.config.Audit(ctx, "tsa.clock", attrs...); err != nil {
-		return err
-	}
+	err := c.config.Audit(ctx, "tsa.clock", attrs...)
 	c.mu.Lock()
-	c.recorded = time.Now()
-	c.mu.Unlock()
-	return nil
+	defer c.mu.Unlock()
+	if c.recorded = time.Now(); err != nil {
+		c.recorded = time.Time{} // due again with the next round
+	}
+	return err
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/altamga/altamga/internal/config"
 	"github.com/altamga/altamga/internal/ntp/ntptest"
+	"github.com/altamga/altamga/internal/serve"
 	"github.com/altamga/altamga/tsa"
 )
 
@@ -24,6 +25,7 @@ type stampServer struct {
 	t       *testing.T
 	dir     string
 	url     string
+	client  *http.Client // nil for the default one
 	process *exec.Cmd
 	log     transcript
 }
@@ -78,7 +80,11 @@ func (s *stampServer) ask() (*tsa.Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	response, err := http.Post(s.url, "application/timestamp-query", bytes.NewReader(query))
+	client := s.client
+	if client == nil {
+		client = http.DefaultClient
+	}
+	response, err := client.Post(s.url, "application/timestamp-query", bytes.NewReader(query))
 	if err != nil {
 		return nil, err
 	}
@@ -168,5 +174,46 @@ func TestUnattested(t *testing.T) {
 	var c suiteConfig
 	if err := config.Load(filepath.Join(s.dir, configFile), &c); err == nil || !strings.Contains(err.Error(), "[tsa.clock]") {
 		t.Errorf("a clock that nobody proves: %v", err)
+	}
+}
+
+// TestStampsOverTLS knows a client by its certificate, and keeps out who shows
+// none.
+func TestStampsOverTLS(t *testing.T) {
+	s := foundStamps(t, func(text string) string {
+		text = strings.Replace(text, "[tsa]\n", "[tsa]\ntls = { certificate = \"tls/server.pem\", key = \"file:keys/tls-server.key\", peers = \"tls/root.pem\" }\n", 1)
+		return text + "\n[[tsa.client]]\nname = \"agency\"\ncertificate = \"operator\"\n"
+	})
+	s.url = strings.Replace(s.url, "http:", "https:", 1)
+	s.start()
+	in := func(name string) config.Path { return config.Path(filepath.Join(s.dir, name)) }
+	p := &process{dir: s.dir}
+	as := func(identity string) *http.Client {
+		t.Helper()
+		roots, err := readCertificates(in("tls/root.pem"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		made, err := serve.ClientTLS(nil, nil, roots...)
+		if identity != "" {
+			known, _, fault := p.tls(tlsConfig{Certificate: in("tls/" + identity + ".pem"), Key: "file:keys/tls-" + identity + ".key", Peers: in("tls/root.pem")})
+			if fault != nil {
+				t.Fatal(fault)
+			}
+			made, err = known.ClientTLS(roots...)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{TLSClientConfig: made}}
+	}
+	s.client = as("operator")
+	s.await("the client's certificate", true)
+	for _, other := range []string{"", "supervisor"} {
+		s.client = as(other)
+		_, err := s.ask()
+		if refused, ok := errors.AsType[*tsa.Rejection](err); !ok || refused.Failure != tsa.BadRequest {
+			t.Errorf("%q gets %v", other, err)
+		}
 	}
 }
