@@ -27,7 +27,7 @@ func (m *many) Number(context.Context, string) (crl.Numbered, error) {
 }
 
 func (m *many) Each(_ context.Context, _ string, _ crl.Point, do func(crl.Entry) error) error {
-	serial, since := make([]byte, 16), time.Now().Add(-time.Hour)
+	serial, since := make([]byte, 16), time.Now().Truncate(time.Hour).Add(-time.Hour)
 	for i := range m.n {
 		binary.BigEndian.PutUint64(serial, 1<<60+uint64(i)<<32)
 		if err := do(crl.Entry{Serial: serial, Since: since, Reason: i % 7}); err != nil {

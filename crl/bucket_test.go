@@ -44,11 +44,11 @@ func (s *storage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	sum := sha256.Sum256(body)
 	switch {
 	case s.down:
-		http.Error(w, "<Error><Code>SlowDown</Code></Error>", 503)
+		http.Error(w, "<Error><Code>SlowDown</Code></Error>", http.StatusServiceUnavailable)
 	case r.Header.Get("X-Amz-Content-Sha256") != hex.EncodeToString(sum[:]):
-		http.Error(w, "<Error><Code>XAmzContentSHA256Mismatch</Code></Error>", 400)
+		http.Error(w, "<Error><Code>XAmzContentSHA256Mismatch</Code></Error>", http.StatusBadRequest)
 	case s.check(r) != nil:
-		http.Error(w, "<Error><Code>SignatureDoesNotMatch</Code></Error>", 403)
+		http.Error(w, "<Error><Code>SignatureDoesNotMatch</Code></Error>", http.StatusForbidden)
 	case r.Method == "PUT":
 		s.puts++
 		s.objects[r.URL.Path] = object{body, r.Header.Clone()}

@@ -229,9 +229,6 @@ func (c *centre) leafOf(t testing.TB, serial int64, crlURL, freshestURL string) 
 		template.CRLDistributionPoints = []string{crlURL}
 	}
 	if freshestURL != "" {
-		type name struct {
-			URI string `asn1:"tag:6,ia5"`
-		}
 		value, err := asn1.Marshal([]struct {
 			Point struct {
 				Full []asn1.RawValue `asn1:"tag:0"`

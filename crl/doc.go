@@ -1,27 +1,43 @@
-// Package crl builds certificate revocation lists (RFC 5280, Section 5) and
-// publishes them over HTTP (RFC 2585, Section 3) and as files.
+// Package crl makes, publishes and reads certificate revocation lists (RFC
+// 5280, Section 5; RFC 2585, Section 3).
 //
-// A [Publisher] keeps one complete list for each issuing authority: all
-// certificates of the authority that are revoked or held. It publishes a list
-// at the start when there is none, it is old or it misses a change, then
-// [Config.Delay] after each change and otherwise every [Config.Interval].
+// A [Publisher] keeps the lists of each issuing authority: one about all its
+// certificates that are revoked or held, further ones that share the
+// certificates out by serial number, and to each a delta list. All lists of a
+// round have one number, a position of the register's journal. It publishes
+// complete lists at the start when there is none or it is old, then
+// [Config.Delay] after each change and otherwise every [Config.Interval], and
+// delta lists as their own delay and interval say.
 //
 // The life of a list:
 //
 //	follow.go    the journal tells of a change, or the interval is over
-//	publish.go   the source numbers the list and gives its entries at one moment
-//	build.go     the TBSCertList is encoded, or an entry that cannot be is refused
-//	sign.go      a throw-away key signs it and the result is linted; an audit line
-//	             is written; the authority's key signs the same octets
-//	store.go     the file is replaced: whole, on the disk, never by a lower number
-//	http.go      from now on GET and HEAD answer with the new octets from memory
+//	publish.go   the source numbers the round
+//	round.go     entries come from the list before and what the journal says
+//	             since, or from the register's table, or from both, compared
+//	draft.go     they are written to a file as they come, behind a gap for what
+//	             stands before them; an entry that cannot be encoded is refused
+//	sign.go      a throw-away key signs a sample that is linted; every octet is
+//	             read back, judged and hashed; an audit line is written; the
+//	             authority's key signs the hash
+//	store.go     the file replaces the old one: whole, on the disk, never by a
+//	             lower number; archive.go keeps it under its number, too
+//	http.go      from now on GET and HEAD answer with it, from the disk
+//	mirror.go    and each mirror, such as a bucket, gets it, too
+//
+// Memory does not grow with a list, except for keys that sign messages and not
+// hashes (Ed25519).
+//
+// A [Puller] is a mirror without a key: it fetches lists, verifies and
+// publishes them. A [Reader] reads any list as it comes in, a [Set] keeps one
+// for look-ups and combines complete and delta lists, and a [Single] is made by
+// hand.
 //
 // The package refuses to sign a list that its lint rejects or that the audit
-// log did not take, to publish a number that is not greater than the published
-// one, and to start over a file that another authority signed. While the
-// source, the log or the key fails it goes on serving the last list and tries
-// again. One publisher writes to a folder; any number of web servers may read
-// it.
-//
-// Delta and partitioned lists are not made here yet.
+// log did not take; to publish a number that is not greater than the published
+// one, or anything while the register's table and its journal contradict each
+// other; to start over a file that another authority signed; and to read what
+// is not DER. While the source, the log, the key or the disk fails it goes on
+// serving the last list and tries again. One publisher writes to a folder; any
+// number of web servers may read it.
 package crl

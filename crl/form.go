@@ -38,9 +38,9 @@ type form struct {
 	expiredSince time.Time
 }
 
-// endOfTime is the nextUpdate of a list that no other will follow (ETSI EN 319
-// 411-1, CSS-6.3.9-06): RFC 5280, Section 4.1.2.5 gives it the meaning of "no
-// well-defined date".
+// endOfTime is the nextUpdate of a list that no other will follow, which ETSI
+// EN 319 411-1, CSS-6.3.9-06 asks for. RFC 5280, Section 4.1.2.5 gives it the
+// meaning of "no well-defined date".
 var endOfTime = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
 
 // head encodes TBSCertList, whose entries have so many octets, from its tag up

@@ -108,7 +108,7 @@ func TestPull(t *testing.T) {
 		pull("unchanged", "")
 	})
 	t.Run("Run follows the source", func(t *testing.T) {
-		config.Interval = 5 * time.Millisecond
+		config.Interval, config.Observe = 5*time.Millisecond, nil
 		m = puller()
 		done := make(chan error, 1)
 		go func() { done <- m.Run(t.Context()) }()

@@ -1,0 +1,181 @@
+package main
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/altamga/altamga/ca"
+	"github.com/altamga/altamga/crl"
+	"github.com/altamga/altamga/internal/config"
+	"github.com/altamga/altamga/internal/pki"
+)
+
+// TestPartitionedCentre runs a centre whose lists are spread over four, and a
+// mirror of one of them that has no key: what the ca writes into certificates
+// is where the crl publishes, octet by octet.
+func TestPartitionedCentre(t *testing.T) {
+	ctx := within(t, 2*time.Minute)
+	dir, address := partitionedCentre(t)
+	file := filepath.Join(dir, configFile)
+	whole, err := loadConfigFile(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	startCommand(t, "up", "-c", file)
+	waitReady(t, ctx, "http://"+string(whole.Admin.Listen)+"/readyz")
+	tour, err := (&demonstration{dir: dir, out: io.Discard}).tour(&process{config: whole, dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, csr, err := request()
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := tour.authority.Issue(ctx, benchRequest("ehm", csr, 1), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode([]byte(answer.Certificate))
+	leaf, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tour.authority.Hold(ctx, answer.Serial, ca.ChangeRequest{Owner: "holder"}, ""); err != nil {
+		t.Fatal(err)
+	}
+	shard := pki.ShardOf(leaf.SerialNumber, 4)
+	if got, want := fmt.Sprint(leaf.CRLDistributionPoints), fmt.Sprintf("[http://%s/ehm-%d.crl]", address, shard); got != want {
+		t.Fatalf("the certificate names %s, want %s", got, want)
+	}
+	listed := waitListed(t, tour.party, leaf)
+	t.Run("CRL-20 the certificate's own address serves the list that covers it", func(t *testing.T) {
+		if err := listed.Covers(leaf); err != nil {
+			t.Error(err)
+		}
+		foreign, err := tour.party.load(ctx, fmt.Sprintf("http://%s/ehm-%d.crl", address, (shard+1)%4))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if foreign.Covers(leaf) == nil {
+			t.Error("another list covers it, too")
+		}
+	})
+	t.Run("CRL-13 the list's point is the certificate's octet by octet", func(t *testing.T) {
+		for _, x := range leaf.Extensions {
+			if x.Id.Equal(pki.OIDCRLDistributionPoints) && !bytes.Contains(x.Value, listed.Scope.Point) || len(listed.Scope.Point) < 20 {
+				t.Errorf("the certificate says %x, the list %x", x.Value, listed.Scope.Point)
+			}
+		}
+	})
+	t.Run("crl check finds the lists as in the register", func(t *testing.T) {
+		var out, fault bytes.Buffer
+		if code := run(ctx, []string{"crl", "check", "-c", file}, streams{out: &out, err: &fault}); code != 0 || !strings.Contains(out.String(), "ehm-3.crl: number") {
+			t.Errorf("ended with %d\n%s%s", code, &out, &fault)
+		}
+	})
+	t.Run("a mirror without key, register and audit log", func(t *testing.T) {
+		folder := t.TempDir()
+		admin, listen := freeAddress(t), freeAddress(t)
+		text := fmt.Sprintf("[admin]\nlisten = %q\n[crl]\nlisten = %q\ndir = %q\npull_interval = \"50ms\"\n[[crl.pull]]\nurl = %q\ncertificate = %q\npath = \"cdp/ehm.crl\"\n",
+			admin, listen, folder, leaf.CRLDistributionPoints[0], whole.CA.Issuers[2].Certificate)
+		mirror := filepath.Join(t.TempDir(), "mirror.toml")
+		if err := os.WriteFile(mirror, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		startServer(t, "crl", mirror)
+		waitReady(t, ctx, "http://"+string(admin)+"/readyz")
+		response, err := http.Get("http://" + string(listen) + "/cdp/ehm.crl")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		set, err := crl.Load(response.Body, tour.party.issuers[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := set.Lookup(leaf.RawIssuer, leaf.SerialNumber); !ok {
+			t.Error("the mirror's list does not have the certificate")
+		}
+	})
+}
+
+// waitListed waits until the certificate is on the list that it names.
+func waitListed(t *testing.T, p *party, leaf *x509.Certificate) *crl.Set {
+	t.Helper()
+	ctx := within(t, 30*time.Second)
+	for ctx.Err() == nil {
+		set, err := p.load(ctx, leaf.CRLDistributionPoints[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := set.Lookup(leaf.RawIssuer, leaf.SerialNumber); ok {
+			return set
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	t.Fatal("the certificate is not on its list")
+	return nil
+}
+
+// partitionedCentre founds a centre and spreads the lists of ehm over four.
+func partitionedCentre(t *testing.T) (dir string, address config.Address) {
+	t.Helper()
+	p, err := loadPlan("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, port := range ports(&p.Servers) {
+		free := freeAddress(t)
+		scheme, _, _ := strings.Cut(string(port.server.URL), ":")
+		port.server.Listen, port.server.URL = free, config.URL(scheme+"://"+string(free)+"/")
+	}
+	address = p.Servers.CRL.Listen
+	dir = filepath.Join(t.TempDir(), "centre")
+	if err := found(t.Context(), p, dir); err != nil {
+		t.Fatal(err)
+	}
+	base := "http://" + string(address) + "/ehm"
+	edit(t, dir, `crl = "`+base+`.crl"`, `crl = "`+base+`-{shard}.crl"`+"\ncrl_shards = 4")
+	edit(t, dir, `freshest_crl = "`+base+`-delta.crl"`, `freshest_crl = "`+base+`-{shard}-delta.crl"`)
+	t.Run("an address that nothing is published at is refused, with a hint", func(t *testing.T) {
+		var out, fault bytes.Buffer
+		code := run(t.Context(), []string{"up", "-c", filepath.Join(dir, configFile), "--check"}, streams{out: &out, err: &fault})
+		if code == 0 || !strings.Contains(fault.String(), "publishes no list there") || !strings.Contains(fault.String(), "hint: ") {
+			t.Errorf("ended with %d\n%s%s", code, &out, &fault)
+		}
+	})
+	edit(t, dir, `certificate_path = "ehm.cer"`, `certificate_path = "ehm.cer"
+
+[[crl.issuer.partition]]
+shards = 4
+path = "ehm-{shard}.crl"
+url = "`+base+`-{shard}.crl"
+delta_path = "ehm-{shard}-delta.crl"
+delta_url = "`+base+`-{shard}-delta.crl"`)
+	return dir, address
+}
+
+// edit replaces a text in the centre's configuration.
+func edit(t *testing.T, dir, before, after string) {
+	t.Helper()
+	file := filepath.Join(dir, configFile)
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(text), before) {
+		t.Fatalf("the configuration has no %s", before)
+	}
+	if err := os.WriteFile(file, []byte(strings.Replace(string(text), before, after, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
