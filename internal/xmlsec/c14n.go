@@ -51,7 +51,7 @@ func (c *canonicalizer) element(e *Element, apex bool) {
 	for n := e.first; n != nil; n = n.next {
 		switch {
 		case n.element == nil:
-			c.out = escapeText(c.out, n.text)
+			c.out = EscapeText(c.out, n.text)
 		case n.element != c.except:
 			c.element(n.element, false)
 		}
@@ -109,7 +109,7 @@ func (c *canonicalizer) namespaces(e *Element, apex bool) {
 		if d.Prefix != "" {
 			c.out = append(append(c.out, ':'), d.Prefix...)
 		}
-		c.out = append(escapeValue(append(c.out, '=', '"'), d.URI), '"')
+		c.out = append(EscapeValue(append(c.out, '=', '"'), d.URI), '"')
 	}
 	c.rendered = append(c.rendered, c.declare...)
 }
@@ -158,7 +158,7 @@ func (c *canonicalizer) attribute(e *Element, apex bool) {
 			c.out = append(append(c.out, a.Prefix...), ':')
 		}
 		c.out = append(append(c.out, a.Local...), '=', '"')
-		c.out = append(escapeValue(c.out, a.Value), '"')
+		c.out = append(EscapeValue(c.out, a.Value), '"')
 	}
 }
 
@@ -180,8 +180,8 @@ func (c *canonicalizer) inherit(e *Element) {
 	}
 }
 
-// escapeText writes text (Canonical XML 1.0, Section 2.3).
-func escapeText(out []byte, s string) []byte {
+// EscapeText appends text in its canonical form (Canonical XML 1.0, Section 2.3).
+func EscapeText(out []byte, s string) []byte {
 	for {
 		i := strings.IndexAny(s, "&<>\r")
 		if i < 0 {
@@ -202,8 +202,8 @@ func escapeText(out []byte, s string) []byte {
 	}
 }
 
-// escapeValue writes the value of an attribute.
-func escapeValue(out []byte, s string) []byte {
+// EscapeValue appends the value of an attribute in its canonical form.
+func EscapeValue(out []byte, s string) []byte {
 	for {
 		i := strings.IndexAny(s, "&<\"\t\n\r")
 		if i < 0 {

@@ -82,6 +82,18 @@ func (e *Element) Children() iter.Seq[*Element] {
 	}
 }
 
+// Nodes returns what stands directly below e, in order: an element, or text
+// where the element is nil.
+func (e *Element) Nodes() iter.Seq2[*Element, string] {
+	return func(yield func(*Element, string) bool) {
+		for n := e.first; n != nil; n = n.next {
+			if !yield(n.element, n.text) {
+				return
+			}
+		}
+	}
+}
+
 // Child returns the first child with the name, or nil.
 func (e *Element) Child(space, local string) *Element {
 	for c := range e.Children() {
@@ -135,7 +147,8 @@ func (e *Element) HasText() bool {
 	return false
 }
 
-func (e *Element) hasElements() bool {
+// HasElements reports whether e has an element below it.
+func (e *Element) HasElements() bool {
 	for range e.Children() {
 		return true
 	}

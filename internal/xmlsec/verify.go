@@ -263,7 +263,7 @@ func (s *signed) readSignedInfo(limits Limits) error {
 		return fault(Form, "SignedInfo names no signature method")
 	}
 	s.method, _ = signatureMethod.Attribute("", "Algorithm")
-	if _, ok := signatures[s.method]; !ok || signatureMethod.hasElements() {
+	if _, ok := signatures[s.method]; !ok || signatureMethod.HasElements() {
 		return fault(Algorithm, "the signature method %q is not taken", s.method)
 	}
 	return s.readReferences(references)
@@ -353,7 +353,7 @@ func (r *digestReference) readTransforms(enveloped bool) error {
 		if len(transforms) == 0 {
 			return fault(Form, "the document's reference has no enveloped-signature transform")
 		}
-		if a, _ := transforms[0].Attribute("", "Algorithm"); a != transformEnveloped || transforms[0].hasElements() {
+		if a, _ := transforms[0].Attribute("", "Algorithm"); a != transformEnveloped || transforms[0].HasElements() {
 			return fault(Algorithm, "the transform %q is not taken; the first one is enveloped-signature", a)
 		}
 		transforms = transforms[1:]
