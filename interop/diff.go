@@ -39,11 +39,11 @@ func (d *differ) add(where, format string, args ...any) {
 // value tells of a field that changed.
 func (d *differ) value(where, what string, before, after any) {
 	if !reflect.DeepEqual(before, after) {
-		d.add(where, "%s: %v → %v", what, shown(before), shown(after))
+		d.add(where, "%s: %v → %v", what, display(before), display(after))
 	}
 }
 
-func shown(v any) string {
+func display(v any) string {
 	switch v := v.(type) {
 	case time.Time:
 		if v.IsZero() {
