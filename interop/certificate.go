@@ -1,14 +1,18 @@
 package interop
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/hex"
+	"encoding/pem"
 	"fmt"
+	"io"
 	"math/big"
+	"os"
 	"time"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -195,4 +199,46 @@ func (f *Facts) readExtension(id asn1.ObjectIdentifier, value cryptobyte.String)
 			}
 		}
 	}
+}
+
+// maxCertificateFile bounds a file of certificates.
+const maxCertificateFile = 4 << 20
+
+// ReadCertificates reads the certificates of a file: PEM of one or more, or the
+// DER of one. Their keys may be of any kind.
+func ReadCertificates(name string) (all []*Certificate, err error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("reading certificates: %w", err)
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, maxCertificateFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading certificates: %w", err)
+	}
+	if len(data) > maxCertificateFile {
+		return nil, fmt.Errorf("reading certificates: %s is larger than %d octets", name, maxCertificateFile)
+	}
+	if !bytes.Contains(data, []byte("-----BEGIN ")) {
+		all = []*Certificate{{Raw: data}}
+	}
+	for {
+		var block *pem.Block
+		if block, data = pem.Decode(data); block == nil {
+			break
+		}
+		if block.Type != "CERTIFICATE" {
+			return nil, fmt.Errorf("reading certificates: %s has a %s", name, block.Type)
+		}
+		all = append(all, &Certificate{Raw: block.Bytes})
+	}
+	if len(all) == 0 {
+		return nil, fmt.Errorf("reading certificates: %s has none", name)
+	}
+	for i, c := range all {
+		if _, err := c.Facts(); err != nil {
+			return nil, fmt.Errorf("reading certificates: %s, number %d: %w", name, i+1, err)
+		}
+	}
+	return all, nil
 }
