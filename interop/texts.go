@@ -27,7 +27,7 @@ func urisOf(byLanguage map[string][]string) (all []Text) {
 
 func addressOf(postal []PlanAddress, contact map[string][]string) (a Address) {
 	for _, p := range postal {
-		a.Postal = append(a.Postal, PostalAddress{p.Lang, p.Street, p.Locality, p.Province, p.PostalCode, p.Country})
+		a.Postal = append(a.Postal, PostalAddress(p))
 	}
 	a.Electronic = urisOf(contact)
 	return a

@@ -24,12 +24,11 @@ func TestTrustedAt(t *testing.T) {
 	day := 24 * time.Hour
 	now := time.Now().Truncate(time.Second).UTC()
 	c := newCountry(t, "AZ")
-	s := &c.list.Providers[0].Services[0]
 	tsa := made{name: "TSU (TEST)", issuer: c.ca}.make(t)
 	c.list.Providers[0].Services = append(c.list.Providers[0].Services, interop.Service{State: interop.State{
 		Type: interop.ServiceTSAQ, Name: text("Time"), Identity: interop.Identity{{Certificate: tsa.list()}}, Status: interop.Granted, Since: now.Add(-10 * day),
 	}})
-	s = &c.list.Providers[0].Services[0]
+	s := &c.list.Providers[0].Services[0]
 	s.Since, s.Status = now.Add(-10*day), interop.Withdrawn
 	s.History = []interop.State{
 		{Type: s.Type, Name: s.Name, Identity: s.Identity, Status: interop.Granted, Since: now.Add(-50 * day), Extensions: []interop.Extension{

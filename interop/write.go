@@ -8,8 +8,8 @@ import (
 	"github.com/altamga/altamga/internal/xmlsec"
 )
 
-// Write writes a list without a signature, in the order of the schema. What
-// [Read] read comes out whole.
+// Write writes a list without a signature, in the order of the schema (ETSI
+// TS 119 612, Annex C). What [Read] read comes out whole.
 func Write(l *List) []byte {
 	w := &writer{out: []byte(`<?xml version="1.0" encoding="UTF-8"?>` + "\n")}
 	attributes := []string{"xmlns", spaceList, "TSLTag", l.Tag}

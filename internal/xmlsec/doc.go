@@ -20,7 +20,7 @@
 // The life of a signed document:
 //
 //	parse.go     octets to a tree, once; text.go, name.go: its words
-//	verify.go    one signature, at its place, over the whole document
+//	verify.go    one signature, at its place; reference.go: over the whole document
 //	c14n.go      SignedInfo, the signed properties and the content, as octets
 //	xades.go     the signed properties name the signer, one of the pinned ones
 //	algorithm.go the signer's key verifies SignedInfo; the digests agree
