@@ -54,6 +54,8 @@ type Facts struct {
 	KeyUsage x509.KeyUsage
 	// Purposes is the extended key usage.
 	Purposes []asn1.ObjectIdentifier
+	// Statements are those of a qualified certificate.
+	Statements []Statement
 	// Parsed is the certificate when crypto/x509 takes it, and Refused says why
 	// when it does not.
 	Parsed  *x509.Certificate
@@ -187,6 +189,8 @@ func (f *Facts) readExtension(id asn1.ObjectIdentifier, value cryptobyte.String)
 				}
 			}
 		}
+	case id.Equal(pki.OIDQCStatements):
+		f.Statements = readStatements(value)
 	case id.Equal(pki.OIDExtKeyUsage):
 		var sequence cryptobyte.String
 		if value.ReadASN1(&sequence, cryptobyte_asn1.SEQUENCE) {

@@ -22,6 +22,7 @@
 //	read.go             the octets that were signed, strictly by the schema
 //	pivot.go            signers that changed since they were pinned
 //	follow.go, keep.go  a list of lists and where it leads; the last good ones kept
+//	recognise.go        what it says in a partner's words counts here as: by the agreement
 //	trust.go            TrustedAt: which service vouches for a certificate, and why
 //
 // and of the one that we publish:

@@ -33,6 +33,8 @@ type made struct {
 	policy                      asn1.ObjectIdentifier
 	signer                      bool // of trust lists
 	usage                       x509.KeyUsage
+	ski                         []byte
+	extra                       []pkix.Extension
 }
 
 func (m made) make(t testing.TB) *identity {
@@ -65,6 +67,7 @@ func (m made) make(t testing.TB) *identity {
 		}
 		template.Policies = []x509.OID{oid}
 	}
+	template.SubjectKeyId, template.ExtraExtensions = m.ski, m.extra
 	if m.signer {
 		template.UnknownExtKeyUsage = []asn1.ObjectIdentifier{{0, 4, 0, 2231, 3, 0}}
 		template.KeyUsage = x509.KeyUsageDigitalSignature

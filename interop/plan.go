@@ -62,6 +62,8 @@ type PlanPointer struct {
 	Operator  map[string]string `toml:"operator"`
 	// Signers are files of the certificates that the list is signed with.
 	Signers []string `toml:"signers"`
+	// Agreement is what of that list counts as what here.
+	Agreement *PlanAgreement `toml:"agreement"`
 }
 
 // PlanProvider is a trust service provider.
@@ -188,6 +190,9 @@ func (a *author) pointer(to PlanPointer, signers []*Certificate) Pointer {
 		Type: cmp.Or(to.Type, prefixType+to.Territory+suffixOfOneState), Territory: to.Territory,
 		MediaType: cmp.Or(to.MediaType, MediaType), OperatorName: textsOf(to.Operator),
 	}.information()}
+	if to.Agreement != nil {
+		p.Additional = append(p.Additional, Information{Other: a.agreement(to.Location, to.Agreement).Fragment()})
+	}
 	for _, c := range signers {
 		p.Identities = append(p.Identities, identityOf([]*Certificate{c}))
 	}

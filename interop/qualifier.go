@@ -107,6 +107,8 @@ func criterion(c *xmlsec.Element, leaf *Facts) (met, counts bool) {
 				met = every(other, func(id string) bool {
 					return slices.ContainsFunc(leaf.Subject.Names, func(a pkix.AttributeTypeAndValue) bool { return a.Type.String() == id })
 				})
+			case "QcStatementSet":
+				met = statements(other, leaf)
 			default:
 				met = false
 			}

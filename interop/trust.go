@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/altamga/altamga/internal/pki"
 )
 
 // ListState is a list that is followed.
@@ -38,11 +40,11 @@ func (e *followed) state() ListState {
 // anywhere.
 type Trust struct {
 	states []ListState
-	// byCertificate, bySubject and byKey find services by the digital
-	// identities of their present and past.
-	byCertificate map[string][]place
-	bySubject     map[string][]place
-	byKey         map[string][]place
+	// byPublicKey and bySubject find services by the certificates of their
+	// present and past, byIdentifier those that have none.
+	byPublicKey  map[string][]place
+	bySubject    map[string][]place
+	byIdentifier map[string][]place
 }
 
 // place is a service in a list.
@@ -64,7 +66,7 @@ func NewTrust(lists ...*Verified) *Trust {
 }
 
 func newTrust(states []ListState) *Trust {
-	t := &Trust{states: states, byCertificate: map[string][]place{}, bySubject: map[string][]place{}, byKey: map[string][]place{}}
+	t := &Trust{states: states, byPublicKey: map[string][]place{}, bySubject: map[string][]place{}, byIdentifier: map[string][]place{}}
 	for i := range states {
 		if states[i].List == nil {
 			continue
@@ -85,22 +87,22 @@ func (t *Trust) States() []ListState { return slices.Clone(t.states) }
 func (t *Trust) index(at place) {
 	seen := map[string]bool{}
 	add := func(id Identity) {
+		certificates := id.Certificates()
+		for _, c := range certificates {
+			facts, err := c.Facts()
+			if err != nil || seen[string(c.Raw)] {
+				continue
+			}
+			seen[string(c.Raw)] = true
+			with := at
+			with.facts = facts
+			t.byPublicKey[string(facts.SPKI)] = append(t.byPublicKey[string(facts.SPKI)], with)
+			t.bySubject[string(facts.RawSubject)] = append(t.bySubject[string(facts.RawSubject)], with)
+		}
 		for _, d := range id {
-			switch {
-			case d.Certificate != nil && d.Certificate.Raw != nil:
-				key := string(d.Certificate.Raw)
-				facts, err := d.Certificate.Facts()
-				if seen[key] || err != nil {
-					continue
-				}
-				seen[key] = true
-				with := at
-				with.facts = facts
-				t.byCertificate[key] = append(t.byCertificate[key], with)
-				t.bySubject[string(facts.RawSubject)] = append(t.bySubject[string(facts.RawSubject)], with)
-			case d.SKI != nil && !seen["ski"+string(d.SKI)]:
+			if d.SKI != nil && len(certificates) == 0 && !seen["ski"+string(d.SKI)] {
 				seen["ski"+string(d.SKI)] = true
-				t.byKey[string(d.SKI)] = append(t.byKey[string(d.SKI)], at)
+				t.byIdentifier[string(d.SKI)] = append(t.byIdentifier[string(d.SKI)], at)
 			}
 		}
 	}
@@ -143,14 +145,40 @@ func (t *Trust) TrustedAt(c *Certificate, at time.Time) Answer {
 		return Answer{Why: err.Error()}
 	}
 	var answers []Answer
+	for _, one := range t.candidates(facts) {
+		answers = append(answers, one.answer(facts, at, one.itself, one.doubt))
+	}
+	if len(answers) == 0 {
+		return Answer{Why: fmt.Sprintf("none of the %d lists names the certificate or its issuer %q", len(t.states), facts.Issuer)}
+	}
+	slices.SortStableFunc(answers, func(a, b Answer) int { return cmp.Compare(rank(a), rank(b)) })
+	best := answers[0]
+	best.Others = answers[1:]
+	return best
+}
+
+// candidate is a service that may vouch for a certificate.
+type candidate struct {
+	place
+	// itself: the certificate is the service's own. A doubt is why it cannot be
+	// told whether the service issued it.
+	itself bool
+	doubt  string
+}
+
+// candidates finds the services whose certificate it is, or whose key signed
+// it.
+func (t *Trust) candidates(facts *Facts) (all []candidate) {
 	told := map[*Service]bool{}
 	tell := func(p place, itself bool, doubt string) {
 		if !told[p.service] {
 			told[p.service] = true
-			answers = append(answers, p.answer(facts, at, itself, doubt))
+			all = append(all, candidate{p, itself, doubt})
 		}
 	}
-	for _, p := range t.byCertificate[string(c.Raw)] {
+	// ETSI TS 119 612, Section 5.5.3: a service is a public key, whatever
+	// certificates it has.
+	for _, p := range t.byPublicKey[string(facts.SPKI)] {
 		tell(p, true, "")
 	}
 	for _, p := range t.bySubject[string(facts.RawIssuer)] {
@@ -161,21 +189,19 @@ func (t *Trust) TrustedAt(c *Certificate, at time.Time) Answer {
 			tell(p, false, doubt)
 		}
 	}
-	for _, p := range t.byKey[string(facts.SKI)] {
-		tell(p, true, "")
+	// What a certificate says of its own key identifier is only its word: it is
+	// derived from the key.
+	if derived, err := pki.KeyIdentifier(facts.SPKI); err == nil {
+		for _, p := range t.byIdentifier[string(derived)] {
+			tell(p, true, "")
+		}
 	}
 	if facts.AKI != nil {
-		for _, p := range t.byKey[string(facts.AKI)] {
+		for _, p := range t.byIdentifier[string(facts.AKI)] {
 			tell(p, false, "the list names the service by a key identifier alone, so its signature under the certificate cannot be verified")
 		}
 	}
-	if len(answers) == 0 {
-		return Answer{Why: fmt.Sprintf("none of the %d lists names the certificate or its issuer %q", len(t.states), facts.Issuer)}
-	}
-	slices.SortStableFunc(answers, func(a, b Answer) int { return cmp.Compare(rank(a), rank(b)) })
-	best := answers[0]
-	best.Others = answers[1:]
-	return best
+	return all
 }
 
 func rank(a Answer) int {

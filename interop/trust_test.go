@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/altamga/altamga/internal/pki"
 	"github.com/altamga/altamga/interop"
 )
 
@@ -18,6 +19,16 @@ func verified(t testing.TB, c *country) *interop.Verified {
 		t.Fatal(err)
 	}
 	return v
+}
+
+// keyIdentifier derives the identifier of a key from the key.
+func keyIdentifier(t testing.TB, i *identity) []byte {
+	t.Helper()
+	id, err := pki.KeyIdentifier(i.cert.RawSubjectPublicKeyInfo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
 }
 
 func TestTrustedAt(t *testing.T) {
@@ -45,6 +56,13 @@ func TestTrustedAt(t *testing.T) {
 	impostor.cert.RawSubject, impostor.cert.SubjectKeyId = c.ca.cert.RawSubject, c.ca.cert.SubjectKeyId
 	forged := made{name: "Forged (TEST)", issuer: impostor}.make(t)
 	const qscd, stat = "http://uri.etsi.org/TrstSvc/TrustedList/SvcInfoExt/QCWithSSCD", "http://uri.etsi.org/TrstSvc/TrustedList/SvcInfoExt/QCForESig"
+	claimed := made{name: "Claims another's key identifier (TEST)", ski: c.ca.cert.SubjectKeyId, ca: true}.make(t)
+	byIdentifier := made{name: "Known by its key identifier (TEST)", ca: true}.make(t)
+	c.list.Providers[0].Services = append(c.list.Providers[0].Services, interop.Service{State: interop.State{
+		Type: interop.ServiceCAPKC, Name: text("Identifier alone"), Identity: interop.Identity{{SKI: keyIdentifier(t, byIdentifier)}}, Status: interop.Granted, Since: now.Add(-10 * day),
+	}})
+	claimedToo := made{name: "Claims that one (TEST)", ski: keyIdentifier(t, byIdentifier), ca: true}.make(t)
+	trust = interop.NewTrust(verified(t, c))
 	for _, row := range []struct {
 		name       string
 		who        *identity
@@ -63,6 +81,9 @@ func TestTrustedAt(t *testing.T) {
 		{"outside of the certificate's life", short, now.Add(-30 * day), false, interop.Granted, "is valid from", nil},
 		{"the authority itself", c.ca, now.Add(-30 * day), true, interop.Granted, "is that of the service", nil},
 		{"the time-stamping unit", tsa, now.Add(-day), true, interop.Granted, "TSA/QTST", nil},
+		{"the listed key identifier, claimed", claimed, now.Add(-30 * day), false, "", "none of the 1 lists", nil},
+		{"known by its key identifier", byIdentifier, now.Add(-day), true, interop.Granted, "is that of the service", nil},
+		{"that identifier, claimed", claimedToo, now.Add(-day), false, "", "none of the 1 lists", nil},
 		{"signed by another key", forged, now.Add(-30 * day), false, "", "none of the 1 lists", nil},
 		{"nobody's", made{name: "Nobody (TEST)"}.make(t), now, false, "", "none of the 1 lists", nil},
 	} {

@@ -15,14 +15,15 @@ import (
 )
 
 type interopCommands struct {
-	Serve   interopServe   `cmd:"" help:"Serve the national trust list, its pages, and answers about followed lists."`
-	Verify  interopVerify  `cmd:"" help:"Verify a trust list by its pinned signers."`
-	Show    interopShow    `cmd:"" help:"Show what a trust list says."`
-	Diff    interopDiff    `cmd:"" help:"Tell what one trust list says that another one does not."`
-	Trust   interopTrust   `cmd:"" help:"Ask trust lists about a certificate: which service vouches for it at a time, and why."`
-	Prepare interopPrepare `cmd:"" help:"Prepare the next national trust list from its plan, for another officer to sign."`
-	Sign    interopSign    `cmd:"" help:"Look at what another officer prepared and, with --digest, sign it."`
-	Publish interopPublish `cmd:"" help:"Put the signed trust list, its hash and its pages before the public, at once."`
+	Serve     interopServe     `cmd:"" help:"Serve the national trust list, its pages, and answers about followed lists."`
+	Verify    interopVerify    `cmd:"" help:"Verify a trust list by its pinned signers."`
+	Show      interopShow      `cmd:"" help:"Show what a trust list says."`
+	Diff      interopDiff      `cmd:"" help:"Tell what one trust list says that another one does not."`
+	Trust     interopTrust     `cmd:"" help:"Ask trust lists about a certificate: which service vouches for it at a time, and why."`
+	Recognise interopRecognise `cmd:"" help:"Judge a partner's certificate by the agreement in our list: equivalent to what, since when, because of what."`
+	Prepare   interopPrepare   `cmd:"" help:"Prepare the next national trust list from its plan, for another officer to sign."`
+	Sign      interopSign      `cmd:"" help:"Look at what another officer prepared and, with --digest, sign it."`
+	Publish   interopPublish   `cmd:"" help:"Put the signed trust list, its hash and its pages before the public, at once."`
 }
 
 type interopServe struct {
