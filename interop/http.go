@@ -198,6 +198,9 @@ func (s *Site) noWay(w http.ResponseWriter, r *http.Request) {
 	problem.New(http.StatusMethodNotAllowed, "method_not_allowed", "the path knows another method").Write(w)
 }
 
+// Trust returns what the list that is served and those that are followed say.
+func (s *Site) Trust() *Trust { return Merge(s.trusts()...) }
+
 // trusts returns what is followed and what is published here.
 func (s *Site) trusts() []*Trust {
 	var all []*Trust

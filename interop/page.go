@@ -47,7 +47,7 @@ func (w *words) functions() template.FuncMap {
 	return template.FuncMap{
 		"in":     func(texts []Text) string { return In(texts, w.Code) },
 		"status": func(uri string) string { return say(w.statuses, uri) },
-		"good":   trustedStatus,
+		"good":   Relied,
 		"type":   func(uri string) string { return say(w.types, uri) },
 		"uses": func(extensions []Extension) string {
 			var all []string

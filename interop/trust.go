@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -65,6 +66,15 @@ func NewTrust(lists ...*Verified) *Trust {
 	return newTrust(states)
 }
 
+// Merge returns what several say together.
+func Merge(all ...*Trust) *Trust {
+	var states []ListState
+	for _, t := range all {
+		states = append(states, t.states...)
+	}
+	return newTrust(states)
+}
+
 func newTrust(states []ListState) *Trust {
 	t := &Trust{states: states, byPublicKey: map[string][]place{}, bySubject: map[string][]place{}, byIdentifier: map[string][]place{}}
 	for i := range states {
@@ -83,6 +93,29 @@ func newTrust(states []ListState) *Trust {
 
 // States returns the lists, the list of lists first.
 func (t *Trust) States() []ListState { return slices.Clone(t.states) }
+
+// Entry is a service in a list.
+type Entry struct {
+	List     *Verified
+	Provider *Provider
+	Service  *Service
+}
+
+// Services returns every service of every list.
+func (t *Trust) Services() iter.Seq[Entry] {
+	return func(yield func(Entry) bool) {
+		for i := range t.states {
+			if t.states[i].List == nil {
+				continue
+			}
+			for _, n := range orderedServices(t.states[i].List.List) {
+				if !yield(Entry{t.states[i].List, n.provider, n.service}) {
+					return
+				}
+			}
+		}
+	}
+}
 
 func (t *Trust) index(at place) {
 	seen := map[string]bool{}
@@ -248,7 +281,7 @@ func (p place) answer(leaf *Facts, at time.Time, itself bool, doubt string) Answ
 		a.Why = doubt
 	case critical(state.Extensions):
 		a.Why = "the list says something critical of the service that this build does not know"
-	case !trustedStatus(state.Status):
+	case !Relied(state.Status):
 		a.Why = fmt.Sprintf("the service's status was %s %s", last(state.Status), since)
 	case at.Before(leaf.NotBefore) || at.After(leaf.NotAfter):
 		a.Why = fmt.Sprintf("the certificate is valid from %s to %s only", leaf.NotBefore.Format(time.DateOnly), leaf.NotAfter.Format(time.DateOnly))

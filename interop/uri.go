@@ -56,9 +56,9 @@ const (
 	ServiceTSA    = prefixSvc + "TSA"
 )
 
-// trustedStatus reports whether a service of the status may be relied on. The
+// Relied reports whether a service of the status may be relied on. The
 // last three are those of lists before July 2016.
-func trustedStatus(uri string) bool {
+func Relied(uri string) bool {
 	switch uri {
 	case Granted, Recognised, SetByLaw, accredited, supervised, inCessation,
 		oldSuffixURI + "accredited", oldSuffixURI + "undersupervision", oldSuffixURI + "supervisionincessation":

@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 
 	"github.com/altamga/altamga/internal/config"
 	"github.com/altamga/altamga/internal/keys"
 	"github.com/altamga/altamga/internal/serve"
 	"github.com/altamga/altamga/interop"
+	"github.com/altamga/altamga/interop/truststore"
 )
 
 type interopCommands struct {
@@ -21,6 +23,7 @@ type interopCommands struct {
 	Diff      interopDiff      `cmd:"" help:"Tell what one trust list says that another one does not."`
 	Trust     interopTrust     `cmd:"" help:"Ask trust lists about a certificate: which service vouches for it at a time, and why."`
 	Recognise interopRecognise `cmd:"" help:"Judge a partner's certificate by the agreement in our list: equivalent to what, since when, because of what."`
+	Package   interopPackage   `cmd:"" help:"Pack what verified lists vouch for: PEM, hashed folder, PKCS #7, PKCS #12, JKS, SST, inventory; one zip with a manifest."`
 	Prepare   interopPrepare   `cmd:"" help:"Prepare the next national trust list from its plan, for another officer to sign."`
 	Sign      interopSign      `cmd:"" help:"Look at what another officer prepared and, with --digest, sign it."`
 	Publish   interopPublish   `cmd:"" help:"Put the signed trust list, its hash and its pages before the public, at once."`
@@ -67,7 +70,10 @@ func (p *process) addInterop(context.Context) error {
 	if err != nil {
 		return fmt.Errorf("configuring interop: %w", err)
 	}
-	p.add("interop", c.Listen, nil, served)
+	mux := http.NewServeMux()
+	mux.Handle("/packages/", truststore.NewHandler(served.Trust))
+	mux.Handle("/", served)
+	p.add("interop", c.Listen, nil, mux)
 	p.loops = append(p.loops, serve.Loop{Name: "interop site", Run: served.Run})
 	p.admin.Add("interop", served.Ready)
 	return nil
