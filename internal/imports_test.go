@@ -26,7 +26,7 @@ const floors = `
 	protocol  ca ra ocsp crl tsa interop conformance
 	plumbing  internal/register internal/keys internal/audit internal/serve internal/config internal/lint internal/dossier
 	          ocsp/rediscache
-	ground    internal/pki internal/der internal/journal internal/problem internal/xmlsec
+	ground    internal/pki internal/der internal/journal internal/problem internal/xmlsec internal/gost
 `
 
 // doors says which floors each floor may import besides the standard library.

@@ -3,6 +3,9 @@ package interop
 import (
 	"bytes"
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -19,6 +22,7 @@ import (
 	cryptobyte_asn1 "golang.org/x/crypto/cryptobyte/asn1"
 
 	"github.com/altamga/altamga/internal/der"
+	"github.com/altamga/altamga/internal/gost"
 	"github.com/altamga/altamga/internal/pki"
 )
 
@@ -39,6 +43,7 @@ func (c *Certificate) Fingerprint() string {
 
 // Facts are what can be read of a certificate without understanding its key.
 type Facts struct {
+	Raw                 []byte
 	Serial              *big.Int
 	RawIssuer           []byte
 	RawSubject          []byte
@@ -70,6 +75,46 @@ func (f *Facts) Key() crypto.PublicKey {
 	return f.Parsed.PublicKey
 }
 
+// Algorithm is the kind of the key in a word, or the object identifier of one
+// that this build has no arithmetic for.
+func (f *Facts) Algorithm() string {
+	switch f.Key().(type) {
+	case *rsa.PublicKey:
+		return "rsa"
+	case *ecdsa.PublicKey:
+		return "ecdsa"
+	case ed25519.PublicKey:
+		return "ed25519"
+	}
+	if gost.Known(f.SPKI) {
+		return "gost3410-2012"
+	}
+	return f.KeyAlgorithm.String()
+}
+
+// Verifiable reports whether this build can verify what the key signed.
+func (f *Facts) Verifiable() bool { return f.Key() != nil || gost.Known(f.SPKI) }
+
+// signed reports whether the key signed the certificate. A doubt is why that
+// cannot be told.
+func (f *Facts) signed(c *Facts) (doubt string, ok bool) {
+	switch {
+	case gost.Known(f.SPKI):
+		switch err := gost.CheckSignature(c.Raw, f.SPKI); err {
+		case nil:
+			return "", true
+		case gost.ErrSignature:
+			return "", false
+		default:
+			return "the issuer's signature is " + err.Error(), true
+		}
+	case f.Key() == nil || c.Parsed == nil:
+		return "the issuer's signature is not verifiable by this build: its key or the certificate is of a kind that crypto/x509 does not read", true
+	}
+	err := f.Parsed.CheckSignature(c.Parsed.SignatureAlgorithm, c.Parsed.RawTBSCertificate, c.Parsed.Signature)
+	return "", err == nil
+}
+
 // Facts reads the certificate. The error says that it is none at all.
 func (c *Certificate) Facts() (*Facts, error) {
 	f, err := readFacts(c.Raw)
@@ -89,7 +134,7 @@ func readFacts(raw []byte) (*Facts, error) {
 	if !ok || !outer.ReadASN1(&tbs, cryptobyte_asn1.SEQUENCE) {
 		return nil, malformed
 	}
-	f := &Facts{Serial: new(big.Int)}
+	f := &Facts{Raw: raw, Serial: new(big.Int)}
 	version := cryptobyte_asn1.Tag(0).Constructed().ContextSpecific()
 	var notBefore, notAfter time.Time
 	if !tbs.SkipOptionalASN1(version) || !tbs.ReadASN1Integer(f.Serial) || !tbs.SkipASN1(cryptobyte_asn1.SEQUENCE) ||

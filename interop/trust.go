@@ -218,7 +218,7 @@ func (t *Trust) candidates(facts *Facts) (all []candidate) {
 		if facts.AKI != nil && p.facts.SKI != nil && !bytes.Equal(facts.AKI, p.facts.SKI) {
 			continue
 		}
-		if doubt, ok := p.issued(facts); ok {
+		if doubt, ok := p.facts.signed(facts); ok {
 			tell(p, false, doubt)
 		}
 	}
@@ -245,16 +245,6 @@ func rank(a Answer) int {
 		return 1
 	}
 	return 2
-}
-
-// issued reports whether the service's key signed the certificate. A doubt is
-// why that cannot be told.
-func (p place) issued(leaf *Facts) (doubt string, ok bool) {
-	if p.facts.Key() == nil || leaf.Parsed == nil {
-		return "this build cannot verify the issuer's signature: its key or the certificate is of a kind that crypto/x509 does not read", true
-	}
-	err := p.facts.Parsed.CheckSignature(leaf.Parsed.SignatureAlgorithm, leaf.Parsed.RawTBSCertificate, leaf.Parsed.Signature)
-	return "", err == nil
 }
 
 // answer judges the service's state at the time.

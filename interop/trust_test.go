@@ -3,6 +3,8 @@ package interop_test
 import (
 	"crypto/x509"
 	"encoding/asn1"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -141,5 +143,42 @@ func TestTrustedAtRealLists(t *testing.T) {
 	}
 	if granted < 20 {
 		t.Errorf("%d certificates are trusted", granted)
+	}
+}
+
+// Kazakhstan's own certificates, on a list that names their authority: a person's
+// signature certificate of 2022, and one that was changed.
+func TestTrustedAtKazakhstan(t *testing.T) {
+	read := func(name string) *interop.Certificate {
+		all, err := interop.ReadCertificates(filepath.Join(os.Getenv("ALTAMGA_CORPUS"), "interop/kz", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all[0]
+	}
+	corpus(t, "kz/*.cer")
+	leaf := read("test-gost1.cer")
+	facts, err := leaf.Facts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := facts.NotBefore.Add(time.Hour)
+	kz := newCountry(t, "KZ")
+	s := &kz.list.Providers[0].Services[0]
+	s.Identity, s.Since = interop.Identity{{Certificate: read("nca_gost2022_test.cer")}}, at.AddDate(-1, 0, 0).UTC().Truncate(time.Second)
+	trust := interop.NewTrust(verified(t, kz))
+	if a := trust.TrustedAt(leaf, at); !a.Trusted || facts.Algorithm() != "gost3410-2012" {
+		t.Errorf("%s: %s", facts.Algorithm(), a.Why)
+	}
+	changed := slices.Clone(leaf.Raw)
+	changed[len(changed)-1] ^= 1
+	if a := trust.TrustedAt(&interop.Certificate{Raw: changed}, at); a.Trusted {
+		t.Errorf("a changed certificate: %s", a.Why)
+	}
+	// The authority of 2004 is carried, and shown as what this build cannot
+	// verify.
+	old, err := read("nca_gost_test.crt").Facts()
+	if err != nil || old.Verifiable() || old.Algorithm() != "1.2.398.3.10.1.1.1.1" {
+		t.Errorf("of 2004: %s, %v", old.Algorithm(), err)
 	}
 }

@@ -204,8 +204,8 @@ func showProvider(w io.Writer, p *interop.Provider) {
 			switch {
 			case err != nil:
 				fmt.Fprintf(w, "    certificate %s: %v\n", c.Fingerprint(), err)
-			case facts.Refused != nil:
-				fmt.Fprintf(w, "    certificate %s: %s (not verifiable by this build: %v)\n", c.Fingerprint(), facts.Subject, facts.Refused)
+			case !facts.Verifiable():
+				fmt.Fprintf(w, "    certificate %s: %s (not verifiable by this build: key %s)\n", c.Fingerprint(), facts.Subject, facts.Algorithm())
 			default:
 				fmt.Fprintf(w, "    certificate %s: %s\n", c.Fingerprint(), facts.Subject)
 			}

@@ -2,9 +2,6 @@ package truststore
 
 import (
 	"cmp"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/rsa"
 	"slices"
 	"strings"
 	"time"
@@ -27,27 +24,14 @@ type Anchor struct {
 	Issued   time.Time
 }
 
-// Algorithm is the kind of the certificate's key: rsa, ecdsa, ed25519, or the
-// object identifier of one that this build does not know.
-func (a *Anchor) Algorithm() string {
-	switch a.Facts.Key().(type) {
-	case *rsa.PublicKey:
-		return "rsa"
-	case *ecdsa.PublicKey:
-		return "ecdsa"
-	case ed25519.PublicKey:
-		return "ed25519"
-	}
-	return a.Facts.KeyAlgorithm.String()
-}
-
 // Filter chooses anchors. An empty field chooses all; words are compared with
 // the end of URIs, so that "CA/QC" and "granted" do.
 type Filter struct {
 	Territories []string
 	Types       []string
 	// Statuses. Default: those that are relied on.
-	Statuses   []string
+	Statuses []string
+	// Algorithms are rsa, ecdsa, ed25519, gost3410-2012, or object identifiers.
 	Algorithms []string
 }
 
@@ -58,7 +42,7 @@ func (f Filter) takes(a *Anchor) bool {
 	if len(f.Statuses) == 0 && !interop.Relied(a.Status) {
 		return false
 	}
-	return named(f.Territories, a.Territory) && named(f.Types, a.Type) && named(f.Statuses, a.Status) && named(f.Algorithms, a.Algorithm())
+	return named(f.Territories, a.Territory) && named(f.Types, a.Type) && named(f.Statuses, a.Status) && named(f.Algorithms, a.Facts.Algorithm())
 }
 
 // Select returns the certificates of the services that the filter takes, each

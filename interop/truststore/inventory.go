@@ -38,11 +38,11 @@ func entries(anchors []Anchor) []entry {
 		f := a.Facts
 		all[i] = entry{
 			a.Territory, a.Provider, a.Service, a.Type, a.Status, a.Since.UTC(), f.Subject.String(), f.Issuer.String(), f.Serial.Text(16),
-			f.NotBefore.UTC(), f.NotAfter.UTC(), a.Algorithm(), a.Certificate.Fingerprint(), hex.EncodeToString(f.SKI), a.Sequence, "",
+			f.NotBefore.UTC(), f.NotAfter.UTC(), f.Algorithm(), a.Certificate.Fingerprint(), hex.EncodeToString(f.SKI), a.Sequence, "",
 		}
 		if f.Refused != nil {
 			all[i].Note = "not verifiable by this build: " + f.Refused.Error()
-		} else if f.Key() == nil {
+		} else if !f.Verifiable() {
 			all[i].Note = "not verifiable by this build: unknown kind of key"
 		}
 	}
