@@ -42,7 +42,7 @@ func TestServersApart(t *testing.T) {
 	}
 	servers := map[string]*exec.Cmd{}
 	admin := map[string]config.Address{}
-	for _, name := range []string{"ca", "ocsp", "crl", "tsa", "ra"} {
+	for _, name := range []string{"ca", "ocsp", "crl", "tsa", "ra", "interop"} {
 		admin[name] = freeAddress(t)
 		file := splitConfig(t, dir, name, admin[name])
 		servers[name] = startServer(t, name, file)

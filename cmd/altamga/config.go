@@ -25,6 +25,8 @@ type suiteConfig struct {
 	CRL  *crlConfig  `toml:"crl"`
 	TSA  *tsaConfig  `toml:"tsa"`
 	RA   *raConfig   `toml:"ra"`
+
+	Interop *interopConfig `toml:"interop"`
 }
 
 type registerConfig struct {

@@ -73,9 +73,13 @@ type port struct {
 	server *planServer
 }
 
-// ports of the servers; 5 is kept for trust lists.
+// ports of the servers.
 func ports(s *planServers) []port {
-	return []port{{0, &s.RA}, {1, &s.CA}, {2, &s.OCSP}, {3, &s.TSA}, {4, &s.CRL}, {9, &s.Admin}}
+	all := []port{{0, &s.RA}, {1, &s.CA}, {2, &s.OCSP}, {3, &s.TSA}, {4, &s.CRL}, {9, &s.Admin}}
+	if s.Interop != nil {
+		all = append(all, port{5, s.Interop})
+	}
+	return all
 }
 
 // create makes the centre, with the ports that this run has.
@@ -221,7 +225,7 @@ func (d *demonstration) guide(ctx context.Context, p *process, started time.Time
 	}
 	for _, line := range [][2]string{
 		{"public page, RA", t.at.RA + "/"}, {"CA (mutual TLS)", t.at.CAAPI}, {"OCSP", t.at.OCSP}, {"CRL", t.at.CRL}, {"delta CRL", t.at.DeltaCRL},
-		{"TSA", t.at.TSA}, {"health, metrics", t.at.Admin["all"]}, {"files", files}, {"all of it", filepath.Join(d.dir, endpointsFile)},
+		{"TSA", t.at.TSA}, {"trust list", t.at.TrustList}, {"health, metrics", t.at.Admin["all"]}, {"files", files}, {"all of it", filepath.Join(d.dir, endpointsFile)},
 	} {
 		fmt.Fprintf(d.out, "    %-16s %s\n", line[0], line[1])
 	}
@@ -253,7 +257,10 @@ func (d *demonstration) tour(p *process) (*tour, error) {
 		CAAPI: strings.TrimSuffix(string(c.RA.CA), "/"), CAClient: in("tls/operator.pem"), CAKey: in("keys/tls-operator.key"), CARoot: in("tls/root.pem"),
 		RA: "http://" + string(c.RA.Listen), Admin: map[string]string{"all": admin},
 	}}
-	for _, server := range []string{"ca", "ocsp", "crl", "tsa", "ra"} {
+	if c.Interop != nil {
+		t.at.TrustList, t.at.TrustListSigner = "http://"+string(c.Interop.Listen)+"/"+trustListFile, string(c.Interop.Certificate)
+	}
+	for _, server := range []string{"ca", "ocsp", "crl", "tsa", "ra", "interop"} {
 		t.at.Admin[server] = admin + "/" + server
 	}
 	if t.register, err = c.Register.address(); err != nil {

@@ -25,11 +25,14 @@ type endpoints struct {
 	DeltaCRL  string `json:"delta_crl"`
 	TSA       string `json:"tsa"`
 	TSAPolicy string `json:"tsa_policy"`
-	CAAPI     string `json:"ca_api"`
-	CAClient  string `json:"ca_client_cert"`
-	CAKey     string `json:"ca_client_key"`
-	CARoot    string `json:"ca_tls_root"`
-	RA        string `json:"ra"`
+	// TrustList and its signer's certificate; empty for a centre without one.
+	TrustList       string `json:"trust_list,omitempty"`
+	TrustListSigner string `json:"trust_list_signer,omitempty"`
+	CAAPI           string `json:"ca_api"`
+	CAClient        string `json:"ca_client_cert"`
+	CAKey           string `json:"ca_client_key"`
+	CARoot          string `json:"ca_tls_root"`
+	RA              string `json:"ra"`
 	// Admin has the base of health, readiness and metrics of each server.
 	Admin map[string]string `json:"admin"`
 }

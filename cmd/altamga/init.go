@@ -146,6 +146,9 @@ type founder struct {
 	CRLDelay       string
 	// Key of the audit log, and its name in its checkpoints.
 	AuditKey, Origin string
+	// TrustList is what the trust list's section needs; nil for a centre
+	// without one.
+	TrustList *foundTrustList
 }
 
 // foundAuthority is an authority as the configuration has it.
@@ -202,7 +205,7 @@ func (f *founder) build(ctx context.Context) (err error) {
 	if f.profiles, err = ca.BuiltinProfiles(); err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context) error{f.hierarchy, f.tls, f.responders, f.tsa, f.staff} {
+	for _, step := range []func(context.Context) error{f.hierarchy, f.tls, f.responders, f.tsa, f.trustList, f.staff} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -210,7 +213,10 @@ func (f *founder) build(ctx context.Context) (err error) {
 	if err := (&audit.Follower{Log: f.audit, Journal: f.register}).CatchUp(ctx); err != nil {
 		return err
 	}
-	return f.config()
+	if err := f.config(); err != nil {
+		return err
+	}
+	return f.firstTrustList(ctx)
 }
 
 // openAudit makes the audit log, its key and log.pub, with which anybody

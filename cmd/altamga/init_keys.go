@@ -15,7 +15,7 @@ func (f *founder) keyURI(name string) string {
 	// goes to a person, and with the server's on the token nobody could be told
 	// that the token is away. The log has to tell that the token is away, so its
 	// key is not there either.
-	if f.plan.token.PKCS11 && !strings.HasPrefix(name, tlsKeys) && name != auditKeyName {
+	if f.plan.token.PKCS11 && !strings.HasPrefix(name, tlsKeys) && !strings.HasPrefix(name, auditKeyName) {
 		return f.plan.keyOnToken(name)
 	}
 	uri := "file:keys/" + name + ".key"
@@ -28,7 +28,8 @@ func (f *founder) keyURI(name string) string {
 // tlsKeys is what the names of keys begin with that connections are made by.
 const tlsKeys = "tls-"
 
-// auditKeyName is the name of the key that signs the audit log's checkpoints.
+// auditKeyName is the name of the key that signs the audit log's checkpoints,
+// and what the names of those of further logs begin with.
 const auditKeyName = "audit"
 
 // generate makes a key and remembers it, for the case that the centre does not

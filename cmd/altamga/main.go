@@ -28,6 +28,7 @@ type commands struct {
 	CRL      crlCommands      `cmd:"" name:"crl" help:"The CRL publisher (RFC 5280, RFC 2585)."`
 	TSA      tsaCommands      `cmd:"" name:"tsa" help:"The time-stamping authority (RFC 3161)."`
 	RA       raCommands       `cmd:"" name:"ra" help:"The registration authority and its public page."`
+	Interop  interopCommands  `cmd:"" help:"Trust lists (ETSI TS 119 612): read, verify, author, sign, publish, follow."`
 	Register registerCommands `cmd:"" help:"The certificate register."`
 	Conform  judgeCommands    `cmd:"" name:"conformance" help:"Judge any responder, list, time-stamping authority or file by the clauses of its standards."`
 	Bench    benchCommands    `cmd:"" help:"Measure a server beside the limits of this machine."`

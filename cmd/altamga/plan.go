@@ -38,6 +38,8 @@ type plan struct {
 	TSA     planTSA         `toml:"tsa"`
 	Servers planServers     `toml:"servers"`
 	Staff   []planStaff     `toml:"staff"`
+	// TrustList is the national trust list. Default: the centre has none.
+	TrustList *planTrustList `toml:"trust_list"`
 }
 
 type planAuthority struct {
@@ -64,6 +66,8 @@ type planServers struct {
 	TSA   planServer `toml:"tsa"`
 	CRL   planServer `toml:"crl"`
 	Admin planServer `toml:"admin"`
+	// Interop serves the trust list.
+	Interop *planServer `toml:"interop"`
 }
 
 type planServer struct {
@@ -133,6 +137,9 @@ func (p *plan) Validate() error {
 		case u.Token.ID != "" || u.MaxUses != 0 || u.Counter != "":
 			err = errors.Join(err, config.Wrong("keys", "id, max-uses and counter belong to one key, and this names the token of many"))
 		}
+	}
+	if (p.TrustList == nil) != (p.Servers.Interop == nil) {
+		err = errors.Join(err, config.Wrong("trust_list", "goes with servers.interop: name both or none"))
 	}
 	ids := make([]string, len(p.Issuing))
 	for i, issuing := range p.Issuing {

@@ -56,6 +56,7 @@ func TestPrintedCommands(t *testing.T) {
 		"curl -s --cert":   regexp.MustCompile(`"position":1,`),
 		"altamga audit":    regexp.MustCompile(`unbroken`),
 		"altamga tsa":      regexp.MustCompile(`(?s)from below the roots.*in the signed journal`),
+		"altamga interop":  regexp.MustCompile(`: verified|^trusted at `),
 	}
 	for _, line := range printed {
 		command := exec.CommandContext(within(t, 30*time.Second), "sh", "-c", line[1])
@@ -95,7 +96,7 @@ func TestEverythingLints(t *testing.T) {
 	}
 	defer opened.Close()
 	profiles := lintRegister(t, ctx, opened)
-	for _, profile := range []string{"root", "policy", "issuing", "citizen-signature", "citizen-authentication", "ocsp-signer", "tsa-signer", "suite-root", "suite-server", "suite-client"} {
+	for _, profile := range []string{"root", "policy", "issuing", "citizen-signature", "citizen-authentication", "ocsp-signer", "tsa-signer", "suite-root", "suite-server", "suite-client", "trust-list-signer"} {
 		if profiles[profile] == 0 {
 			t.Errorf("no certificate of profile %s was issued", profile)
 		}

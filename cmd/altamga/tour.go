@@ -80,6 +80,7 @@ func (t *tour) run(ctx context.Context) error {
 		{"A second citizen's key is compromised: revoked", t.revoke},
 		{"A third citizen's certificates stay on hold", t.hold},
 		{"Anybody checks a certificate on the public page", t.page},
+		{"Another state asks the national trust list", t.trustList},
 		{"The journal tells it all, without a gap", t.journal},
 		{"The audit log and the journal are whole: the public key alone shows it", t.audit},
 	}

@@ -56,7 +56,7 @@ func (p *process) addAll(ctx context.Context) error {
 	for _, server := range []struct {
 		there bool
 		add   func(context.Context) error
-	}{{c.CA != nil, p.addCA}, {c.OCSP != nil, p.addOCSP}, {c.CRL != nil, p.addCRL}, {c.TSA != nil, p.addTSA}, {c.RA != nil, p.addRA}} {
+	}{{c.CA != nil, p.addCA}, {c.OCSP != nil, p.addOCSP}, {c.CRL != nil, p.addCRL}, {c.TSA != nil, p.addTSA}, {c.RA != nil, p.addRA}, {c.Interop != nil, p.addInterop}} {
 		if !server.there {
 			continue
 		}
@@ -66,7 +66,7 @@ func (p *process) addAll(ctx context.Context) error {
 		}
 	}
 	if !some {
-		return withHint(errors.New("the configuration names no server"), "add a section [ca], [ocsp], [crl], [tsa] or [ra]; `altamga init` writes a whole file")
+		return withHint(errors.New("the configuration names no server"), "add a section [ca], [ocsp], [crl], [tsa], [ra] or [interop]; `altamga init` writes a whole file")
 	}
 	return nil
 }

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/altamga/altamga/internal/config"
+	"github.com/altamga/altamga/interop"
+)
+
+// deskFlags are those of every command of the officers.
+type deskFlags struct {
+	Config string `short:"c" required:"" help:"The configuration file (TOML)." type:"path" placeholder:"FILE"`
+	Token  string `required:"" help:"The file of the officer's token." type:"existingfile" placeholder:"FILE"`
+}
+
+// open opens the desk and reads the officer's token.
+func (f deskFlags) open() (c *interopConfig, desk *interop.Desk, token string, closing func() error, err error) {
+	if c, err = loadInterop(f.Config); err != nil {
+		return nil, nil, "", nil, err
+	}
+	text, err := os.ReadFile(f.Token)
+	if err != nil {
+		return nil, nil, "", nil, fmt.Errorf("reading token: %w", err)
+	}
+	desk, closing, err = openDesk(c, filepath.Dir(f.Config))
+	return c, desk, strings.TrimSpace(string(text)), closing, err
+}
+
+// loadInterop reads the section [interop] of a configuration file.
+func loadInterop(file string) (*interopConfig, error) {
+	var c suiteConfig
+	if err := config.Load(file, &c); err != nil {
+		return nil, err
+	}
+	if c.Interop == nil {
+		return nil, noSection("interop")
+	}
+	return c.Interop, nil
+}
+
+// loadListPlan reads the plan of a list, and returns how its certificates are
+// opened.
+func loadListPlan(path string) (*interop.Plan, interop.CertificateFiles, error) {
+	var plan interop.Plan
+	if err := config.Load(path, &plan); err != nil {
+		return nil, nil, err
+	}
+	return &plan, func(name string) ([]*interop.Certificate, error) {
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(filepath.Dir(path), name)
+		}
+		return interop.ReadCertificates(name)
+	}, nil
+}
+
+// interopPrepare prepares the next list.
+type interopPrepare struct {
+	deskFlags
+	DryRun bool   `help:"Show what it would change, and write nothing."`
+	Output string `short:"o" help:"Also write the unsigned list to a file." type:"path" placeholder:"FILE"`
+}
+
+func (c interopPrepare) Run(ctx context.Context, std streams) (err error) {
+	section, desk, token, closing, err := c.open()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closing()) }()
+	plan, files, err := loadListPlan(string(section.Plan))
+	if err != nil {
+		return err
+	}
+	var draft *interop.Draft
+	var data []byte
+	if c.DryRun {
+		draft, data, err = desk.Rehearse(plan, files)
+	} else {
+		draft, data, err = desk.Prepare(ctx, token, plan, files)
+	}
+	if err != nil {
+		return withHint(fmt.Errorf("preparing the list: %w", err), "mend "+string(section.Plan)+", or take the token of an officer")
+	}
+	if c.Output != "" {
+		if err := writeFile(c.Output, data, 0o644); err != nil {
+			return err
+		}
+	}
+	showDraft(std, draft)
+	if c.DryRun {
+		fmt.Fprintln(std.out, "Nothing was written.")
+		return nil
+	}
+	fmt.Fprintf(std.out, "Another officer looks at it and signs: altamga interop sign -c %s --token FILE --digest %s\n", c.Config, draft.Digest)
+	return nil
+}
+
+func showDraft(std streams, d *interop.Draft) {
+	fmt.Fprintf(std.out, "list %d, digest %s\n", d.Sequence, d.Digest)
+	for _, change := range d.Changes {
+		fmt.Fprintf(std.out, "    %s\n", change)
+	}
+}
+
+// interopSign signs what another officer prepared.
+type interopSign struct {
+	deskFlags
+	Digest string `help:"The digest of the draft, as it was looked at. Without it, the draft is shown and nothing is signed." placeholder:"HEX"`
+}
+
+func (c interopSign) Run(ctx context.Context, std streams) (err error) {
+	_, desk, token, closing, err := c.open()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closing()) }()
+	if c.Digest == "" {
+		draft, data, err := desk.Draft()
+		if err != nil {
+			return deskFault(err)
+		}
+		showDraft(std, draft)
+		fmt.Fprintf(std.out, "prepared by %s\n\n%s", draft.PreparedBy, data)
+		return nil
+	}
+	draft, err := desk.Sign(ctx, token, c.Digest)
+	if err != nil {
+		return deskFault(fmt.Errorf("signing the list: %w", err))
+	}
+	fmt.Fprintf(std.out, "list %d, prepared by %s, is signed by %s. Publish it: altamga interop publish -c %s --token FILE\n", draft.Sequence, draft.PreparedBy, draft.SignedBy, c.Config)
+	return nil
+}
+
+// interopPublish puts the signed list before the public.
+type interopPublish struct {
+	deskFlags
+}
+
+func (c interopPublish) Run(ctx context.Context, std streams) (err error) {
+	section, desk, token, closing, err := c.open()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closing()) }()
+	v, err := desk.Publish(ctx, token)
+	if err != nil {
+		return deskFault(fmt.Errorf("publishing the list: %w", err))
+	}
+	fmt.Fprintf(std.out, "list %d is published in %s, sha256 %x\n", v.Scheme.SequenceNumber, filepath.Join(string(section.Dir), "current"), v.Digest)
+	return nil
+}
+
+// deskFault says what an officer can do.
+func deskFault(err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return withHint(err, "prepare one first: altamga interop prepare")
+	case errors.Is(err, interop.ErrSameOfficer):
+		return withHint(err, "ask another officer, with a token of their own")
+	case errors.Is(err, interop.ErrToken):
+		return withHint(err, "name the file of an officer's token with --token")
+	}
+	return withHint(err, "see it with `altamga interop sign` without --digest, or prepare it again")
+}

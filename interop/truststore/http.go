@@ -1,0 +1,104 @@
+package truststore
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/altamga/altamga/internal/problem"
+	"github.com/altamga/altamga/interop"
+)
+
+// media of the packages that are served.
+var media = map[string]string{
+	"anchors.pem": "application/x-pem-file", "anchors.p7b": "application/pkcs7-mime", "anchors.p12": "application/x-pkcs12",
+	"anchors.jks": "application/x-java-keystore", "anchors.sst": "application/vnd.ms-pki.certstore", "anchors.json": "application/json",
+	"anchors.csv": "text/csv; charset=utf-8", "anchors.zip": "application/zip",
+}
+
+// Handler serves packages of what the lists in force vouch for, under
+// /packages/. The query chooses: territory, type, status and algorithm, each as
+// often as wanted.
+type Handler struct {
+	// Trust returns what the lists say now.
+	Trust func() *interop.Trust
+	// making bounds how many packages are made at once.
+	making chan struct{}
+}
+
+// NewHandler returns a handler.
+func NewHandler(trust func() *interop.Trust) *Handler {
+	return &Handler{Trust: trust, making: make(chan struct{}, 2)}
+}
+
+// ServeHTTP answers.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	name := strings.TrimPrefix(r.URL.Path, "/packages/")
+	kind, ok := media[name]
+	switch {
+	case !ok:
+		problem.New(http.StatusNotFound, "not_found", "packages are anchors.pem, .p7b, .p12, .jks, .sst, .json, .csv and .zip").Write(w)
+		return
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		w.Header().Set("Allow", "GET, HEAD")
+		problem.New(http.StatusMethodNotAllowed, "method_not_allowed", "packages are only read").Write(w)
+		return
+	}
+	filter, refused := readFilter(r)
+	if refused != nil {
+		refused.Write(w)
+		return
+	}
+	select {
+	case h.making <- struct{}{}:
+		defer func() { <-h.making }()
+	case <-r.Context().Done():
+		return
+	}
+	data, err := h.make(name, filter)
+	if err != nil {
+		problem.New(http.StatusNotFound, "empty", err.Error()).Write(w)
+		return
+	}
+	head := w.Header()
+	etag := fmt.Sprintf(`"%x"`, sha256.Sum256(data))
+	head.Set("ETag", etag)
+	head.Set("Cache-Control", "max-age=300, public, no-transform, must-revalidate")
+	if r.Header.Get("If-None-Match") == etag {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	head.Set("Content-Type", kind)
+	head.Set("Content-Disposition", `attachment; filename="`+name+`"`)
+	head.Set("Content-Length", strconv.Itoa(len(data)))
+	if r.Method == http.MethodGet {
+		w.Write(data)
+	}
+}
+
+func readFilter(r *http.Request) (f Filter, refused *problem.Details) {
+	for key, values := range r.URL.Query() {
+		into, ok := map[string]*[]string{"territory": &f.Territories, "type": &f.Types, "status": &f.Statuses, "algorithm": &f.Algorithms}[key]
+		if !ok {
+			return f, problem.Invalid(problem.Field{Field: key, Detail: "is no filter; territory, type, status and algorithm are"})
+		}
+		*into = values
+	}
+	return f, nil
+}
+
+func (h *Handler) make(name string, f Filter) ([]byte, error) {
+	anchors := Select(h.Trust(), f)
+	if name == "anchors.zip" {
+		return Bundle(anchors, nil)
+	}
+	files, err := Files(anchors)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(files, func(f File) bool { return f.Name == name })
+	return files[i].Data, nil
+}
