@@ -73,6 +73,7 @@ const (
 	ReasonSigned       = "signed"        // answered with a new signature
 	ReasonNonce        = "nonce"         // the same, because of a nonce
 	ReasonSeveral      = "several"       // the same, about several certificates
+	ReasonPreferred    = "preferred"     // the same, because of a preferred algorithm
 	ReasonNotModified  = "not_modified"  // the client has the answer already
 	ReasonStale        = "stale"         // answered from the cache past MaxAge, the Source being lost
 	ReasonMalformed    = "malformed"     // malformedRequest
@@ -196,6 +197,11 @@ func (r *Responder) addIssuer(issuer Issuer) error {
 		r.log.Warn("OCSP signer's certificate is not as RFC 9919, Section 3.2.2 recommends", "issuer", issuer.ID, "advice", advice)
 	}
 	issuer.Signer = &signer
+	others, err := issuer.checkOthers(func(s *Signer) error { return s.check(issuer.Certificate, time.Now()) })
+	if err != nil {
+		return err
+	}
+	issuer.Others = others
 	keys, err := issuerKeys(issuer.Certificate)
 	if err != nil {
 		return err

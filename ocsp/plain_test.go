@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/altamga/altamga/internal/http1"
 	"github.com/altamga/altamga/internal/serve"
 	"github.com/altamga/altamga/ocsp"
 )
@@ -178,4 +179,15 @@ func TestPipelined(t *testing.T) {
 			t.Fatalf("answer %d is %v, to another request", i, got.status)
 		}
 	}
+}
+
+// plainly asks by the path of plain requests, which must have a ready answer.
+func plainly(t *testing.T, r *ocsp.Responder, in []byte) []byte {
+	t.Helper()
+	out, ok := r.Plain().Ready(nil, &http1.Request{Method: http1.Post, Path: []byte("/"), Body: in}, time.Now())
+	_, content, cut := bytes.Cut(out, []byte("\r\n\r\n"))
+	if !ok || !cut {
+		t.Errorf("there is no ready answer")
+	}
+	return content
 }

@@ -2,6 +2,7 @@ package ocsp
 
 import (
 	"bytes"
+	encoding_asn1 "encoding/asn1"
 	"errors"
 	"math/big"
 
@@ -35,6 +36,9 @@ type Request struct {
 	Extensions []der.Extension
 	// Nonce is the value of the nonce extension, nil when there is none.
 	Nonce []byte
+	// Preferred are the signature algorithms that the client prefers, best first
+	// (RFC 6960, Section 4.4.7.1); nil when it does not say.
+	Preferred []pki.Algorithm
 	// Signature is the encoded Signature, nil when absent. It is not verified.
 	Signature []byte
 }
@@ -83,7 +87,7 @@ func ParseRequest(in []byte) (*Request, error) {
 	if !outer.ReadASN1(&tbs, asn1.SEQUENCE) || !r.readTBS(tbs) || !r.readSignature(&outer) || !outer.Empty() {
 		return nil, ErrMalformed
 	}
-	if !r.readNonce() {
+	if !r.readNonce() || !r.readPreferred() {
 		return nil, ErrMalformed
 	}
 	return &r, nil
@@ -155,7 +159,7 @@ func (r *Request) readNonce() bool {
 	}
 	for _, e := range r.Extensions {
 		if !e.ID.Equal(pki.OIDOCSPNonce) {
-			if e.Critical {
+			if e.Critical && !e.ID.Equal(oidPreferred) {
 				return false
 			}
 			continue
@@ -168,6 +172,36 @@ func (r *Request) readNonce() bool {
 			return false
 		}
 		r.Nonce = nonce
+	}
+	return true
+}
+
+// oidPreferred is id-pkix-ocsp-pref-sig-algs (RFC 6960, Section 4.4.7.1).
+var oidPreferred = encoding_asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1, 8}
+
+// maxPreferred bounds the preferences that are read.
+const maxPreferred = 32
+
+// readPreferred takes the preferred signature algorithms from the extensions:
+// SEQUENCE OF SEQUENCE { sigIdentifier, pubKeyAlgIdentifier OPTIONAL }.
+func (r *Request) readPreferred() bool {
+	for _, e := range r.Extensions {
+		if !e.ID.Equal(oidPreferred) {
+			continue
+		}
+		list, ok := der.Whole(e.Value, asn1.SEQUENCE)
+		if !ok || r.Preferred != nil {
+			return false
+		}
+		for !list.Empty() {
+			var one, key cryptobyte.String
+			var algorithm pki.Algorithm
+			if !list.ReadASN1(&one, asn1.SEQUENCE) || !pki.ReadAlgorithm(&one, &algorithm) ||
+				!one.Empty() && !one.ReadASN1(&key, asn1.SEQUENCE) || !one.Empty() || len(r.Preferred) == maxPreferred {
+				return false
+			}
+			r.Preferred = append(r.Preferred, algorithm)
+		}
 	}
 	return true
 }

@@ -92,12 +92,16 @@ func (r *Responder) judge(ctx context.Context, in []byte) reply {
 		// in this way.
 		return refuse(Unauthorized, ReasonUnauthorized)
 	}
-	if len(request.List) == 1 && request.Nonce == nil {
+	own := issuer.Signer
+	issuer = issuer.preferring(request.Preferred)
+	if len(request.List) == 1 && request.Nonce == nil && issuer.Signer == own {
 		return r.respondKept(ctx, issuer, request.List[0].CertID)
 	}
 	reason := ReasonSeveral
 	if request.Nonce != nil {
 		reason = ReasonNonce
+	} else if issuer.Signer != own {
+		reason = ReasonPreferred
 	}
 	var m made
 	err = r.untilAdmitted(ctx, func(ctx context.Context) (err error) {
@@ -107,6 +111,8 @@ func (r *Responder) judge(ctx context.Context, in []byte) reply {
 	if err != nil {
 		return r.refuseFor(ctx, issuer, err)
 	}
+	// HTTP caches know nothing of a preference in a POST, but a GET spells it
+	// out in its path: the answer is as good for all who ask so.
 	return m.reply(reason, request.Nonce != nil)
 }
 

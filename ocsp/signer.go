@@ -22,6 +22,9 @@ type Issuer struct {
 	Certificate *x509.Certificate
 	// Signer signs the answers about its certificates.
 	Signer *Signer
+	// Others sign for clients that prefer their algorithm (RFC 6960, Section
+	// 4.4.7): an RSA key beside an ECDSA one, say. Their answers are not kept.
+	Others []*Signer
 }
 
 // Signer is a delegated OCSP signer.

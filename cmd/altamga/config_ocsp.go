@@ -18,6 +18,12 @@ type ocspConfig struct {
 	// NonIssued is the answer for a serial that was never issued: "unknown"
 	// (default), or "revoked" with the extended-revoke extension.
 	NonIssued string `toml:"non_issued"`
+	// Memory is how many MiB the answers may take that are kept ready. Default
+	// 64, which is enough for 140,000.
+	Memory int64 `toml:"memory"`
+	// JournalGrace is for how long after the loss of the journal certificates
+	// may be called good in new answers. Default: validity.
+	JournalGrace time.Duration `toml:"journal_grace"`
 	// Redis shares answers between responders and keeps them over a restart.
 	// Default: answers are kept in memory alone.
 	Redis   *redisConfig       `toml:"redis"`

@@ -16,6 +16,7 @@ import (
 
 type ocspCommands struct {
 	Serve ocspServe `cmd:"" help:"Serve OCSP over HTTP."`
+	Warm  ocspWarm  `cmd:"" help:"Sign answers ahead of time into the Redis that responders share."`
 }
 
 type ocspServe struct {
@@ -51,6 +52,7 @@ func (p *process) addOCSP(ctx context.Context) error {
 	responder, err := ocsp.New(ocsp.Config{
 		Issuers: issuers, Source: statusSource{p.register}, Cache: cache,
 		Validity: c.Validity, MaxAge: c.MaxAge, NonIssued: c.NonIssued,
+		Memory: c.Memory << 20, JournalGrace: c.JournalGrace,
 		Log: p.log.With("server", "ocsp"), Observe: p.admin.Observer("ocsp"),
 	})
 	if err != nil {

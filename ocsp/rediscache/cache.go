@@ -287,16 +287,24 @@ func (c *Cache) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case w := <-c.writes:
-			c.write(ctx, w)
+			_ = c.write(ctx, w) // observed
 		}
 	}
 }
 
-func (c *Cache) write(ctx context.Context, w write) {
+// Keep is Put that waits until the answer is in Redis, or says why it is not.
+func (c *Cache) Keep(ctx context.Context, key ocsp.Key, answer *ocsp.Answer) error {
+	return c.write(ctx, write{key, answer})
+}
+
+// errAlone is the end of a write while Redis is left alone.
+var errAlone = errors.New("redis does not answer and is left alone for a while")
+
+func (c *Cache) write(ctx context.Context, w write) error {
 	began := time.Now()
 	if !c.breaker.allow(began) {
 		c.config.Observe("skipped", 0)
-		return
+		return errAlone
 	}
 	// Nobody waits for a write, so it may take longer than a look-up.
 	ctx, cancel := context.WithTimeout(ctx, 4*c.config.Budget)
@@ -311,6 +319,7 @@ func (c *Cache) write(ctx context.Context, w write) {
 		reason = "older"
 	}
 	c.config.Observe(reason, time.Since(began))
+	return err
 }
 
 // judge tells the breaker how a question ended, and the log when that opened or
