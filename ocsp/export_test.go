@@ -23,3 +23,13 @@ func (f Floors) Len() int { return len(f.f.of) }
 
 // LimitFloors makes the responder forget floors beyond limit.
 func (r *Responder) LimitFloors(limit int) { r.floors = newFloors(limit) }
+
+func (f Floors) LeaveOf(issuer, serial string, position uint64) {
+	f.f.leave(certificate{issuer, serial}, position)
+}
+
+func (f Floors) LeaveIssuer(issuer string, position uint64) { f.f.leaveIssuer(issuer, position) }
+
+func (f Floors) AllowOf(issuer, serial string, version, position uint64) bool {
+	return f.f.allow(certificate{issuer, serial}, version, position)
+}

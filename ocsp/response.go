@@ -48,10 +48,11 @@ func errorResponse(s ResponseStatus) []byte {
 
 // response is the content of a successful answer before it is signed.
 type response struct {
-	// producedAt is thisUpdate too. RFC 9919 wants Last-Modified to be
-	// producedAt in Section 6 and thisUpdate in Section 7.2; with one value
-	// both are right.
+	// producedAt is thisUpdate too, unless the source is a copy. RFC 9919 wants
+	// Last-Modified to be producedAt in Section 6 and thisUpdate in Section 7.2;
+	// with one value both are right.
 	producedAt time.Time
+	thisUpdate time.Time
 	nextUpdate time.Time
 	singles    []singleResponse
 	// nonce is repeated when not nil.
@@ -80,7 +81,9 @@ func (r *response) check(signer *Signer) error {
 	case len(r.singles) == 0:
 		return errors.New("a response answers at least one request")
 	case !r.nextUpdate.After(r.producedAt):
-		return errors.New("nextUpdate is not after thisUpdate")
+		return errors.New("nextUpdate is not after producedAt")
+	case r.thisUpdate.After(r.producedAt):
+		return errors.New("thisUpdate is after producedAt")
 	// Common sense, and OCSP-14: an answer must not outlive the certificate
 	// that vouches for it.
 	case r.producedAt.Before(signer.Certificate.NotBefore), r.nextUpdate.After(signer.Certificate.NotAfter):
@@ -164,7 +167,7 @@ func (r *response) responseData(keyHash []byte) ([]byte, error) {
 		der.AddGeneralizedTime(b, r.producedAt)
 		b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
 			for i := range r.singles {
-				r.singles[i].add(b, r.producedAt, r.nextUpdate)
+				r.singles[i].add(b, r.thisUpdate, r.nextUpdate)
 			}
 		})
 		r.addExtensions(b)
