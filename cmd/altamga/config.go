@@ -100,7 +100,7 @@ func (c *suiteConfig) Validate() error {
 		}
 	}
 	need("ca", c.CA != nil, true, true)
-	need("ocsp", c.OCSP != nil, true, false)
+	need("ocsp", c.OCSP != nil && c.OCSP.needsRegister(), true, false)
 	need("crl", c.CRL != nil, true, true)
 	need("tsa", c.TSA != nil, false, true)
 	need("ra", c.RA != nil, false, true)

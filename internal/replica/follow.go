@@ -91,8 +91,16 @@ func (r *Replica) followOn(ctx context.Context, feed Feed) (folded bool, err err
 		}
 		position := before + uint64(len(entries))
 		// What comes is read again with the entry before it: this is a bell only.
-		if _, err := ask(ctx, feed, position, 1, pollFor); err != nil {
+		rung, err := ask(ctx, feed, position, 1, pollFor)
+		if err != nil {
 			return folded, err
+		}
+		if len(rung) == 0 && time.Since(asked) < leastPause {
+			// An authority that is about to stop waits for nobody.
+			select {
+			case <-time.After(leastPause):
+			case <-ctx.Done():
+			}
 		}
 	}
 }

@@ -217,14 +217,21 @@ func TestStore(t *testing.T) {
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
-	if _, err := replica.Create(t.Context(), path, nil); !errors.Is(err, fs.ErrExist) {
-		t.Errorf("made twice: %v", err)
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
 	}
 	if _, err := replica.Open(t.Context(), path, nil); !errors.Is(err, replica.ErrNotBegun) {
 		t.Errorf("not begun: %v", err)
 	}
+	// Whoever was interrupted before he could begin it tries again.
+	if r, err = replica.Create(t.Context(), path, nil); err != nil {
+		t.Fatal(err)
+	}
 	if err := r.Begin(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+	if _, err := replica.Create(t.Context(), path, nil); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("made over one that has begun: %v", err)
 	}
 	if err := r.Begin(t.Context()); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("begun twice: %v", err)

@@ -70,29 +70,46 @@ type Replica struct {
 // and [Replica.Load].
 var ErrNotBegun = errors.New("the replica was not begun")
 
-// Create makes an empty store that only the calling user can read. The error
-// wraps [fs.ErrExist] when there is a file of that name.
+// Create makes an empty store that only the calling user can read, or takes one
+// that was made and never begun. The error wraps [fs.ErrExist] when there is
+// anything else of that name.
 func Create(ctx context.Context, path string, log *slog.Logger) (*Replica, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("creating replica: %w", err)
+	if err == nil {
+		err = errors.Join(f.Close(), syncFolder(path))
 	}
-	if err := f.Close(); err != nil {
+	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("creating replica: %w", err)
 	}
 	r, err := open(path, log)
-	if err == nil {
-		if err = r.inTransaction(ctx, func(tx *sql.Tx) error {
+	if err != nil {
+		return nil, fmt.Errorf("creating replica: %w", err)
+	}
+	if err := r.setUp(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("creating replica %s: %w", path, err), r.Close())
+	}
+	return r, nil
+}
+
+// setUp makes the tables, unless they are there and empty.
+func (r *Replica) setUp(ctx context.Context) error {
+	return r.inTransaction(ctx, func(tx *sql.Tx) error {
+		var version, tables int
+		err := tx.QueryRowContext(ctx, "SELECT user_version, (SELECT count(*) FROM sqlite_schema) FROM pragma_user_version").Scan(&version, &tables)
+		switch {
+		case err != nil:
+			return err
+		case version == 0 && tables == 0:
 			_, err := tx.ExecContext(ctx, schema)
 			return err
-		}); err != nil {
-			err = errors.Join(err, r.Close())
+		case version != schemaVersion:
+			return fs.ErrExist
 		}
-	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("creating replica: %w", err), os.Remove(path))
-	}
-	return r, syncFolder(path)
+		if _, err := r.state(ctx, tx); !errors.Is(err, ErrNotBegun) {
+			return errors.Join(fs.ErrExist, err)
+		}
+		return nil
+	})
 }
 
 // Open opens the store at path. The error wraps [fs.ErrNotExist] when there is
