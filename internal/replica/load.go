@@ -82,7 +82,15 @@ func (l *loader) add(issuer string, serial journal.Serial, status journal.Status
 	if err != nil {
 		return err
 	}
-	if err := l.put(issuer, key, status); err != nil {
+	err = l.put(issuer, key, status)
+	// SQLITE_CONSTRAINT_UNIQUE
+	if code, ok := errors.AsType[interface {
+		error
+		Code() int
+	}](err); ok && code.Code() == 2067 {
+		return untrusted("serial %s stands twice", serial)
+	}
+	if err != nil {
 		return fmt.Errorf("serial %s: %w", serial, err)
 	}
 	if l.read++; l.progress != nil && l.read%1000 == 0 {
