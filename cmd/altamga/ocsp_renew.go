@@ -89,19 +89,9 @@ func (p *process) renewsSigners(c *ocspConfig, responder *ocsp.Responder, source
 			p.admin.Add("ocsp", r.ready)
 			p.signers = append(p.signers, r)
 		}
-		p.admin.Gauge("ocsp", "signer_seconds_left_"+metricWord(configured.ID), "Time until the certificate of the issuer's OCSP signer ends.",
-			func() float64 { return time.Until(left().NotAfter).Seconds() })
+		p.admin.Gauge("ocsp", "ocsp_signer_seconds_left", "Time until the certificate of the issuer's OCSP signer ends.",
+			func() float64 { return time.Until(left().NotAfter).Seconds() }, "issuer", configured.ID)
 	}
-}
-
-// metricWord makes a word of a short name that a metric may be called.
-func metricWord(id string) string {
-	return strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
-			return r
-		}
-		return '_'
-	}, id)
 }
 
 // run renews until ctx ends.
