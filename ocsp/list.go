@@ -42,8 +42,8 @@ type ReadList func(in io.Reader, issuer *x509.Certificate, each func(x509.Revoca
 // list can tell: what is not on it is good here, an invented serial too. Answers
 // have the list's thisUpdate, and no nextUpdate past the list's.
 //
-// Its positions are the seconds of thisUpdate since 1970, so that responders
-// that share a cache agree on which of two lists is the newer one.
+// Its positions are made of thisUpdate and the number, so that responders that
+// share a cache agree on which of two lists is the newer one.
 type List struct {
 	issuer      string
 	certificate *x509.Certificate
@@ -100,7 +100,16 @@ func (l *List) Take(in io.Reader) (position uint64, news bool, err error) {
 	return next.position(), true, nil
 }
 
-func (t *takenList) position() uint64 { return uint64(max(0, t.ThisUpdate.Unix())) }
+// position is the second of thisUpdate and behind it the number's last 20 bits:
+// lists may follow one another within a second.
+func (t *takenList) position() uint64 {
+	const bits = 20
+	position := uint64(max(0, t.ThisUpdate.Unix())) << bits
+	if t.Number != nil {
+		position |= new(big.Int).And(t.Number, big.NewInt(1<<bits-1)).Uint64()
+	}
+	return position
+}
 
 // add takes an entry of the list.
 func (t *takenList) add(e x509.RevocationListEntry) error {
@@ -166,22 +175,25 @@ func (t *takenList) check(now time.Time) error {
 // follows reports whether the list is newer than the one before, or refuses it
 // as an older one, or as another one in its place.
 func (t *takenList) follows(before *takenList) (bool, error) {
-	number := 0
-	if t.Number != nil && before.Number != nil {
+	numbered, number := t.Number != nil && before.Number != nil, 0
+	if numbered {
 		number = t.Number.Cmp(before.Number)
 	}
 	later := t.ThisUpdate.Compare(before.ThisUpdate)
+	same := number == 0 && later == 0 && len(t.entries) == len(before.entries)
 	switch {
+	case same:
+		return false, nil
 	// RFC 5280, Section 5.2.3: numbers grow, and two lists have not the same.
-	case number < 0 || later < 0 || t.Number == nil && before.Number != nil:
+	case numbered && number == 0:
+		return false, fmt.Errorf("%w: two lists have number %v", ErrListBack, t.Number)
+	// The last of these: two without numbers of one second, or so many numbers
+	// apart that their positions do not tell them. The next second's does.
+	case number < 0, later < 0, t.Number == nil && before.Number != nil, t.position() <= before.position():
 		return false, fmt.Errorf("%w: number %v of %s came after number %v of %s", ErrListBack,
 			t.Number, t.ThisUpdate.UTC().Format(time.RFC3339), before.Number, before.ThisUpdate.UTC().Format(time.RFC3339))
-	case number == 0 && later > 0 && t.Number != nil && before.Number != nil:
-		return false, fmt.Errorf("%w: two lists have number %v", ErrListBack, t.Number)
-	case later == 0 && (number > 0 || len(t.entries) != len(before.entries)):
-		return false, fmt.Errorf("%w: two lists are of %s", ErrListBack, t.ThisUpdate.UTC().Format(time.RFC3339))
 	}
-	return later > 0, nil
+	return true, nil
 }
 
 // Status implements [Source].

@@ -112,11 +112,13 @@ func fromLists(t *testing.T) {
 		t.Errorf("certain from %v to %v, now %v", single.ThisUpdate, single.NextUpdate, time.Now())
 	}
 	// The next list counts at once, for kept answers too.
-	take(a.list(t, 2, nil, revokedSerial, other))
+	take(a.list(t, 2, nil, revokedSerial))
+	expect(inOther, good)
+	take(a.list(t, 3, nil, revokedSerial, other)) // within the same second
 	expect(inOther, revoked)
-	take(a.list(t, 2, nil, revokedSerial, other)) // the same again
+	take(a.list(t, 3, nil, revokedSerial, other)) // the same again
 	time.Sleep(time.Second)
-	take(a.list(t, 3, nil, revokedSerial)) // a hold that was lifted
+	take(a.list(t, 4, nil, revokedSerial)) // a hold that was lifted
 	expect(inOther, good)
 
 	// To the end of the last list, and not longer.
@@ -161,7 +163,7 @@ func TestListRefused(t *testing.T) {
 		"a number that goes back":      {a.list(t, 6, later), "goes back"},
 		"the same number, later":       {a.list(t, 7, later, serial), "two lists have number 7"},
 		"a greater number, earlier":    {a.list(t, 8, func(l *x509.RevocationList) { l.ThisUpdate = now.Add(-time.Hour) }), "goes back"},
-		"the same time, other entries": {a.list(t, 7, func(l *x509.RevocationList) { l.ThisUpdate = now }, serial, gone), "two lists are of"},
+		"the same time, other entries": {a.list(t, 7, func(l *x509.RevocationList) { l.ThisUpdate = now }, serial, gone), "two lists have number 7"},
 		"from the future":              {a.list(t, 8, func(l *x509.RevocationList) { l.ThisUpdate = now.Add(time.Hour) }), "is to come"},
 		"past its end":                 {a.list(t, 8, func(l *x509.RevocationList) { l.ThisUpdate, l.NextUpdate = now.Add(-time.Hour), now.Add(-time.Second) }), "has passed"},
 		"a delta":                      {a.list(t, 8, extension(true, 2, 5, 29, 27), serial), "delta"},
@@ -183,6 +185,24 @@ func TestListRefused(t *testing.T) {
 		}
 		if strings.Contains(row.want, "goes back") && !errors.Is(err, ocsp.ErrListBack) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+	// An old authority numbers its lists not at all.
+	at := now.Add(-time.Minute)
+	byTime, err := ocsp.NewList("old", a.certificate, func(io.Reader, *x509.Certificate, func(x509.RevocationListEntry) error) (ocsp.ListHead, error) {
+		return ocsp.ListHead{ThisUpdate: at, NextUpdate: now.Add(time.Hour)}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		after time.Duration
+		news  bool
+		err   error
+	}{{0, true, nil}, {0, false, nil}, {time.Second, true, nil}, {-time.Second, false, ocsp.ErrListBack}, {3 * time.Second, true, nil}} {
+		at = at.Add(step.after)
+		if _, news, err := byTime.Take(nil); news != step.news || !errors.Is(err, step.err) {
+			t.Errorf("without a number, %v later: %v, %v", step.after, news, err)
 		}
 	}
 	if s, err := l.Status(t.Context(), "old", gone); err != nil || s.State != ocsp.Revoked {

@@ -3,6 +3,7 @@ package main
 import (
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -22,17 +23,16 @@ func TestResponderApart(t *testing.T) {
 				return err
 			}
 			p.Issuing = append(p.Issuing, planAuthority{ID: "devices", Name: "Cihazlar Mərkəzi (Nümayiş)", Key: "p256", Profiles: []string{"suite-server", "suite-client"}})
-			for name, server := range map[string]*planServer{"CA": &p.Servers.CA, "ADMIN": &p.Servers.Admin, "OCSP": &p.Servers.OCSP, "CRL": &p.Servers.CRL} {
-				port := freePort(t)
-				scheme := "http"
-				if name == "CA" {
-					scheme = "https"
-				}
-				server.Listen, server.URL = config.Address("127.0.0.1:"+port), config.URL(scheme+"://127.0.0.1:"+port+"/")
-				env.Setenv(name, string(server.URL))
+			for _, port := range ports(&p.Servers) {
+				address := freeAddress(t)
+				scheme, _, _ := strings.Cut(string(port.server.URL), ":")
+				port.server.Listen, port.server.URL = address, config.URL(scheme+"://"+string(address)+"/")
 			}
-			env.Setenv("PORT", freePort(t))
-			env.Setenv("RADMIN", freePort(t))
+			env.Setenv("CA", string(p.Servers.CA.URL))
+			env.Setenv("CRL", string(p.Servers.CRL.URL))
+			for _, name := range []string{"PORT", "RADMIN", "OTHER", "OTHERADMIN"} {
+				env.Setenv(name, freePort(t))
+			}
 			dir := filepath.Join(env.WorkDir, "centre")
 			if err := found(t.Context(), p, dir); err != nil {
 				return err
