@@ -58,14 +58,17 @@ func (s state) continues(page []journal.Entry) ([]journal.Entry, error) {
 	return page, nil
 }
 
-// fold folds what is new of a page, in one commit. asOf is when the journal was
-// asked, if the page reaches its end, and zero if not.
-func (r *Replica) fold(ctx context.Context, page []journal.Entry, asOf time.Time) (news bool, err error) {
+// fold folds what is new of a page that was asked for from a position, in one
+// commit. asOf is when the journal was asked, if the page reaches its end, and
+// zero if not.
+func (r *Replica) fold(ctx context.Context, from uint64, page []journal.Entry, asOf time.Time) (news bool, err error) {
 	err = r.inTransaction(ctx, func(tx *sql.Tx) error {
-		// Read here, since it is not this process alone that could have folded.
 		s, err := r.state(ctx, tx)
 		if err != nil {
 			return err
+		}
+		if s.position != from {
+			return fmt.Errorf("another process writes the replica: it was at position %d, and is at %d", from, s.position)
 		}
 		entries, err := s.continues(page)
 		if err != nil {

@@ -77,7 +77,7 @@ func (r *Replica) followOn(ctx context.Context, feed Feed) (folded bool, err err
 		if end {
 			asOf = asked
 		}
-		news, err := r.fold(ctx, entries, asOf)
+		news, err := r.fold(ctx, s.position, entries, asOf)
 		if err != nil {
 			return folded, err
 		}

@@ -39,9 +39,11 @@ func (r *Replica) Status(ctx context.Context, issuer string, serial journal.Seri
 	var asOf int64
 	// One statement is one moment: no status is told of a later position than
 	// the one beside it.
-	err = r.db.QueryRowContext(ctx, "SELECT r.position, r.as_of, i.name, "+statusColumns+
-		" FROM replica r LEFT JOIN (status s JOIN issuer i ON i.id = s.issuer) ON s.serial = ? AND i.name = ?", key, issuer).
-		Scan(append([]any{&known.Position, &asOf}, row.dest()...)...)
+	statement, err := r.reading(ctx)
+	if err != nil {
+		return Known{}, fmt.Errorf("reading replica: %w", err)
+	}
+	err = statement.QueryRowContext(ctx, key, issuer).Scan(append([]any{&known.Position, &asOf}, row.dest()...)...)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = ErrNotBegun
 	}
@@ -55,6 +57,22 @@ func (r *Replica) Status(ctx context.Context, issuer string, serial journal.Seri
 		return Known{}, fmt.Errorf("reading replica: %w", err)
 	}
 	return known, nil
+}
+
+// reading returns the statement that reads a status, prepared once.
+func (r *Replica) reading(ctx context.Context) (*sql.Stmt, error) {
+	if s := r.read.Load(); s != nil {
+		return s, nil
+	}
+	s, err := r.db.PrepareContext(ctx, "SELECT r.position, r.as_of, i.name, "+statusColumns+
+		" FROM replica r LEFT JOIN issuer i ON i.name = ?2 LEFT JOIN status s ON s.serial = ?1 AND s.issuer = i.id")
+	if err != nil {
+		return nil, err
+	}
+	if !r.read.CompareAndSwap(nil, s) {
+		return r.read.Load(), s.Close()
+	}
+	return s, nil
 }
 
 // certain returns the time of the column as_of, unless it is none that a status

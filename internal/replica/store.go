@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
@@ -59,6 +60,8 @@ const readers = 8
 type Replica struct {
 	db  *sql.DB
 	log *slog.Logger
+	// read reads a status; nil until the first time.
+	read atomic.Pointer[sql.Stmt]
 
 	mu      sync.Mutex
 	changed chan struct{} // closed and made anew by every commit with news
