@@ -126,7 +126,7 @@ func fromLists(t *testing.T) {
 		t.Errorf("ready: %v", err)
 	}
 	time.Sleep(23*time.Hour + 59*time.Minute)
-	if single = expect(inOther, good); single.NextUpdate.Sub(time.Now()) > time.Minute {
+	if single = expect(inOther, good); time.Until(single.NextUpdate) > time.Minute {
 		t.Errorf("nextUpdate %v, now %v", single.NextUpdate, time.Now())
 	}
 	if err := l.Ready(t.Context()); err == nil {

@@ -262,8 +262,8 @@ func TestReplayedPages(t *testing.T) {
 			"the page of another position": func(uint64, []journal.Entry) []journal.Entry { return old[10:30] },
 			"the first page":               func(uint64, []journal.Entry) []journal.Entry { return old },
 			"an older, empty answer":       func(uint64, []journal.Entry) []journal.Entry { return nil },
-			"backwards": func(after uint64, page []journal.Entry) []journal.Entry {
-				page = slices.Clone(a.entries[after-3:])
+			"backwards": func(after uint64, _ []journal.Entry) []journal.Entry {
+				page := slices.Clone(a.entries[after-3:])
 				slices.Reverse(page)
 				return page
 			},
