@@ -17,7 +17,8 @@
 //
 // What it refuses: to sign with a certificate that its issuer did not delegate
 // to, to choose a weak algorithm because a client prefers it, to call a
-// certificate good that was never issued, and to go back in time. For the last,
+// certificate good of which its source knows that it was never issued, and to go
+// back in time. For the last,
 // [Responder.Follow] reads the journal and leaves a floor for every certificate
 // that changed; see floor.go.
 //

@@ -26,8 +26,9 @@ type ocspCAConfig struct {
 	// Log is the public key of the authority's audit log (log.pub), which signs
 	// the snapshots that `altamga ocsp begin` takes over.
 	Log config.Path `toml:"log"`
-	// LostAfter is how long after the journal was last read /readyz says so.
-	// Answers go on all the same, until `validity` is over. Default 1m.
+	// LostAfter is how long after the journal was last read /readyz says so, once
+	// it cannot be read any more. Answers go on all the same, until `validity` is
+	// over. Default 1m.
 	LostAfter time.Duration `toml:"lost_after"`
 }
 

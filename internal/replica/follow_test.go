@@ -37,7 +37,7 @@ func TestFollow(t *testing.T) {
 				t.Errorf("ready: %v", err)
 			}
 			end()
-			a.live(random, 1200) // while nobody follows
+			a.live(random, 300) // while nobody follows
 			if err := r.Close(); err != nil {
 				t.Fatal(err)
 			}

@@ -8,7 +8,8 @@ import (
 )
 
 // Ready returns why the replica is not what it should be: the journal
-// contradicts it, or was last read to its end longer than grace ago.
+// contradicts it, or cannot be read and was last read to its end longer than
+// grace ago.
 func (r *Replica) Ready(ctx context.Context, grace time.Duration) error {
 	s, err := r.state(ctx, r.db)
 	if err != nil {
@@ -19,6 +20,10 @@ func (r *Replica) Ready(ctx context.Context, grace time.Duration) error {
 	r.mu.Unlock()
 	if errors.Is(failing, ErrContradiction) {
 		return fmt.Errorf("following the authority's journal from position %d: %w", s.position, failing)
+	}
+	if failing == nil {
+		// A question for news is under way, and may take so long.
+		grace += pollFor + answerWithin
 	}
 	asOf := "never"
 	if !s.asOf.IsZero() {

@@ -144,10 +144,10 @@ func TestSnapshotRefused(t *testing.T) {
 	for i := range text {
 		altered := slices.Clone(text)
 		altered[i] ^= 1 << (i % 8)
-		if _, err := nothing.Load(t.Context(), bytes.NewReader(altered), signer, week, nil); err == nil {
-			t.Errorf("octet %d altered: taken over", i)
+		if err := readOnly(altered, signer); !errors.Is(err, replica.ErrSnapshot) {
+			t.Errorf("octet %d altered: %v", i, err)
 		}
-		if _, err := nothing.Load(t.Context(), bytes.NewReader(text[:i]), signer, week, nil); !errors.Is(err, replica.ErrSnapshot) {
+		if err := readOnly(text[:i], signer); !errors.Is(err, replica.ErrSnapshot) {
 			t.Errorf("cut off at %d: %v", i, err)
 		}
 	}
@@ -197,6 +197,12 @@ func TestSnapshotRefused(t *testing.T) {
 	if _, err := nothing.Load(t.Context(), bytes.NewReader(text), signer, week, nil); err != nil {
 		t.Error(err)
 	}
+}
+
+// readOnly reads a snapshot and keeps nothing of it.
+func readOnly(text []byte, key replica.Verifier) error {
+	return replica.ReadSnapshot(bytes.NewReader(text), key, func(replica.Head) error { return nil },
+		func(string, journal.Serial, journal.Status) error { return nil })
 }
 
 type failingReader struct{}
