@@ -80,6 +80,10 @@ func (c *Client) Issuers(ctx context.Context) ([]IssuerAnswer, error) {
 	return *issuers, nil
 }
 
+// ErrDisorder says that an answer of the journal leaves entries out, or has
+// them in another order.
+var ErrDisorder = errors.New("its entries do not follow one another")
+
 // Journal returns at most limit entries after a position (0 takes the
 // authority's limit). When there is none it waits for one, at most for wait;
 // the answer may be empty.
@@ -109,7 +113,7 @@ func (c *Client) Journal(ctx context.Context, after uint64, limit int, wait time
 		}
 		after++
 		if entry.Position != after {
-			return nil, fmt.Errorf("reading journal: position %d came where %d belongs", entry.Position, after)
+			return nil, fmt.Errorf("reading journal: %w: position %d came where %d belongs", ErrDisorder, entry.Position, after)
 		}
 		entries = append(entries, entry)
 	}

@@ -26,7 +26,7 @@ const floors = `
 	protocol  ca ra ocsp crl tsa interop conformance
 	plumbing  internal/register internal/keys internal/audit internal/serve internal/config internal/lint internal/dossier
 	          internal/ntp
-	          ocsp/rediscache
+	          internal/replica ocsp/rediscache
 	ground    internal/pki internal/der internal/journal internal/problem internal/http1 internal/xmlsec internal/gost
 `
 
@@ -59,7 +59,7 @@ const libraries = `
 	github.com/redis/go-redis        ocsp/rediscache
 	github.com/rogpeppe/go-internal  test: cmd/altamga
 	github.com/zmap                  internal/lint
-	modernc.org/sqlite               internal/register internal/dossier
+	modernc.org/sqlite               internal/register internal/dossier internal/replica
 `
 
 // emptyNames are package names that say nothing.

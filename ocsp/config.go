@@ -100,7 +100,7 @@ func New(c Config) (*Responder, error) {
 		source: c.Source, cache: c.Cache, path: c.Path,
 		validity: c.Validity, maxAge: c.MaxAge, retention: c.Retention, maxCertIDs: c.MaxCertIDs,
 		log: c.Log, observe: c.Observe,
-		byKey: make(map[issuerKey]*Issuer), flights: make(map[Key]*flight),
+		byKey: make(map[issuerKey]*seat), flights: make(map[Key]*flight),
 		floors: newFloors(maxFloors), journalGrace: c.JournalGrace,
 	}
 	var problems []error
@@ -185,33 +185,29 @@ func (r *Responder) addIssuer(issuer Issuer) error {
 		return errors.New("an issuer has an id, a certificate and a signer")
 	}
 	for _, earlier := range r.issuers {
-		if earlier.ID == issuer.ID {
+		if earlier.issuer.Load().ID == issuer.ID {
 			return errors.New("the id is given twice")
 		}
 	}
-	signer := *issuer.Signer
-	if err := signer.check(issuer.Certificate, time.Now()); err != nil {
-		return err
-	}
-	for _, advice := range signer.advice() {
-		r.log.Warn("OCSP signer's certificate is not as RFC 9919, Section 3.2.2 recommends", "issuer", issuer.ID, "advice", advice)
-	}
-	issuer.Signer = &signer
 	others, err := issuer.checkOthers(func(s *Signer) error { return s.check(issuer.Certificate, time.Now()) })
 	if err != nil {
 		return err
 	}
 	issuer.Others = others
+	taken := new(seat)
+	if err := r.sit(taken, issuer); err != nil {
+		return err
+	}
 	keys, err := issuerKeys(issuer.Certificate)
 	if err != nil {
 		return err
 	}
 	for _, key := range keys {
 		if other, ok := r.byKey[key]; ok {
-			return fmt.Errorf("it has the same name and key as issuer %q", other.ID)
+			return fmt.Errorf("it has the same name and key as issuer %q", other.issuer.Load().ID)
 		}
-		r.byKey[key] = &issuer
+		r.byKey[key] = taken
 	}
-	r.issuers = append(r.issuers, issuer)
+	r.issuers = append(r.issuers, taken)
 	return nil
 }

@@ -10,15 +10,21 @@
 //	signer.go     finds the issuer whose name and key the CertIDs hash; none or several: unauthorized
 //	responder.go  looks into the [Cache]; a kept answer is sent when it is fresh and not below its floor
 //	making.go     otherwise the status is read from the [Source], once however many ask at the same time,
+//	certainty.go  where the source knows less than the register, the answer claims no more,
 //	response.go   and the answer is checked, built and signed by the issuer's delegate
 //	floor.go      one that the journal has overtaken meanwhile is not sent but made anew
 //	http.go       adds the caching headers of RFC 9919, Section 7.2
 //
 // What it refuses: to sign with a certificate that its issuer did not delegate
 // to, to choose a weak algorithm because a client prefers it, to call a
-// certificate good that was never issued, and to go back in time. For the last,
+// certificate good of which its source knows that it was never issued, and to go
+// back in time. For the last,
 // [Responder.Follow] reads the journal and leaves a floor for every certificate
 // that changed; see floor.go.
+//
+// A Source may be the register itself, a copy of it on another host, or a [List]:
+// an authority that is known by its revocation lists alone. Its signers are
+// replaced while it runs; see [Responder.ReplaceSigner].
 //
 // It does not check the signatures of signed requests (RFC 9919, Section 3.1.2
 // allows to ignore them) and keeps no state that a restart would lose.

@@ -44,3 +44,13 @@ func (a *Answer) Common(n int) *Answer { a.common = n; return a }
 
 // CertIDOf opens certIDOf.
 func CertIDOf(in []byte) []byte { return certIDOf(in) }
+
+func (f Floors) LeaveOf(issuer, serial string, position uint64) {
+	f.f.leave(certificate{issuer, serial}, position)
+}
+
+func (f Floors) LeaveIssuer(issuer string, position uint64) { f.f.leaveIssuer(issuer, position) }
+
+func (f Floors) AllowOf(issuer, serial string, version, position uint64) bool {
+	return f.f.allow(certificate{issuer, serial}, version, position)
+}

@@ -23,7 +23,9 @@ import (
 // becomes the floor of every certificate that has none of its own: too high
 // for most, which costs them a new signature, and too low for none. An answer
 // is held against that common floor by the position of the journal at which it
-// was read, since its certificate may not have changed for years.
+// was read, since its certificate may not have changed for years. Every issuer
+// has a common floor of its own: not all need come from the same journal, and
+// positions of several cannot be compared.
 
 // certificate names a certificate within the responder.
 type certificate struct {
@@ -36,8 +38,9 @@ type floors struct {
 
 	mu     sync.RWMutex
 	of     map[certificate]*floor
-	lowest floorHeap // of the same floors, lowest first
-	common uint64
+	lowest floorHeap         // of the same floors, lowest first
+	common uint64            // of all issuers
+	below  map[string]uint64 // of each, where it is greater
 }
 
 type floor struct {
@@ -47,7 +50,7 @@ type floor struct {
 }
 
 func newFloors(limit int) *floors {
-	return &floors{limit: limit, of: make(map[certificate]*floor)}
+	return &floors{limit: limit, of: make(map[certificate]*floor), below: make(map[string]uint64)}
 }
 
 // allow reports whether an answer about c of the given version, read at the
@@ -59,10 +62,11 @@ func (f *floors) allow(c certificate, version, position uint64) bool {
 }
 
 func (f *floors) allowed(c certificate, version, position uint64) bool {
-	if own, ok := f.of[c]; ok {
+	common := f.commonOf(c.issuer)
+	if own, ok := f.of[c]; ok && own.position > common {
 		return version >= own.position
 	}
-	return position >= f.common
+	return position >= common
 }
 
 // has reports whether c has a floor of its own: it changed not long ago, or was
@@ -73,6 +77,10 @@ func (f *floors) has(c certificate) bool {
 	_, ok := f.of[c]
 	return ok
 }
+
+// commonOf returns the floor of the issuer's certificates that have none of
+// their own.
+func (f *floors) commonOf(issuer string) uint64 { return max(f.common, f.below[issuer]) }
 
 // admit is allow, and when the answer may be sent raises the floor of c to its
 // version, in one step.
@@ -102,14 +110,14 @@ func (f *floors) raise(c certificate, position uint64) {
 		}
 		return
 	}
-	if position <= f.common {
+	if position <= f.commonOf(c.issuer) {
 		return
 	}
 	own := &floor{certificate: c, position: position}
 	f.of[c] = own
 	heap.Push(&f.lowest, own)
 	if len(f.lowest) > f.limit {
-		f.common = f.lowest[0].position
+		f.below[f.lowest[0].issuer] = f.lowest[0].position
 		f.forget()
 	}
 }
@@ -122,9 +130,18 @@ func (f *floors) leaveAll(position uint64) {
 	f.forget()
 }
 
-// forget drops the floors that the common one covers.
+// leaveIssuer raises the floor of every certificate of an issuer to position.
+func (f *floors) leaveIssuer(issuer string, position uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.below[issuer] = max(f.below[issuer], position)
+	f.forget()
+}
+
+// forget drops the floors that a common one covers, as far as they are the
+// lowest.
 func (f *floors) forget() {
-	for len(f.lowest) > 0 && f.lowest[0].position <= f.common {
+	for len(f.lowest) > 0 && f.lowest[0].position <= f.commonOf(f.lowest[0].issuer) {
 		delete(f.of, heap.Pop(&f.lowest).(*floor).certificate)
 	}
 }

@@ -84,6 +84,12 @@ func (r *Responder) Invalidate(issuer string, serial *big.Int, position uint64) 
 	r.floors.leave(certificate{issuer, string(serial.Bytes())}, position)
 }
 
+// InvalidateAll is Invalidate for every certificate of an issuer: no answer
+// made from a position before this one is sent any more.
+func (r *Responder) InvalidateAll(issuer string, position uint64) {
+	r.floors.leaveIssuer(issuer, position)
+}
+
 // Position returns up to where the journal was followed; the roof compares it
 // with the journal's head.
 func (r *Responder) Position() uint64 { return r.follower.position.Load() }

@@ -149,7 +149,7 @@ func (r *Responder) make(ctx context.Context, issuer *Issuer, list []Single, non
 			return made{}, errBehind
 		}
 	}
-	m.answer = NewAnswer(encoded, statuses[0].Version, statuses[0].Position, response.producedAt, response.nextUpdate)
+	m.answer = NewAnswer(encoded, statuses[0].Version, statuses[0].Position, r.keptFrom(response), response.nextUpdate)
 	m.answer.Class, m.answer.common = statuses[0].Class, issuer.Signer.common()
 	return m, nil
 }
@@ -168,6 +168,9 @@ func (r *Responder) status(ctx context.Context, issuer *Issuer, id CertID) (Stat
 	}
 	if s.State != NonIssued && s.State != Good && s.State != Revoked {
 		return Status{}, fmt.Errorf("%w: state %d does not exist", errSource, s.State)
+	}
+	if until := r.until(s); !until.IsZero() && !time.Now().Add(time.Second).Before(until) {
+		return Status{}, fmt.Errorf("%w: what is known is certain as of %s only", errSource, s.ThisUpdate.UTC().Format(time.RFC3339))
 	}
 	s.Position = max(s.Position, s.Version)
 	if !r.floors.allow(certificateOf(issuer, id), s.Version, s.Position) {
@@ -194,7 +197,10 @@ func (r *Responder) compose(issuer *Issuer, list []Single, statuses []Status, be
 		producedAt = now
 	}
 	producedAt = producedAt.UTC().Truncate(time.Second)
-	out := &response{producedAt: producedAt, nextUpdate: producedAt.Add(r.validity)}
+	out := &response{producedAt: producedAt, thisUpdate: producedAt, nextUpdate: producedAt.Add(r.validity)}
+	for _, s := range statuses {
+		r.bound(out, s)
+	}
 	if end := issuer.Signer.Certificate.NotAfter; out.nextUpdate.After(end) {
 		out.nextUpdate = end
 	}

@@ -15,7 +15,8 @@ import (
 func (r *Responder) Ready(ctx context.Context) error {
 	var problems []error
 	now := time.Now()
-	for _, issuer := range r.issuers {
+	for _, taken := range r.issuers {
+		issuer := taken.issuer.Load()
 		c := issuer.Signer.Certificate
 		switch {
 		case now.After(c.NotAfter):

@@ -21,8 +21,8 @@ type Responder struct {
 	maxCertIDs int
 	log        *slog.Logger
 	observe    func(string, time.Duration)
-	issuers    []Issuer
-	byKey      map[issuerKey]*Issuer
+	issuers    []*seat
+	byKey      map[issuerKey]*seat
 	floors     *floors
 	memory     *memory
 	makers     *queue
@@ -122,7 +122,7 @@ func (r *Responder) judge(ctx context.Context, in []byte) reply {
 // can sign for its own issuer only, so a request about certificates of several
 // issuers has no signer, even when all are known here.
 func (r *Responder) issuerOf(list []Single) *Issuer {
-	var found *Issuer
+	var found *seat
 	for _, single := range list {
 		id := single.CertID
 		// RFC 5754, Section 2: absent and NULL parameters are the same.
@@ -136,7 +136,10 @@ func (r *Responder) issuerOf(list []Single) *Issuer {
 		}
 		found = issuer
 	}
-	return found
+	if found == nil {
+		return nil
+	}
+	return found.issuer.Load()
 }
 
 // refuseFor turns the error of make into an answer.

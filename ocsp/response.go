@@ -47,10 +47,11 @@ func errorResponse(s ResponseStatus) []byte {
 
 // response is the content of a successful answer before it is signed.
 type response struct {
-	// producedAt is thisUpdate too. RFC 9919 wants Last-Modified to be
-	// producedAt in Section 6 and thisUpdate in Section 7.2; with one value
-	// both are right.
+	// producedAt is thisUpdate too, unless the source is a copy. RFC 9919 wants
+	// Last-Modified to be producedAt in Section 6 and thisUpdate in Section 7.2;
+	// with one value both are right.
 	producedAt time.Time
+	thisUpdate time.Time
 	nextUpdate time.Time
 	singles    []singleResponse
 	// nonce is repeated when not nil.
@@ -79,7 +80,9 @@ func (r *response) check(signer *Signer) error {
 	case len(r.singles) == 0:
 		return errors.New("a response answers at least one request")
 	case !r.nextUpdate.After(r.producedAt):
-		return errors.New("nextUpdate is not after thisUpdate")
+		return errors.New("nextUpdate is not after producedAt")
+	case r.thisUpdate.After(r.producedAt):
+		return errors.New("thisUpdate is after producedAt")
 	// Common sense, and OCSP-14: an answer must not outlive the certificate
 	// that vouches for it.
 	case r.producedAt.Before(signer.Certificate.NotBefore), r.nextUpdate.After(signer.Certificate.NotAfter):
@@ -182,7 +185,7 @@ func (r *response) responseData(e *encoder, keyHash []byte) {
 	r.addExtensions(e)
 	mark := e.mark()
 	for i := range slices.Backward(r.singles) {
-		r.singles[i].add(e, r.producedAt, r.nextUpdate)
+		r.singles[i].add(e, r.thisUpdate, r.nextUpdate)
 	}
 	e.header(tagSequence, mark)
 	// RFC 9919, Section 3.2.4: GeneralizedTime with seconds and without

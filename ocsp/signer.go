@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/altamga/altamga/internal/pki"
@@ -41,6 +42,49 @@ type Signer struct {
 	// keyHash and algorithm are derived by check.
 	keyHash   []byte
 	algorithm pki.Algorithm
+}
+
+// seat is an issuer's place in the responder. Issuers are not modified: one with
+// another signer takes the place of the one before, and an answer that is being
+// made is finished with the signer that it was begun with.
+type seat struct{ issuer atomic.Pointer[Issuer] }
+
+// sit gives the seat to an issuer, whose signer it checks.
+func (r *Responder) sit(s *seat, issuer Issuer) error {
+	signer := *issuer.Signer
+	if err := signer.check(issuer.Certificate, time.Now()); err != nil {
+		return err
+	}
+	for _, advice := range signer.advice() {
+		r.log.Warn("OCSP signer's certificate is not as RFC 9919, Section 3.2.2 recommends", "issuer", issuer.ID, "advice", advice)
+	}
+	issuer.Signer = &signer
+	s.issuer.Store(&issuer)
+	return nil
+}
+
+// ReplaceSigner lets another signer sign the answers about an issuer's
+// certificates from now on. Answers that the one before has signed are good
+// until their nextUpdate, which is never past its certificate's end, so there is
+// no gap as long as it is replaced before that. A signer that relying parties
+// could not accept is refused, and the one before goes on.
+func (r *Responder) ReplaceSigner(issuer string, signer *Signer) error {
+	for _, s := range r.issuers {
+		current := s.issuer.Load()
+		if current.ID != issuer {
+			continue
+		}
+		if signer == nil {
+			return errors.New("ocsp: replacing signer: there is none")
+		}
+		next := *current
+		next.Signer = signer
+		if err := r.sit(s, next); err != nil {
+			return fmt.Errorf("ocsp: replacing signer of issuer %q: %w", issuer, err)
+		}
+		return nil
+	}
+	return fmt.Errorf("ocsp: replacing signer: there is no issuer %q", issuer)
 }
 
 // check refuses a signer that relying parties could not accept for the issuer.

@@ -33,6 +33,13 @@ type Status struct {
 	// number for its kind of holder and use, nothing about the holder. 0 is
 	// the class of those that belong to none.
 	Class uint8
+	// ThisUpdate is the moment as of which the status is certain, where that is
+	// not the one at which it is read: a copy of the register that has lost the
+	// original, or a revocation list. Zero is now.
+	ThisUpdate time.Time
+	// NextUpdate is until when it can be told. Zero is the responder's Validity
+	// after ThisUpdate, or after now when that is zero, too.
+	NextUpdate time.Time
 	// Version is the position of the last journal entry about the certificate:
 	// the greater one is the newer truth. 0 for NonIssued.
 	Version uint64

@@ -17,7 +17,8 @@ import (
 // the answer are returned for those who keep within a budget; none when it was
 // not kept, the certificate never having been issued.
 func (r *Responder) Warm(ctx context.Context, issuer string, serial *big.Int, hash crypto.Hash) (int, error) {
-	for key, of := range r.byKey {
+	for key, taken := range r.byKey {
+		of := taken.issuer.Load()
 		if of.ID != issuer || key.hash != hash {
 			continue
 		}

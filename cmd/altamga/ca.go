@@ -85,6 +85,7 @@ func (p *process) addCA(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("configuring ca: %w", err)
 	}
+	p.authority = authority
 	identity, peers, err := p.tls(c.TLS)
 	if err != nil {
 		return fmt.Errorf("configuring ca.tls: %w", err)

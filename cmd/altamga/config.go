@@ -102,7 +102,7 @@ func (c *suiteConfig) Validate() error {
 		}
 	}
 	need("ca", c.CA != nil, true, true)
-	need("ocsp", c.OCSP != nil, true, false)
+	need("ocsp", c.OCSP != nil && c.OCSP.needsRegister(), true, false)
 	mirror := c.CRL != nil && len(c.CRL.Pull) > 0 // which needs nothing
 	need("crl", c.CRL != nil && !mirror, true, true)
 	need("tsa", c.TSA != nil, false, true)

@@ -26,7 +26,9 @@ type ocspConfig struct {
 	JournalGrace time.Duration `toml:"journal_grace"`
 	// Redis shares answers between responders and keeps them over a restart.
 	// Default: answers are kept in memory alone.
-	Redis   *redisConfig       `toml:"redis"`
+	Redis *redisConfig `toml:"redis"`
+	// CA is followed over its API, from a host that has no [register].
+	CA      *ocspCAConfig      `toml:"ca"`
 	Issuers []ocspIssuerConfig `toml:"issuer"`
 }
 
@@ -59,6 +61,12 @@ type ocspIssuerConfig struct {
 	// so that a client that knows only the issuer and the root can build the
 	// path between them. Default: none.
 	Chain config.Path `toml:"chain"`
+	// Renew says how the signer's certificate is renewed before it ends, by the
+	// ca of the same process or of [ocsp.ca]: "same-key" (default), "new-key" or
+	// "off".
+	Renew string `toml:"renew"`
+	// List is for an issuer that is known by its revocation lists alone.
+	List *ocspListConfig `toml:"list"`
 }
 
 func (c *ocspConfig) Validate() error {
@@ -66,7 +74,7 @@ func (c *ocspConfig) Validate() error {
 	for i, issuer := range c.Issuers {
 		ids[i] = issuer.ID
 	}
-	return errors.Join(required(field{"listen", string(c.Listen)}), distinct("issuer", "id", ids))
+	return errors.Join(required(field{"listen", string(c.Listen)}), distinct("issuer", "id", ids), c.validateApart())
 }
 
 func (c *redisConfig) Validate() error {

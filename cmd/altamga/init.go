@@ -400,8 +400,8 @@ func (f *founder) tls(ctx context.Context) error {
 	if f.RAKey, _, err = f.service(ctx, root, tlsKeys+"ra", "p256", "tls/ra.pem", client("ra")); err != nil {
 		return err
 	}
-	for _, person := range []string{"operator", "supervisor"} {
-		if _, _, err = f.service(ctx, root, tlsKeys+person, "p256", "tls/"+person+".pem", client(person)); err != nil {
+	for _, name := range []string{"operator", "supervisor", "ocsp"} {
+		if _, _, err = f.service(ctx, root, tlsKeys+name, "p256", "tls/"+name+".pem", client(name)); err != nil {
 			return err
 		}
 	}

@@ -17,6 +17,7 @@ import (
 type ocspCommands struct {
 	Serve ocspServe `cmd:"" help:"Serve OCSP over HTTP."`
 	Warm  ocspWarm  `cmd:"" help:"Sign answers ahead of time into the Redis that responders share."`
+	Begin ocspBegin `cmd:"" help:"Make the store of a responder that follows a ca on another host."`
 }
 
 type ocspServe struct {
@@ -49,8 +50,12 @@ func (p *process) addOCSP(ctx context.Context) error {
 		}
 		cache = shared
 	}
+	source, err := p.ocspSource(ctx, c, issuers)
+	if err != nil {
+		return err
+	}
 	responder, err := ocsp.New(ocsp.Config{
-		Issuers: issuers, Source: statusSource{p.register}, Cache: cache,
+		Issuers: issuers, Source: source.status, Cache: cache,
 		Validity: c.Validity, MaxAge: c.MaxAge, NonIssued: c.NonIssued,
 		Memory: c.Memory << 20, JournalGrace: c.JournalGrace,
 		Log: p.log.With("server", "ocsp"), Observe: p.admin.Observer("ocsp"),
@@ -59,17 +64,19 @@ func (p *process) addOCSP(ctx context.Context) error {
 		return fmt.Errorf("configuring ocsp: %w", err)
 	}
 	// Nothing was answered before now, so the journal is followed from here.
-	head, err := p.register.Head(ctx)
+	head, err := source.head(ctx)
 	if err != nil {
 		return fmt.Errorf("reading register: %w", err)
 	}
 	p.add("ocsp", c.Listen, nil, responder, func(s *serve.Server) { s.Plain = responder.Plain() })
 	p.loops = append(p.loops, serve.Loop{Name: "ocsp follower", Run: func(ctx context.Context) error {
-		return responder.Follow(ctx, ocspJournal{p.register}, head)
+		return responder.Follow(ctx, source.journal, head)
 	}})
+	source.serves(p, responder)
+	p.renewsSigners(c, responder, source, issuers)
 	p.admin.Add("ocsp", responder.Ready)
 	p.admin.Gauge("ocsp", "journal_lag", "Entries of the journal that the server has not followed yet.", func() float64 {
-		head, err := p.register.Head(context.Background())
+		head, err := source.head(context.Background())
 		if err != nil {
 			return -1
 		}
@@ -124,6 +131,9 @@ func (p *process) ocspIssuer(c ocspIssuerConfig) (ocsp.Issuer, error) {
 	if issuer.Certificate, err = readCertificate(c.Certificate); err != nil {
 		return issuer, err
 	}
+	if err = p.finishSigner(c); err != nil {
+		return issuer, err
+	}
 	if issuer.Signer.Certificate, err = readCertificate(c.Signer); err != nil {
 		return issuer, err
 	}
@@ -146,6 +156,10 @@ func (s statusSource) Status(ctx context.Context, issuer string, serial *big.Int
 	if err != nil {
 		return ocsp.Status{}, err
 	}
+	return ocspStatus(status, head), nil
+}
+
+func ocspStatus(status journal.Status, head uint64) ocsp.Status {
 	translated := ocsp.Status{Reason: int(status.Reason), RevokedAt: status.Since, Expired: status.Expired, Version: status.Version, Position: head}
 	switch status.State {
 	case journal.Valid:
@@ -155,7 +169,7 @@ func (s statusSource) Status(ctx context.Context, issuer string, serial *big.Int
 	default:
 		translated.State = ocsp.NonIssued
 	}
-	return translated, nil
+	return translated
 }
 
 // ocspJournal lets the responder follow the journal.

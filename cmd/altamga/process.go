@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/altamga/altamga/ca"
 	"github.com/altamga/altamga/internal/audit"
 	"github.com/altamga/altamga/internal/config"
 	"github.com/altamga/altamga/internal/keys"
@@ -38,6 +39,8 @@ type process struct {
 
 	register *register.Register
 	audit    *audit.Log
+	// authority is the ca of this process, when it has one.
+	authority *ca.Authority
 
 	// follower, when not nil, writes the journal's hashes into the audit log.
 	follower *audit.Follower
@@ -51,6 +54,8 @@ type process struct {
 	// keep their certificates fresh.
 	identities map[[2]string]*serve.Identity
 	renewals   []*renewal
+	// signers keep the OCSP signers of this process fresh.
+	signers []*signerRenewal
 }
 
 // listenTCP opens an address.

@@ -45,7 +45,7 @@ func (p *process) addRA(ctx context.Context) error {
 		return fmt.Errorf("opening applications: %w", err)
 	}
 	p.closers = append(p.closers, store)
-	client, connection, err := p.connectCA(string(c.CA), c.Client)
+	client, connection, err := p.connectCA("ra.client", string(c.CA), c.Client)
 	if err != nil {
 		return err
 	}
@@ -116,7 +116,7 @@ func readDataKey(path string) ([]byte, error) {
 
 // caClient makes a client of the certification authority's API.
 func (p *process) caClient(base string, c tlsConfig) (*ca.Client, error) {
-	client, _, err := p.connectCA(base, c)
+	client, _, err := p.connectCA("ra.client", base, c)
 	return client, err
 }
 
@@ -126,14 +126,14 @@ type caChannel struct {
 	transport *http.Transport
 }
 
-func (p *process) connectCA(base string, c tlsConfig) (*ca.Client, caChannel, error) {
+func (p *process) connectCA(section, base string, c tlsConfig) (*ca.Client, caChannel, error) {
 	identity, peers, err := p.tls(c)
 	if err != nil {
-		return nil, caChannel{}, fmt.Errorf("configuring ra.client: %w", err)
+		return nil, caChannel{}, fmt.Errorf("configuring %s: %w", section, err)
 	}
 	mutual, err := identity.ClientTLS(peers...)
 	if err != nil {
-		return nil, caChannel{}, fmt.Errorf("configuring ra.client: %w", err)
+		return nil, caChannel{}, fmt.Errorf("configuring %s: %w", section, err)
 	}
 	transport := &http.Transport{TLSClientConfig: mutual, MaxIdleConnsPerHost: 64, IdleConnTimeout: time.Minute}
 	client, err := ca.NewClient(base, &http.Client{Timeout: 90 * time.Second, Transport: transport})

@@ -17,7 +17,8 @@ import (
 )
 
 type registerCommands struct {
-	Copy registerCopy `cmd:"" help:"Copy the register of a SQLite file into an empty PostgreSQL database."`
+	Copy     registerCopy     `cmd:"" help:"Copy the register of a SQLite file into an empty PostgreSQL database."`
+	Snapshot registerSnapshot `cmd:"" help:"Write the statuses of all certificates, signed, for a responder on another host to begin with."`
 }
 
 type registerCopy struct {

@@ -46,6 +46,7 @@ func Contract(t *testing.T, open func(testing.TB) Store) {
 		{"pending request is decided once", testPending},
 		{"G4 nobody confirms a pending request of his own", testPendingPersons},
 		{"of many decisions one wins", testPendingRace},
+		{"statuses are of one moment", testStatuses},
 		{"many writers leave no gap", testConcurrent},
 		{"ended context writes nothing", testContext},
 		{"closed store refuses", testClosed},

@@ -1,0 +1,345 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/altamga/altamga/ca"
+	"github.com/altamga/altamga/internal/keys"
+	"github.com/altamga/altamga/internal/pki"
+	"github.com/altamga/altamga/internal/serve"
+	"github.com/altamga/altamga/ocsp"
+)
+
+// signerProfile is what OCSP signers are issued by.
+const signerProfile = "ocsp-signer"
+
+// signerRenewal keeps the certificate of an OCSP signer from running out: it has
+// a successor issued before two thirds of the certificate's life have passed,
+// writes it to the file, and lets it sign from then on. Nothing is restarted,
+// and what the one before has signed stays good until its nextUpdate, which is
+// never past that one's end.
+type signerRenewal struct {
+	issuer string
+	// file of the certificate, and key URI, relative to dir.
+	file, key, dir string
+	// newKey makes a key for each certificate.
+	newKey bool
+	issue  signerIssuer
+	// replace lets the responder sign with another certificate and key.
+	replace func(*ocsp.Signer) error
+	keep    func(crypto.Signer)
+	log     *slog.Logger
+	current atomic.Pointer[ocsp.Signer]
+
+	next    crypto.Signer     // the key to come, and not shown yet
+	request signerRequest     // for its certificate
+	issued  *x509.Certificate // and not in use yet
+}
+
+// signerRequest asks for the certificate of an OCSP signer. It has a name, so
+// that asking again for want of an answer does not have a second one issued.
+type signerRequest struct {
+	name, issuer string
+	csr          []byte
+	subject      map[string]string
+}
+
+type signerIssuer func(context.Context, signerRequest) (*x509.Certificate, error)
+
+// renewsSigners adds the loops that renew the signers of a responder, as far as
+// there is an authority to ask.
+func (p *process) renewsSigners(c *ocspConfig, responder *ocsp.Responder, source *ocspSource, issuers []ocsp.Issuer) {
+	var issue signerIssuer
+	switch {
+	case p.authority != nil:
+		issue = issueSignerHere(p.authority)
+	case source.client != nil:
+		issue = issueSignerOverHTTP(source.client)
+	}
+	for i, configured := range c.Issuers {
+		signer := issuers[i].Signer
+		left := func() *x509.Certificate { return signer.Certificate }
+		if issue != nil && configured.Renew != renewOff && configured.List == nil {
+			r := &signerRenewal{
+				issuer: configured.ID, file: string(configured.Signer), key: configured.SignerKey, dir: p.dir,
+				newKey: configured.Renew == renewNewKey, issue: issue, keep: p.keep, log: p.log.With("server", "ocsp", "issuer", configured.ID),
+				replace: func(s *ocsp.Signer) error { return responder.ReplaceSigner(configured.ID, s) },
+			}
+			r.current.Store(signer)
+			left = func() *x509.Certificate { return r.current.Load().Certificate }
+			p.loops = append(p.loops, serve.Loop{Name: "ocsp signer renewal of " + configured.ID, Run: r.run})
+			p.admin.Add("ocsp", r.ready)
+			p.signers = append(p.signers, r)
+		}
+		p.admin.Gauge("ocsp", "ocsp_signer_seconds_left", "Time until the certificate of the issuer's OCSP signer ends.",
+			func() float64 { return time.Until(left().NotAfter).Seconds() }, "issuer", configured.ID)
+	}
+}
+
+// run renews until ctx ends.
+func (r *signerRenewal) run(ctx context.Context) error {
+	wait := time.Until(due(r.current.Load().Certificate))
+	for {
+		timer := time.NewTimer(max(0, wait))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		case <-timer.C:
+		}
+		err := r.renew(ctx)
+		current := r.current.Load().Certificate
+		switch {
+		case err == nil:
+			r.log.InfoContext(ctx, "OCSP signer renewed", "serial", current.SerialNumber.Text(16), "not_after", current.NotAfter)
+			wait = time.Until(due(current))
+		case ctx.Err() != nil:
+			return nil
+		default:
+			r.log.ErrorContext(ctx, "OCSP signer was not renewed", "not_after", current.NotAfter, "error", err)
+			wait = retryAfter(current)
+		}
+	}
+}
+
+// ready is red when the signer is about to end although it should have been
+// renewed long ago.
+func (r *signerRenewal) ready(context.Context) error {
+	c := r.current.Load().Certificate
+	if left, life := time.Until(c.NotAfter), c.NotAfter.Sub(c.NotBefore); left < life/10 {
+		return fmt.Errorf("the certificate of the OCSP signer of %s ends at %s and was not renewed", r.issuer, c.NotAfter.UTC().Format(time.RFC3339))
+	}
+	return nil
+}
+
+// renew has the successor issued, writes it, and lets it sign. What was issued
+// and is not in use yet is kept for the next try.
+func (r *signerRenewal) renew(ctx context.Context) (err error) {
+	current := r.current.Load()
+	if r.next == nil {
+		if err := r.prepare(current); err != nil {
+			return err
+		}
+	}
+	if r.issued == nil {
+		if r.issued, err = r.issue(ctx, r.request); err != nil {
+			return err
+		}
+	}
+	if err := pki.CheckKeyPair(r.issued, r.next); err != nil {
+		r.issued, r.next = nil, nil
+		return fmt.Errorf("checking issued certificate: %w", err)
+	}
+	next := &ocsp.Signer{Certificate: r.issued, Key: r.next, Chain: current.Chain}
+	// The responder checks it as at a start: a certificate that could not be
+	// used then must not get into the file.
+	if err := r.replace(next); err != nil {
+		if time.Now().After(r.issued.NotBefore) {
+			r.issued, r.next = nil, nil
+		}
+		return err
+	}
+	if err := r.write(); err != nil {
+		return fmt.Errorf("writing OCSP signer: %w", err)
+	}
+	if r.keep != nil && r.newKey {
+		r.keep(r.next)
+	}
+	r.current.Store(next)
+	r.next, r.issued = nil, nil
+	return nil
+}
+
+// prepare makes the request for the successor of a signer, and its key.
+func (r *signerRenewal) prepare(current *ocsp.Signer) (err error) {
+	key := current.Key
+	if r.newKey {
+		if key, err = r.makeKey(current.Key); err != nil {
+			return err
+		}
+	}
+	csr, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{Subject: pkix.Name{CommonName: current.Certificate.Subject.CommonName}}, key)
+	if err != nil {
+		return fmt.Errorf("making certification request: %w", err)
+	}
+	r.next, r.request = key, signerRequest{name: rand.Text(), issuer: r.issuer, csr: csr, subject: signerSubject(current.Certificate)}
+	return nil
+}
+
+// A new key and its certificate cannot be put into two files in one step. So
+// both are written beside the old ones first; from then on the new ones count,
+// and whatever interrupts the renaming is made up for at the next start.
+
+// coming is what the files of the next signer are called.
+func coming(path string) string { return path + ".next" }
+
+func comingKey(uri string) (string, keys.URI, error) {
+	u, err := keys.Parse(uri)
+	if err != nil || u.PKCS11 || u.MaxUses > 0 {
+		return "", u, errors.Join(err, errors.New("only a key in a file without a counter is made anew"))
+	}
+	rest := strings.TrimPrefix(uri, "file:")
+	path, query, _ := strings.Cut(rest, "?")
+	next := "file:" + coming(path)
+	if query != "" {
+		next += "?" + query
+	}
+	return next, u, nil
+}
+
+func (r *signerRenewal) inDir(path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(r.dir, path)
+}
+
+// makeKey makes the next key, of the kind of the one before. One that was made
+// and never used gives way.
+func (r *signerRenewal) makeKey(current crypto.Signer) (crypto.Signer, error) {
+	uri, u, err := comingKey(r.key)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(coming(r.inDir(u.Path))); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	algorithm := ""
+	switch public := current.Public().(type) {
+	case *ecdsa.PublicKey:
+		algorithm = fmt.Sprintf("p%d", public.Curve.Params().BitSize)
+	case ed25519.PublicKey:
+		algorithm = "ed25519"
+	case *rsa.PublicKey:
+		algorithm = fmt.Sprintf("rsa%d", public.N.BitLen())
+	}
+	return keys.Generate(uri, r.dir, algorithm)
+}
+
+// write puts the issued certificate, and its key when that is new, in the place
+// of those before.
+func (r *signerRenewal) write() error {
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: r.issued.Raw})
+	if !r.newKey {
+		return replaceFile(r.file, text)
+	}
+	if err := replaceFile(coming(r.file), text); err != nil {
+		return err
+	}
+	return r.finish()
+}
+
+// finish renames the files of the next signer, as far as they are there.
+func (r *signerRenewal) finish() error {
+	_, u, err := comingKey(r.key)
+	if err != nil {
+		return err
+	}
+	key := r.inDir(u.Path)
+	if err := os.Rename(coming(key), key); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := syncDir(filepath.Dir(key)); err != nil {
+		return err
+	}
+	if err := os.Rename(coming(r.file), r.file); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(r.file))
+}
+
+// finishSigner makes up for an interruption while a signer with a new key was
+// put into place, before its files are read.
+func (p *process) finishSigner(c ocspIssuerConfig) error {
+	if c.Renew != renewNewKey {
+		return nil
+	}
+	if _, err := os.Stat(coming(string(c.Signer))); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	r := &signerRenewal{file: string(c.Signer), key: c.SignerKey, dir: p.dir}
+	if err := r.finish(); err != nil {
+		return fmt.Errorf("finishing renewal of OCSP signer: %w", err)
+	}
+	return nil
+}
+
+func syncDir(path string) error {
+	dir, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.Sync()
+}
+
+// signerSubject is the subject of a signer's certificate in the words of a
+// request for the next one.
+func signerSubject(c *x509.Certificate) map[string]string {
+	subject := map[string]string{"CN": c.Subject.CommonName}
+	if len(c.Subject.Organization) > 0 {
+		subject["O"] = c.Subject.Organization[0]
+	}
+	for _, name := range c.Subject.Names {
+		// ETSI EN 319 412-1, Section 5.1.4: NTR, country, hyphen, number.
+		if value, ok := name.Value.(string); ok && strings.HasPrefix(value, "NTR") && len(value) > 6 {
+			subject["voen"] = value[6:]
+		}
+	}
+	return subject
+}
+
+// issueSignerHere has a signer's certificate issued by the authority of this
+// process.
+func issueSignerHere(authority *ca.Authority) signerIssuer {
+	return func(ctx context.Context, r signerRequest) (*x509.Certificate, error) {
+		prepared, err := authority.Prepare(ctx, ca.Request{Issuer: r.issuer, Profile: signerProfile, CSR: r.csr, Subject: r.subject, Actor: "ocsp.signer"})
+		if err != nil {
+			return nil, err
+		}
+		issued, err := authority.Issue(ctx, prepared)
+		if err != nil {
+			return nil, err
+		}
+		return issued.Certificate, nil
+	}
+}
+
+// issueSignerOverHTTP has it issued by an authority on another host, which has
+// to allow this client the profile.
+func issueSignerOverHTTP(client *ca.Client) signerIssuer {
+	return func(ctx context.Context, r signerRequest) (*x509.Certificate, error) {
+		ctx, cancel := context.WithTimeout(ctx, time.Minute)
+		defer cancel()
+		answer, err := client.Issue(ctx, ca.IssueRequest{
+			Issuer: r.issuer, Profile: signerProfile, Subject: r.subject,
+			CSR: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: r.csr})),
+		}, r.name)
+		if err != nil {
+			return nil, err
+		}
+		block, rest := pem.Decode([]byte(answer.Certificate))
+		if block == nil || len(bytes.TrimSpace(rest)) > 0 {
+			return nil, errors.New("reading issued certificate: the answer holds none")
+		}
+		return x509.ParseCertificate(block.Bytes)
+	}
+}

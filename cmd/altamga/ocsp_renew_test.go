@@ -1,0 +1,263 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/x509"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	xocsp "golang.org/x/crypto/ocsp"
+
+	"github.com/altamga/altamga/internal/config"
+	"github.com/altamga/altamga/internal/keys"
+	"github.com/altamga/altamga/internal/pki"
+	"github.com/altamga/altamga/internal/problem"
+)
+
+// TestOCSPSignersRenewThemselves lets a year pass over a responder whose signers
+// live for three months: those of ehm keep their key, hom's have a new one each
+// time, and policy's are renewed by the ca over its API.
+func TestOCSPSignersRenewThemselves(t *testing.T) {
+	t.Run("OCSP-14 a year with signers of three months, without a gap", func(t *testing.T) { synctest.Test(t, yearOfSigners) })
+}
+
+func yearOfSigners(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "centre")
+	ctx, stop := context.WithCancel(t.Context())
+	plan, err := loadPlan("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := found(ctx, plan, dir); err != nil {
+		t.Fatal(err)
+	}
+	change(t, filepath.Join(dir, configFile), `signer_key = "file:keys/ocsp-hom.key"`, "signer_key = \"file:keys/ocsp-hom.key\"\nrenew = \"new-key\"")
+	p := withSigners(t, ctx, dir)
+	defer p.close()
+	network := &pipes{connections: make(chan net.Conn)}
+	server := &http.Server{Handler: p.servers[0].Handler, TLSConfig: p.servers[0].TLS, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)}
+	go server.ServeTLS(network, "", "")
+	identity, _, err := p.tls(tlsConfig{Certificate: config.Path(filepath.Join(dir, "tls/ocsp.pem")), Key: "file:keys/tls-ocsp.key", Peers: config.Path(filepath.Join(dir, "tls/root.pem"))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := overPipes(t, p, network, identity)
+	seen := map[string]map[string]bool{}
+	keysSeen := map[string]map[string]bool{}
+	for _, r := range p.signers {
+		seen[r.issuer], keysSeen[r.issuer] = map[string]bool{}, map[string]bool{}
+		if r.issuer == "policy" {
+			r.issue = issueSignerOverHTTP(client)
+		}
+		go r.run(ctx)
+	}
+	// The connection's own certificate is renewed too, and so lives for the year.
+	for range 51 {
+		time.Sleep(7 * 24 * time.Hour)
+		synctest.Wait()
+		for _, r := range p.signers {
+			signer := r.current.Load()
+			by := answersBy(t, p, dir, r.issuer, signer.Certificate)
+			seen[r.issuer][by.SerialNumber.String()] = true
+			keysSeen[r.issuer][string(by.RawSubjectPublicKeyInfo)] = true
+			if age, life := time.Since(by.NotBefore), by.NotAfter.Sub(by.NotBefore); age > life*2/3 {
+				t.Errorf("%s: signed with a certificate that is %v of %v old", r.issuer, age, life)
+			}
+			written, err := readCertificate(config.Path(r.file))
+			if err != nil || !bytes.Equal(written.Raw, by.Raw) {
+				t.Errorf("%s: the file holds another certificate than signs, %v", r.issuer, err)
+			}
+			if key, err := keys.Open(r.key, dir); err != nil || pki.CheckKeyPair(written, key) != nil {
+				t.Errorf("%s: the file's key is not that of the certificate, %v", r.issuer, err)
+			}
+			if err := r.ready(ctx); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	for issuer, serials := range seen {
+		if len(serials) < 6 || len(serials) > 8 {
+			t.Errorf("%s had %d signers in a year", issuer, len(serials))
+		}
+		if want := map[bool]int{true: len(serials), false: 1}[issuer == "hom"]; len(keysSeen[issuer]) != want {
+			t.Errorf("%s had %d keys with %d certificates", issuer, len(keysSeen[issuer]), len(serials))
+		}
+	}
+	// The right to renew signers is no other right.
+	policy := signerRequest{name: "x", issuer: "policy", subject: map[string]string{"CN": "x", "O": "x"}}
+	for _, r := range p.signers {
+		if r.issuer == "policy" {
+			if err := r.prepare(r.current.Load()); err != nil {
+				t.Fatal(err)
+			}
+			policy.csr = r.request.csr
+		}
+	}
+	for _, refused := range []signerRequest{{issuer: "suite", csr: policy.csr, name: "y", subject: policy.subject}} {
+		if _, err := issueSignerOverHTTP(client)(ctx, refused); err == nil {
+			t.Errorf("a signer of %s was issued", refused.issuer)
+		}
+	}
+	if _, err := client.Certificate(ctx, "1"); !isForbidden(err) {
+		t.Errorf("it reads certificates: %v", err)
+	}
+	if err := p.register.Check(ctx); err != nil {
+		t.Error(err)
+	}
+	stop()
+	server.Close()
+	network.Close()
+	time.Sleep(time.Minute)
+}
+
+func isForbidden(err error) bool {
+	details, ok := errors.AsType[*problem.Details](err)
+	return ok && details.Status == http.StatusForbidden
+}
+
+// change replaces a text in a file.
+func change(t *testing.T, file, from, to string) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil || !strings.Contains(string(text), from) {
+		t.Fatalf("%s lacks %q, %v", file, from, err)
+	}
+	if err := os.WriteFile(file, []byte(strings.Replace(string(text), from, to, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// withSigners is a process with ca and responder.
+func withSigners(t *testing.T, ctx context.Context, dir string) *process {
+	t.Helper()
+	p, err := newProcess(ctx, filepath.Join(dir, configFile), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, add := range []func(context.Context) error{p.addCA, p.addRA, p.addOCSP} {
+		if err := add(ctx); err != nil {
+			p.close()
+			t.Fatal(err)
+		}
+	}
+	return p
+}
+
+// answersBy asks the responder of a process about the signer itself, holds the
+// answer to what x/crypto/ocsp thinks of it, and returns who signed it.
+func answersBy(t *testing.T, p *process, dir, issuer string, about *x509.Certificate) *x509.Certificate {
+	t.Helper()
+	above, err := readCertificate(config.Path(filepath.Join(dir, "certificates", issuer+".pem")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := xocsp.CreateRequest(about, above, &xocsp.RequestOptions{Hash: crypto.SHA256})
+	if err != nil {
+		t.Fatal(err)
+	}
+	request := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(in))
+	request.Header.Set("Content-Type", "application/ocsp-request")
+	w := httptest.NewRecorder()
+	p.servers[len(p.servers)-1].Handler.ServeHTTP(w, request)
+	answer, err := xocsp.ParseResponse(w.Body.Bytes(), above)
+	if err != nil {
+		t.Fatalf("%s: at %v: %v", issuer, time.Now(), err)
+	}
+	if answer.Status != xocsp.Good || answer.NextUpdate.After(answer.Certificate.NotAfter) || !time.Now().Before(answer.NextUpdate) {
+		t.Errorf("%s: status %d, nextUpdate %v, the signer ends at %v", issuer, answer.Status, answer.NextUpdate, answer.Certificate.NotAfter)
+	}
+	return answer.Certificate
+}
+
+// TestSignerWithNewKeyInterrupted interrupts the renewal of a signer with a new
+// key between any two of its steps: whatever is left starts, with a key and the
+// certificate that belongs to it.
+func TestSignerWithNewKeyInterrupted(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "centre")
+	plan, err := loadPlan("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := found(t.Context(), plan, dir); err != nil {
+		t.Fatal(err)
+	}
+	change(t, filepath.Join(dir, configFile), `signer_key = "file:keys/ocsp-hom.key"`, "signer_key = \"file:keys/ocsp-hom.key\"\nrenew = \"new-key\"")
+	at := func(name string) string { return filepath.Join(dir, name) }
+	const certificate, key = "certificates/ocsp-hom.pem", "keys/ocsp-hom.key"
+	start := func() *signerRenewal {
+		t.Helper()
+		p := withSigners(t, t.Context(), dir)
+		t.Cleanup(func() { p.close() })
+		for _, r := range p.signers {
+			if r.issuer == "hom" {
+				answersBy(t, p, dir, "hom", r.current.Load().Certificate)
+				if err := p.close(); err != nil {
+					t.Fatal(err)
+				}
+				return r
+			}
+		}
+		t.Fatal("hom's signer is not renewed")
+		return nil
+	}
+	first := start().current.Load().Certificate
+	// A whole renewal, whose files are then put back to how they were after each
+	// step.
+	p := withSigners(t, t.Context(), dir)
+	oldKey, oldCertificate := read(t, at(key)), read(t, at(certificate))
+	for _, r := range p.signers {
+		if r.issuer == "hom" {
+			if err := r.renew(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := p.close(); err != nil {
+		t.Fatal(err)
+	}
+	newKey, newCertificate := read(t, at(key)), read(t, at(certificate))
+	for name, files := range map[string]struct {
+		files map[string][]byte
+		next  bool
+	}{
+		"the key made":                {map[string][]byte{key: oldKey, certificate: oldCertificate, key + ".next": newKey}, false},
+		"the certificate written":     {map[string][]byte{key: oldKey, certificate: oldCertificate, key + ".next": newKey, certificate + ".next": newCertificate}, true},
+		"the key renamed":             {map[string][]byte{key: newKey, certificate: oldCertificate, certificate + ".next": newCertificate}, true},
+		"the certificate renamed too": {map[string][]byte{key: newKey, certificate: newCertificate}, true},
+	} {
+		for _, name := range []string{key, certificate, key + ".next", certificate + ".next"} {
+			if err := os.Remove(at(name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+				t.Fatal(err)
+			}
+			if text, ok := files.files[name]; ok {
+				if err := os.WriteFile(at(name), text, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		r := start()
+		if got := !r.current.Load().Certificate.Equal(first); got != files.next {
+			t.Errorf("%s: the next signer signs: %v", name, got)
+		}
+	}
+}
+
+func read(t *testing.T, file string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}

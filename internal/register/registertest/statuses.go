@@ -1,0 +1,62 @@
+package registertest
+
+import (
+	"io"
+	"reflect"
+	"testing"
+
+	"github.com/altamga/altamga/internal/journal"
+)
+
+func testStatuses(t *testing.T, s Store) {
+	ctx := t.Context()
+	type row struct {
+		issuer string
+		serial journal.Serial
+		status journal.Status
+	}
+	read := func(between func()) (last journal.Entry, statuses int64, rows []row) {
+		t.Helper()
+		err := s.Statuses(ctx, func(l journal.Entry, n int64) error {
+			last, statuses = l, n
+			between()
+			return nil
+		}, func(issuer string, serial journal.Serial, status journal.Status) error {
+			rows = append(rows, row{issuer, serial, status})
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return last, statuses, rows
+	}
+	nothing := func() {}
+	if last, n, rows := read(nothing); last != (journal.Entry{}) || n != 0 || len(rows) != 0 {
+		t.Errorf("of an empty store: %+v, %d, %v", last, n, rows)
+	}
+	ehm, hom := NewIssuer(t, "ehm"), NewIssuer(t, "hom")
+	first, _ := issue(t, s, ehm, year())
+	second, _ := issue(t, s, hom, year())
+	reserved, _ := ehm.Certificate(t, year(), nil)
+	if err := s.Reserve(ctx, reserved); err != nil {
+		t.Fatal(err)
+	}
+	held, heldStatus := change(t, s, journal.Entry{Kind: journal.Held, Owner: journal.Court, Serial: first.Serial})
+	want := []row{{"ehm", first.Serial, heldStatus}, {"hom", second.Serial, journal.Status{State: journal.Valid, Version: 2}}}
+	// What happens meanwhile is of another moment.
+	last, n, rows := read(func() {
+		change(t, s, journal.Entry{Kind: journal.Revoked, Owner: journal.Holder, Serial: first.Serial})
+		issue(t, s, ehm, year())
+	})
+	if !reflect.DeepEqual(last, held) || n != 2 || !reflect.DeepEqual(rows, want) {
+		t.Errorf("got %+v, %d, %+v, want %+v and %+v", last, n, rows, held, want)
+	}
+	if last, n, rows := read(nothing); last.Position != 5 || n != 3 || len(rows) != 3 || rows[0].status.State != journal.Gone {
+		t.Errorf("later: %+v, %d, %+v", last, n, rows)
+	}
+	// Whoever has seen enough ends it.
+	err := s.Statuses(ctx, func(journal.Entry, int64) error { return io.EOF }, nil)
+	wantError(t, "ended before the first", err, io.EOF)
+	err = s.Statuses(ctx, func(journal.Entry, int64) error { return nil }, func(string, journal.Serial, journal.Status) error { return io.EOF })
+	wantError(t, "ended after the first", err, io.EOF)
+}
