@@ -56,6 +56,7 @@ func TestServersApart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	tour.tsaConfig = filepath.Join(dir, "tsa.toml")
 	if err := tour.run(ctx); err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,7 @@ func TestBenchTSA(t *testing.T) {
 		t.Fatalf("ended with %d\n%s%s", code, &out, &fault)
 	}
 	for _, name := range []string{
-		"P-256 signature, deterministic", "P-256 verification", "token", "token, each verified", "token, journal, 16 at once", "digitorus' token", "1 clients", "4 clients",
+		"P-256 signature, deterministic", "P-256 verification", "token", "token, each verified", "token, journal, 16 at once", "token, journal, 64 at once", "digitorus' token", "1 clients", "4 clients",
 	} {
 		line := regexp.MustCompile(`(?m)^ *` + regexp.QuoteMeta(name) + `  .*$`).FindString(out.String())
 		if fields := strings.Fields(strings.TrimPrefix(strings.TrimSpace(line), name)); len(fields) != 6 || fields[0] == "0" || fields[4] == "-" {

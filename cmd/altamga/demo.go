@@ -249,7 +249,7 @@ func (d *demonstration) tour(p *process) (*tour, error) {
 		}
 	}
 	admin := "http://" + string(c.Admin.Listen)
-	t := &tour{out: d.out, dir: dir, citizens: citizens(), at: endpoints{
+	t := &tour{out: d.out, dir: dir, tsaConfig: in(configFile), citizens: citizens(), at: endpoints{
 		Root: in("certificates/root.pem"), Issuer: string(issuing.Certificate),
 		Chain: in("sample-chain.pem"), Leaf: in("sample.pem"), LeafKey: in("sample.key"), Revoked: in("revoked.pem"), Held: in("held.pem"),
 		OCSP: string(issuing.OCSP), CRL: string(issuing.CRL), RootCRL: crlOf["root"], DeltaCRL: string(issuing.FreshestCRL),

@@ -41,7 +41,10 @@ type tour struct {
 
 	// register is the address of the register, which the audit log vouches for.
 	register string
-	citizens [3]person
+	// tsaConfig is the configuration of the time-stamping authority, which
+	// names its journal.
+	tsaConfig string
+	citizens  [3]person
 	// application and citizen are what the steps hand on.
 	application string
 	citizen     *enrolled
@@ -287,7 +290,7 @@ func (t *tour) proveStamp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	dir, key, err := journalOf(t.file(configFile))
+	dir, key, err := journalOf(t.tsaConfig)
 	if err != nil {
 		return err
 	}

@@ -76,7 +76,7 @@ func daysOf(t *testing.T, dir string, key *audit.Signer, counts ...int) []tokenl
 	var all []tokenlog.Record
 	synctest.Test(t, func(t *testing.T) {
 		var sealed []string
-		l, err := tokenlog.Open(tokenlog.Config{Dir: dir, Key: key, Sealed: func(day string, _ audit.Checkpoint) { sealed = append(sealed, day) }})
+		l, err := tokenlog.Open(tokenlog.Config{Dir: dir, Key: key, Interval: 6 * time.Hour, Sealed: func(day string, _ audit.Checkpoint) { sealed = append(sealed, day) }})
 		if err != nil {
 			t.Fatal(err)
 		}
