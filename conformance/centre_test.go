@@ -12,6 +12,7 @@ import (
 	"encoding/asn1"
 	"math/big"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -107,12 +108,11 @@ type centre struct {
 	revokedAt                           time.Time
 }
 
-var serials int64 = 1000
+var serials atomic.Int64
 
 func nextSerial() *big.Int {
-	serials++
 	n := new(big.Int).Lsh(big.NewInt(0x5a), 120)
-	return n.Add(n, big.NewInt(serials))
+	return n.Add(n, big.NewInt(1000+serials.Add(1)))
 }
 
 func certify(t testing.TB, template *x509.Certificate, by identity, to crypto.PublicKey) *x509.Certificate {

@@ -17,12 +17,13 @@
 //
 //	tester.go       a Tester takes targets: certificates, URLs, files
 //	requirement.go  the checks of each kind of subject, from rfc*.go and en*.go
-//	trial.go        each check on its way to a verdict
+//	trial.go        each check on its way to a verdict; malformed.go has hostile ones
 //	responder.go    the subjects ask once and remember: responder, lists,
 //	                authority, holder, request
 //	client.go       each question is one bounded exchange; address.go says where to
 //	ocspresponse.go answers are read without trust: ocspresponse.go,
 //	                revocationlist.go, token.go, certificate.go
 //	country.go      rules of a country, as data, beside the catalogue
-//	report.go       what came of it: text.go, junit.go, html.go and JSON
+//	report.go       what came of it: text.go, junit.go, html.go and JSON; seal.go
+//	                has it time-stamped
 package conformance

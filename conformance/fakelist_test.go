@@ -54,6 +54,7 @@ type fakePoint struct {
 	serve             func(w http.ResponseWriter, r *http.Request, next http.HandlerFunc)
 	header            http.Header
 	pem               bool
+	partition         bool // the lists are of the good certificate's place alone
 	url               string
 	fetched           int
 	mu                sync.Mutex
@@ -177,6 +178,10 @@ func (p *fakePoint) judge(t testing.TB) *conformance.Report {
 	t.Helper()
 	server := httptest.NewServer(p)
 	defer server.Close()
+	if p.partition {
+		scope := seq(tlv(0xa0, tlv(0xa0, tlv(0x86, []byte(server.URL+"/list.crl")))))
+		everyList(func(l *fakeList) { l.with(pki.OIDIssuingDistributionPoint, true, scope) })(p)
+	}
 	for path, l := range map[string]*fakeList{"/list.crl": p.full, "/delta.crl": p.delta, "/base.crl": p.base} {
 		p.bodies[path] = l.encode()
 		if p.pem {

@@ -66,7 +66,6 @@ type ocspReply struct {
 	maxAge      int
 	header      http.Header
 	emptyBody   bool
-	noSingleTag bool
 	bodyOnError bool
 }
 

@@ -61,7 +61,6 @@ type stampReply struct {
 	status     int64
 	fail       int // -1: none
 	failBits   []byte
-	noToken    bool
 	info       stampInfo
 	cmsVersion int64
 	content    asn1.ObjectIdentifier
@@ -71,7 +70,6 @@ type stampReply struct {
 	spoil      bool
 	algorithm  []byte
 	header     http.Header
-	tokenless  bool
 	token      bool
 }
 

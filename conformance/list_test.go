@@ -127,6 +127,17 @@ func TestSoundScopedLists(t *testing.T) {
 	switchboard.sound(t, p.judge(t))
 }
 
+// A partition answers for the certificates that point to it, and is not blamed
+// for others.
+func TestSoundPartition(t *testing.T) {
+	p := newPoint(newCentre(t))
+	p.partition = true
+	for _, l := range []*fakeList{p.full, p.delta, p.base} {
+		l.entries = nil
+	}
+	switchboard.sound(t, p.judge(t))
+}
+
 func TestListFaults(t *testing.T) {
 	c := newCentre(t)
 	for _, fault := range listFaults {

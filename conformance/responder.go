@@ -269,19 +269,20 @@ func (r *responder) answers(t *trial) []*answer {
 
 // subject is one certificate of the user's and what it is an example of.
 type subject struct {
-	what   string
-	serial []byte
+	what        string
+	serial      []byte
+	certificate *certificate // nil for one that was never issued
 }
 
 func (r *responder) subjects() []subject {
-	all := []subject{{"good", r.good.serial}}
+	all := []subject{{"good", r.good.serial, r.good}}
 	if r.revoked != nil {
-		all = append(all, subject{"revoked", r.revoked.serial})
+		all = append(all, subject{"revoked", r.revoked.serial, r.revoked})
 	}
 	if r.held != nil {
-		all = append(all, subject{"held", r.held.serial})
+		all = append(all, subject{"held", r.held.serial, r.held})
 	}
-	return append(all, subject{"never issued", r.missing})
+	return append(all, subject{"never issued", r.missing, nil})
 }
 
 // when is the moment at which an answer is judged.

@@ -5,8 +5,11 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
+
+	"github.com/altamga/altamga/conformance"
 
 	"github.com/altamga/altamga/internal/pki"
 )
@@ -201,6 +204,28 @@ func TestSoundAuthorityWithESSCertID(t *testing.T) {
 		}
 	}
 	switchboard.sound(t, f.judge(t))
+}
+
+// A report is stamped, or the reader is told why not.
+func TestStamp(t *testing.T) {
+	c := newCentre(t)
+	for name, plant := range map[string]func(*testing.T, *fakeTSA){
+		"":                    func(*testing.T, *fakeTSA) {},
+		"another's signature": stamping(func(_ *stampQuestion, r *stampReply) { r.spoil = true }),
+		"another imprint":     stamping(func(_ *stampQuestion, r *stampReply) { r.info.imprint = seq(sha256Algorithm, tlv(4, make([]byte, 32))) }),
+		"another nonce":       stamping(func(_ *stampQuestion, r *stampReply) { r.info.nonce = integer(1) }),
+		"no certificate":      stamping(func(_ *stampQuestion, r *stampReply) { r.certs = false }),
+		"refused":             refusing(func(*stampQuestion) bool { return true }, refusedAs(14)),
+	} {
+		f := &fakeTSA{c: c, unit: c.unit}
+		plant(t, f)
+		server := httptest.NewServer(f)
+		reply, err := conformance.Stamp(t.Context(), server.URL, []byte("a report"))
+		server.Close()
+		if (err == nil) != (name == "") || (reply == nil) != (err != nil) {
+			t.Errorf("%q: %d octets, %v", name, len(reply), err)
+		}
+	}
 }
 
 func TestStampFaults(t *testing.T) {

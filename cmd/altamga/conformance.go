@@ -43,6 +43,7 @@ type judging struct {
 	Follow   string        `help:"Which URLs found inside certificates are fetched: none, given (at hosts that the user named), public (at public addresses), any. Default: none; with all, given." enum:",none,given,public,any" default:""`
 	Hostile  bool          `help:"Send malformed requests, too." default:"true" negatable:""`
 	Watch    time.Duration `help:"How long to watch lists and answers for a roll-over. Default: not at all."`
+	sealing
 }
 
 // exitCode is an error that was told already: it only ends the command.
@@ -70,6 +71,9 @@ func (j judging) run(ctx context.Context, std streams, test func(context.Context
 	if j.Rate > 0 {
 		config.Pace = time.Duration(float64(time.Second) / j.Rate)
 	}
+	if err := j.check(j.Output); err != nil {
+		return codedError{err, 2}
+	}
 	if j.Country != "" {
 		profile, err := countryProfile(j.Country)
 		if err != nil {
@@ -94,6 +98,9 @@ func (j judging) run(ctx context.Context, std streams, test func(context.Context
 	report.Version = version()
 	if err := j.write(std.out, report); err != nil {
 		return codedError{fmt.Errorf("writing report: %w", err), 2}
+	}
+	if err := j.seal(ctx, j.Output); err != nil {
+		return codedError{err, 2}
 	}
 	switch report.Conclusion(j.Must) {
 	case conformance.Conforms:

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -78,6 +79,28 @@ func TestOurServersConform(t *testing.T) {
 					}
 				}
 			}
+		}
+	})
+	t.Run("signed and stamped", func(t *testing.T) {
+		if _, err := exec.LookPath("openssl"); err != nil {
+			t.Skip("openssl is not installed (Debian: openssl)")
+		}
+		key, public, file := filepath.Join(dir, "auditor.key"), filepath.Join(dir, "auditor.pub"), filepath.Join(dir, "report.html")
+		again := func(args ...string) {
+			t.Helper()
+			if output, err := exec.Command("openssl", args...).CombinedOutput(); err != nil {
+				t.Errorf("openssl %v: %v\n%s", args, err, output)
+			}
+		}
+		again("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", key)
+		again("pkey", "-in", key, "-pubout", "-out", public)
+		if code, text := conforming(t, "tsa", "--url", c.at.TSA, "--rate", "0", "--format", "html", "-o", file, "--sign", "file:"+key, "--stamp", c.at.TSA); code != 0 {
+			t.Fatalf("exit code %d\n%s", code, text)
+		}
+		again("dgst", "-sha256", "-verify", public, "-signature", file+".sig", file)
+		again("ts", "-verify", "-data", file, "-in", file+".tsr", "-CAfile", c.at.Root, "-untrusted", c.at.Chain)
+		if code, text := conforming(t, "tsa", "--url", c.at.TSA, "--stamp", c.at.TSA); code != 2 || !strings.Contains(text, "hint: ") {
+			t.Errorf("a seal without a file: exit code %d\n%s", code, text)
 		}
 	})
 	t.Run("one server at a time", func(t *testing.T) {
