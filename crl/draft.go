@@ -47,7 +47,7 @@ func newDraft(name string, f form, expected int64) (*draft, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &draft{form: f, file: file, gap: int64(len(f.outer(expected)) + len(f.head(expected))), lint: newSample()}
+	d := &draft{form: f, file: file, gap: int64(len(f.outer(expected)) + len(f.head(expected)))}
 	d.out = bufio.NewWriterSize(io.NewOffsetWriter(file, d.gap), 64<<10)
 	return d, nil
 }

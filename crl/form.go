@@ -284,7 +284,7 @@ func (f *form) examine(r *Reader, want tally, ordered bool) error {
 			return fmt.Errorf("its entry of serial %x names another issuer", e.Serial)
 		}
 		switch {
-		case ordered && compare(last, e.Serial) >= 0, seen[string(e.Serial)]:
+		case ordered && compare(last, e.Serial) >= 0, !ordered && seen[string(e.Serial)]:
 			return fmt.Errorf("its serial %x stands there twice or out of order", e.Serial)
 		case !ordered:
 			seen[string(e.Serial)] = true

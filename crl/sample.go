@@ -16,25 +16,22 @@ const maxSample = 1000
 type sample struct {
 	entries bytes.Buffer
 	tally
-	kinds map[kind]bool
+	// kinds are those that were kept of what came later: entries of one reason and
+	// length, with or without an invalidity date, have one form.
+	kinds [Removed + 3][2][128]bool
 }
-
-// kind is what the encodings of two entries may differ in.
-type kind struct {
-	reason             int
-	invalidity, future bool
-	length             int
-}
-
-func newSample() sample { return sample{kinds: make(map[kind]bool)} }
 
 func (s *sample) keep(encoded []byte, e *Entry) {
 	if s.tally.entries >= maxSample {
-		k := kind{e.Reason, !e.InvalidityDate.IsZero(), e.Since.Unix() >= 2524608000, len(encoded)}
-		if s.kinds[k] || len(s.kinds) > maxSample {
+		dated := 0
+		if !e.InvalidityDate.IsZero() {
+			dated = 1
+		}
+		kind := &s.kinds[e.Reason][dated][min(len(encoded), 127)]
+		if *kind {
 			return
 		}
-		s.kinds[k] = true
+		*kind = true
 	}
 	s.entries.Write(encoded)
 	s.tally.add(e)

@@ -53,6 +53,7 @@ func TestPrintedCommands(t *testing.T) {
 		"openssl ocsp":     regexp.MustCompile(`(?s)Response verify OK.*(sample\.pem: good|revoked\.pem: revoked.*keyCompromise|held\.pem: revoked.*certificateHold)`),
 		"openssl ts":       regexp.MustCompile(`Verification: OK`),
 		"curl -s 'http":    regexp.MustCompile(`<html lang="en"`),
+		"curl -s http":     regexp.MustCompile(`Certificate Revocation List|X509v3 Delta CRL Indicator`),
 		"curl -s --cert":   regexp.MustCompile(`"position":1,`),
 		"altamga audit":    regexp.MustCompile(`unbroken`),
 		"altamga tsa":      regexp.MustCompile(`(?s)from below the roots.*in the signed journal`),
