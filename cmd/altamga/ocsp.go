@@ -68,6 +68,7 @@ func (p *process) addOCSP(ctx context.Context) error {
 		return responder.Follow(ctx, ocspJournal{p.register}, head)
 	}})
 	p.admin.Add("ocsp", responder.Ready)
+	p.ocspCounts(responder)
 	p.admin.Gauge("ocsp", "journal_lag", "Entries of the journal that the server has not followed yet.", func() float64 {
 		head, err := p.register.Head(context.Background())
 		if err != nil {
@@ -142,11 +143,11 @@ type statusSource struct{ register *register.Register }
 // Status translates the register's status into the responder's words: a hold
 // is a revocation that can still be lifted.
 func (s statusSource) Status(ctx context.Context, issuer string, serial *big.Int) (ocsp.Status, error) {
-	status, head, err := s.register.Status(ctx, issuer, journal.SerialOf(serial))
+	status, profile, head, err := s.register.Standing(ctx, issuer, journal.SerialOf(serial))
 	if err != nil {
 		return ocsp.Status{}, err
 	}
-	translated := ocsp.Status{Reason: int(status.Reason), RevokedAt: status.Since, Expired: status.Expired, Version: status.Version, Position: head}
+	translated := ocsp.Status{Reason: int(status.Reason), RevokedAt: status.Since, Expired: status.Expired, Version: status.Version, Position: head, Class: ocspClass(profile)}
 	switch status.State {
 	case journal.Valid:
 		translated.State = ocsp.Good
