@@ -18,7 +18,7 @@ test: packages format vet staticcheck race relint fuzz
 
 # What the tests judge with and the race detector needs, from Debian.
 packages:
-	@sh .ci/packages openssl:openssl curl:curl redis-server:redis-server gcc:gcc gcc:libc6-dev softhsm2-util:softhsm2 unshare:util-linux pg_createcluster:postgresql cfssl:golang-cfssl
+	@sh .ci/packages openssl:openssl curl:curl redis-server:redis-server gcc:gcc gcc:libc6-dev softhsm2-util:softhsm2 unshare:util-linux pg_createcluster:postgresql cfssl:golang-cfssl nginx:nginx-light apache2:apache2
 
 format:
 	@files=$$(gofmt -l $$(git ls-files '*.go')); \

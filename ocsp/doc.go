@@ -5,15 +5,17 @@
 // A [Responder] is an http.Handler made by [New] from issuers, their delegated
 // signers and a [Source] of statuses. The life of a request:
 //
-//	http.go       takes the undecoded path before any router cleans it, or a body of at most 4 KiB
-//	request.go    parses it strictly; what is not DER is answered malformedRequest
-//	signer.go     finds the issuer whose name and key the CertIDs hash; none or several: unauthorized
-//	responder.go  looks into the [Cache]; a kept answer is sent when it is fresh and not below its floor
-//	making.go     otherwise the status is read from the [Source], once however many ask at the same time,
+//	plain.go      a plain request's octets are looked up in memory.go and, found, are answered
+//	http.go       others: the undecoded path before any router cleans it, or a body of at most 4 KiB
+//	request.go    is parsed strictly; what is not DER is answered malformedRequest
+//	signer.go     the issuer is found whose name and key the CertIDs hash; none or several: unauthorized
+//	kept.go       a kept answer, from memory or the shared [Cache], is sent when it is fresh and not below its floor
+//	queue.go      otherwise the request waits for its turn, the most urgent first
+//	making.go     the status is read from the [Source], once however many ask at the same time,
 //	certainty.go  where the source knows less than the register, the answer claims no more,
-//	response.go   and the answer is checked, built and signed by the issuer's delegate
+//	response.go   and the answer is checked, written (encode.go) and signed by the issuer's delegate
 //	floor.go      one that the journal has overtaken meanwhile is not sent but made anew
-//	http.go       adds the caching headers of RFC 9919, Section 7.2
+//	http.go       the caching headers of RFC 9919, Section 7.2 are added
 //
 // What it refuses: to sign with a certificate that its issuer did not delegate
 // to, to choose a weak algorithm because a client prefers it, to call a

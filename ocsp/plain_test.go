@@ -71,6 +71,10 @@ func over(t testing.TB, address, wire, method string) (*http.Response, []byte) {
 // twice each, so that the second answer comes from memory, and compares what
 // comes.
 func TestPlain(t *testing.T) {
+	t.Run("OCSP-44 spellings, and whatever else comes, by both paths", bothPaths)
+}
+
+func bothPaths(t *testing.T) {
 	a := newAuthority(t, "ehm")
 	r, g := newResponder(t, a, func(c *ocsp.Config) { c.MaxAge = 20 * time.Minute })
 	plainAddress, address := listening(t, r, true), listening(t, r, false)

@@ -40,7 +40,7 @@ import (
 // ALTAMGA_OCSP_ANSWERS=1000000 asks for a million answers, ALTAMGA_OCSP_SEED
 // for another course of events.
 func TestStorm(t *testing.T) {
-	answers, seed := number(t, "ALTAMGA_OCSP_ANSWERS", 15_000), number(t, "ALTAMGA_OCSP_SEED", 20261122)
+	answers, seed := number(t, "ALTAMGA_OCSP_ANSWERS", 8000), number(t, "ALTAMGA_OCSP_SEED", 20261122)
 	t.Run("G2 several responders, a Redis in trouble", func(t *testing.T) {
 		s := newStorm(t, uint64(seed), 3, 12)
 		s.run(t, answers)

@@ -75,6 +75,7 @@ func (p *process) addOCSP(ctx context.Context) error {
 	source.serves(p, responder)
 	p.renewsSigners(c, responder, source, issuers)
 	p.admin.Add("ocsp", responder.Ready)
+	p.ocspCounts(responder)
 	p.admin.Gauge("ocsp", "journal_lag", "Entries of the journal that the server has not followed yet.", func() float64 {
 		head, err := source.head(context.Background())
 		if err != nil {
@@ -152,11 +153,13 @@ type statusSource struct{ register *register.Register }
 // Status translates the register's status into the responder's words: a hold
 // is a revocation that can still be lifted.
 func (s statusSource) Status(ctx context.Context, issuer string, serial *big.Int) (ocsp.Status, error) {
-	status, head, err := s.register.Status(ctx, issuer, journal.SerialOf(serial))
+	status, profile, head, err := s.register.Standing(ctx, issuer, journal.SerialOf(serial))
 	if err != nil {
 		return ocsp.Status{}, err
 	}
-	return ocspStatus(status, head), nil
+	translated := ocspStatus(status, head)
+	translated.Class = ocspClass(profile)
+	return translated, nil
 }
 
 func ocspStatus(status journal.Status, head uint64) ocsp.Status {
