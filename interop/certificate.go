@@ -16,6 +16,8 @@ import (
 	"io"
 	"math/big"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -73,6 +75,19 @@ func (f *Facts) Key() crypto.PublicKey {
 		return nil
 	}
 	return f.Parsed.PublicKey
+}
+
+// NameText writes a name for people, the most telling attribute first.
+func NameText(n pkix.Name) string {
+	var parts []string
+	for _, a := range slices.Backward(n.Names) {
+		key, ok := pki.AttributeKey(a.Type)
+		if !ok {
+			key = a.Type.String()
+		}
+		parts = append(parts, fmt.Sprintf("%s=%v", key, a.Value))
+	}
+	return strings.Join(parts, ", ")
 }
 
 // Algorithm is the kind of the key in a word, or the object identifier of one

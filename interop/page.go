@@ -80,6 +80,7 @@ func (w *words) functions() template.FuncMap {
 			}
 			return all
 		},
+		"name":  NameText,
 		"plain": func(uri string) string { return strings.TrimPrefix(uri, "mailto:") },
 	}
 }

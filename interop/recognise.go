@@ -55,7 +55,7 @@ func Recognise(a *Agreement, partner *Verified, c *Certificate, at time.Time) Re
 	}
 	found := NewTrust(partner).candidates(facts)
 	if len(found) == 0 {
-		return Recognition{Why: fmt.Sprintf("the list of %s names neither the certificate nor its issuer %q", partner.Scheme.Territory, facts.Issuer)}
+		return Recognition{Why: fmt.Sprintf("the list of %s names neither the certificate nor its issuer %q", partner.Scheme.Territory, NameText(facts.Issuer))}
 	}
 	best := Recognition{Why: "the agreement names no service like this"}
 	for _, one := range found {

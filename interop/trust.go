@@ -182,7 +182,7 @@ func (t *Trust) TrustedAt(c *Certificate, at time.Time) Answer {
 		answers = append(answers, one.answer(facts, at, one.itself, one.doubt))
 	}
 	if len(answers) == 0 {
-		return Answer{Why: fmt.Sprintf("none of the %d lists names the certificate or its issuer %q", len(t.states), facts.Issuer)}
+		return Answer{Why: fmt.Sprintf("none of the %d lists names the certificate or its issuer %q", len(t.states), NameText(facts.Issuer))}
 	}
 	slices.SortStableFunc(answers, func(a, b Answer) int { return cmp.Compare(rank(a), rank(b)) })
 	best := answers[0]

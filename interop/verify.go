@@ -115,6 +115,9 @@ func (t Terms) check(s *Scheme) error {
 		skew = 5 * time.Minute
 	}
 	switch {
+	case s.Version < 5:
+		// ETSI TS 119 612, Section 5.3.1: older versions are for the archive.
+		return refuse(ReasonStructure, "it is of version %d, which is not in force any more", s.Version)
 	case s.IssuedAt.After(t.At.Add(skew)):
 		return refuse(ReasonEarly, "it was issued at %s, which is not yet", s.IssuedAt.Format(time.RFC3339))
 	case s.Closed():

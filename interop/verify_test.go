@@ -134,8 +134,8 @@ func TestTerms(t *testing.T) {
 	signers := []*interop.Certificate{c.signer.list()}
 	closed := *c.list
 	closed.Scheme.NextUpdate = time.Time{}
-	five := *c.list
-	five.Scheme.Version = 5
+	four, five := *c.list, *c.list
+	four.Scheme.Version, five.Scheme.Version = 4, 5
 	for _, row := range []struct {
 		name  string
 		data  []byte
@@ -149,6 +149,9 @@ func TestTerms(t *testing.T) {
 		{"replayed", data, interop.Terms{At: now, MinSequence: 2}, "replayed"},
 		{"closed", sign(t, &closed, c.signer), interop.Terms{At: now}, "expired"},
 		{"closed, for the archive", sign(t, &closed, c.signer), interop.Terms{}, ""},
+		{"version 5", sign(t, &five, c.signer), interop.Terms{At: now}, ""},
+		{"version 4", sign(t, &four, c.signer), interop.Terms{At: now}, "structure"},
+		{"version 4, for the archive", sign(t, &four, c.signer), interop.Terms{}, ""},
 		{"another signer", sign(t, c.list, newCountry(t, "KZ").signer), interop.Terms{At: now}, "untrusted"},
 	} {
 		if _, err := interop.Verify(row.data, signers, row.terms); interop.ReasonOf(err) != row.want {

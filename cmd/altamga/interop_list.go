@@ -90,7 +90,7 @@ func describe(c *interop.Certificate) string {
 	if err != nil {
 		return c.Fingerprint()
 	}
-	return facts.Subject.String() + ", sha256 " + c.Fingerprint()
+	return interop.NameText(facts.Subject) + ", sha256 " + c.Fingerprint()
 }
 
 func (c interopVerify) verify(ctx context.Context) (*interop.Verified, error) {
@@ -205,9 +205,9 @@ func showProvider(w io.Writer, p *interop.Provider) {
 			case err != nil:
 				fmt.Fprintf(w, "    certificate %s: %v\n", c.Fingerprint(), err)
 			case !facts.Verifiable():
-				fmt.Fprintf(w, "    certificate %s: %s (not verifiable by this build: key %s)\n", c.Fingerprint(), facts.Subject, facts.Algorithm())
+				fmt.Fprintf(w, "    certificate %s: %s (not verifiable by this build: key %s)\n", c.Fingerprint(), interop.NameText(facts.Subject), facts.Algorithm())
 			default:
-				fmt.Fprintf(w, "    certificate %s: %s\n", c.Fingerprint(), facts.Subject)
+				fmt.Fprintf(w, "    certificate %s: %s\n", c.Fingerprint(), interop.NameText(facts.Subject))
 			}
 		}
 		for j := range s.History {

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/altamga/altamga/interop"
 )
 
 // entry is an anchor in the inventory.
@@ -37,7 +39,7 @@ func entries(anchors []Anchor) []entry {
 		a := &anchors[i]
 		f := a.Facts
 		all[i] = entry{
-			a.Territory, a.Provider, a.Service, a.Type, a.Status, a.Since.UTC(), f.Subject.String(), f.Issuer.String(), f.Serial.Text(16),
+			a.Territory, a.Provider, a.Service, a.Type, a.Status, a.Since.UTC(), interop.NameText(f.Subject), interop.NameText(f.Issuer), f.Serial.Text(16),
 			f.NotBefore.UTC(), f.NotAfter.UTC(), f.Algorithm(), a.Certificate.Fingerprint(), hex.EncodeToString(f.SKI), a.Sequence, "",
 		}
 		if f.Refused != nil {

@@ -4,13 +4,15 @@ import (
 	"bytes"
 	"encoding/pem"
 	"fmt"
+
+	"github.com/altamga/altamga/interop"
 )
 
 // PEM is every certificate, with a line before it that says what it is.
 func PEM(anchors []Anchor) []byte {
 	var b bytes.Buffer
 	for _, a := range certificates(anchors) {
-		fmt.Fprintf(&b, "# %s: %s\n# sha256 %s\n", a.Territory, oneLine(a.Facts.Subject.String()), a.Certificate.Fingerprint())
+		fmt.Fprintf(&b, "# %s: %s\n# sha256 %s\n", a.Territory, oneLine(interop.NameText(a.Facts.Subject)), a.Certificate.Fingerprint())
 		b.Write(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.Certificate.Raw}))
 	}
 	return b.Bytes()
