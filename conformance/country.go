@@ -145,15 +145,24 @@ type ruleTest struct {
 	token       func(*trial, *stampReply)
 }
 
+// tests are those that a rule sets: one, in a rule that [ParseProfile] takes.
 func (r *Rule) tests() (all []ruleTest) {
 	add := func(set bool, t ruleTest) {
 		if set {
 			all = append(all, t)
 		}
 	}
+	r.listTests(add)
+	r.certificateTests(add)
+	r.personTests(add)
+	r.serviceTests(add)
+	return all
+}
+
+func (r *Rule) listTests(add func(bool, ruleTest)) {
 	add(r.ListAgeMost != nil, ruleTest{how: "compare thisUpdate with the clock", list: func(t *trial, l *list) {
 		if age := l.when(t).Sub(l.thisUpdate.at); age > time.Duration(*r.ListAgeMost) {
-			t.miss("the list is %v old", age.Round(time.Second))
+			t.miss("the list is %s old", ago(age))
 		}
 	}})
 	add(r.ListValidityLeast != nil, ruleTest{how: "nextUpdate less thisUpdate", list: func(t *trial, l *list) {
@@ -166,6 +175,9 @@ func (r *Rule) tests() (all []ruleTest) {
 			t.miss("the list is valid for %v, more than %v", d, r.ListValidityMost)
 		}
 	}})
+}
+
+func (r *Rule) certificateTests(add func(bool, ruleTest)) {
 	add(r.Version != 0, ruleTest{how: "read the certificate", certificate: func(t *trial, c *certificate) {
 		if c.std != nil && c.std.Version != r.Version {
 			t.miss("the certificate is of version %d", c.std.Version)
@@ -177,6 +189,14 @@ func (r *Rule) tests() (all []ruleTest) {
 		}
 	}})
 	add(r.Legislation != "", ruleTest{how: "read QcCClegislation", certificate: r.legislation})
+	add(r.Algorithms, ruleTest{how: "read the algorithms", certificate: func(t *trial, c *certificate) {
+		if name := c.foreign(); name != "" {
+			t.miss("%s", name)
+		}
+	}})
+}
+
+func (r *Rule) personTests(add func(bool, ruleTest)) {
 	add(len(r.Policies) > 0, ruleTest{how: "read the policies", certificate: r.policies})
 	add(r.Statement != "", ruleTest{how: "read the statements", certificate: func(t *trial, c *certificate) {
 		if !c.person() {
@@ -209,10 +229,13 @@ func (r *Rule) tests() (all []ruleTest) {
 			t.miss("the certificate names no list over HTTP")
 		}
 	}})
+}
+
+func (r *Rule) serviceTests(add func(bool, ruleTest)) {
 	add(r.AnswerAgeMost != nil, ruleTest{how: "compare thisUpdate with the clock", answer: func(t *trial, a *answer) {
 		for _, s := range a.singles {
 			if age := a.when(t).Sub(s.thisUpdate.at); age > time.Duration(*r.AnswerAgeMost) {
-				t.miss("the answer is %v old", age.Round(time.Second))
+				t.miss("the answer is %s old", ago(age))
 			}
 		}
 	}})
@@ -221,12 +244,6 @@ func (r *Rule) tests() (all []ruleTest) {
 			t.miss("the accuracy is missing or more than %v", r.AccuracyMost)
 		}
 	}})
-	add(r.Algorithms, ruleTest{how: "read the algorithms", certificate: func(t *trial, c *certificate) {
-		if name := c.foreign(); name != "" {
-			t.miss("%s", name)
-		}
-	}})
-	return all
 }
 
 func (r *Rule) legislation(t *trial, c *certificate) {

@@ -128,7 +128,7 @@ var en319411CRL = []check[*lists]{
 			t.skip("a list of authorities' certificates comes out more rarely")
 		}
 		if age := l.when(t).Sub(l.thisUpdate.at); age > 24*time.Hour+clockSkew {
-			t.fail("the list is %v old", age.Round(time.Minute))
+			t.fail("the list is %s old", ago(age))
 		}
 	}},
 	{"CRL-29", "ETSI EN 319 411-2, Section 6.3.10", Should, "expiredCertsOnCRL, when there, is a GeneralizedTime and not critical", "read it", anywhere, each(func(t *trial, _ *lists, l *list) {

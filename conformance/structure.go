@@ -194,6 +194,14 @@ func clip(s string) string {
 	return strings.ToValidUTF8(s, "?")
 }
 
+// ago is a duration in the unit that a reader thinks in.
+func ago(d time.Duration) string {
+	if days := int(d.Hours() / 24); days > 2 {
+		return fmt.Sprintf("%d days", days)
+	}
+	return d.Round(time.Second).String()
+}
+
 // algorithmName is how a report calls an algorithm.
 func algorithmName(id asn1.ObjectIdentifier) string {
 	for _, known := range algorithmNames {

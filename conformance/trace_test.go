@@ -54,7 +54,7 @@ func TestTraceability(t *testing.T) {
 	lints, _ := places(t, `\{"(`+anID+`)", "`, "../internal/pki/lint/linttest/fault.go")
 	var b strings.Builder
 	b.WriteString("# What is tested, where, and what proves the test\n\nGenerated from the registry by `go test ./conformance -run TestTraceability -update`; a test holds it to the code.\n" +
-		"`altamga conformance list` prints the same without the files.\n\n| id | level | clause | requirement | tested by | code | planted fault |\n|---|---|---|---|---|---|---|\n")
+		"`altamga conformance list` prints the same without the files.\n\n" + figures(t) + "\n\n| id | level | clause | requirement | tested by | code | planted fault |\n|---|---|---|---|---|---|---|\n")
 	link := func(path string) string {
 		return fmt.Sprintf("[%s](%s)", filepath.Base(path), filepath.ToSlash(path))
 	}
@@ -71,6 +71,19 @@ func TestTraceability(t *testing.T) {
 	}
 	same(t, "requirements.md", b.String())
 }
+
+// figures returns the page's line about the switchboard, which TestMain holds to
+// what ran.
+func figures(t *testing.T) string {
+	t.Helper()
+	page, err := os.ReadFile("requirements.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return figuresLine.FindString(string(page))
+}
+
+var figuresLine = regexp.MustCompile(`(?m)^Switchboard: .*$`)
 
 // same compares a file with what it should be, or writes it.
 func same(t *testing.T, path, want string) {

@@ -225,8 +225,7 @@ type conformanceAll struct {
 // is left out of it.
 type centreEndpoints struct {
 	endpoints
-	DeltaCRL  string `json:"delta_crl"`
-	TrustList string `json:"trust_list"`
+	DeltaCRL string `json:"delta_crl"`
 }
 
 func (c conformanceAll) Run(ctx context.Context, std streams) error {
