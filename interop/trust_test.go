@@ -50,7 +50,6 @@ func TestTrustedAt(t *testing.T) {
 		}},
 		{Type: s.Type, Name: s.Name, Identity: s.Identity, Status: interop.Withdrawn, Since: now.Add(-100 * day)},
 	}
-	trust := interop.NewTrust(verified(t, c))
 	leaf := made{name: "Signature (TEST)", issuer: c.ca, policy: asn1.ObjectIdentifier{2, 999, 1}, usage: x509.KeyUsageContentCommitment}.make(t)
 	seal := made{name: "Other (TEST)", issuer: c.ca, usage: x509.KeyUsageDigitalSignature}.make(t)
 	short := made{name: "Short (TEST)", issuer: c.ca, from: now.Add(-49 * day), to: now.Add(-40 * day)}.make(t)
@@ -64,7 +63,7 @@ func TestTrustedAt(t *testing.T) {
 		Type: interop.ServiceCAPKC, Name: text("Identifier alone"), Identity: interop.Identity{{SKI: keyIdentifier(t, byIdentifier)}}, Status: interop.Granted, Since: now.Add(-10 * day),
 	}})
 	claimedToo := made{name: "Claims that one (TEST)", ski: keyIdentifier(t, byIdentifier), ca: true}.make(t)
-	trust = interop.NewTrust(verified(t, c))
+	trust := interop.NewTrust(verified(t, c))
 	for _, row := range []struct {
 		name       string
 		who        *identity

@@ -16,6 +16,11 @@ import (
 // list's signer and nothing else, and asks the list about the citizen's
 // certificate.
 func (t *tour) trustList(ctx context.Context, s *step) error {
+	if t.at.TrustList == "" {
+		// A folder of before there were trust lists is continued.
+		s.check("this centre has no trust list: a new folder has one")
+		return nil
+	}
 	data, err := t.party.exchange(ctx, t.at.TrustList, "", nil, interop.MediaType)
 	if err != nil {
 		return err
