@@ -28,13 +28,13 @@ func fragmentOf(e *xmlsec.Element) Fragment {
 	return Fragment(b)
 }
 
-// canonical appends the canonical form of e, with every prefix that a text
-// inside of it may mean.
+// canonical appends the canonical form of e, with the prefixes that texts inside
+// of it may mean, the first of them at least: nobody means many.
 func canonical(b []byte, e *xmlsec.Element) []byte {
 	method := xmlsec.Method{Exclusive: true}
 	mention := func(text string) {
 		prefix, _, ok := strings.Cut(strings.TrimSpace(text), ":")
-		if _, declared := e.Lookup(prefix); ok && prefix != "" && declared && !slices.Contains(method.Prefixes, prefix) {
+		if _, declared := e.Lookup(prefix); ok && prefix != "" && declared && len(method.Prefixes) < xmlsec.MaxPrefixes && !slices.Contains(method.Prefixes, prefix) {
 			method.Prefixes = append(method.Prefixes, prefix)
 		}
 	}

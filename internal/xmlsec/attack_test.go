@@ -55,6 +55,7 @@ func TestAttacks(t *testing.T) {
 		{"an XPath transform more", replace(`</ds:Transforms>`, `<ds:Transform Algorithm="http://www.w3.org/2002/06/xmldsig-filter2"/></ds:Transforms>`), xmlsec.Algorithm},
 		{"no enveloped-signature transform", replace(`<ds:Transform Algorithm="http://www.w3.org/2000/09/xmldsig#enveloped-signature"/>`, ""), xmlsec.Algorithm},
 		{"canonicalisation with comments", replace(`Method Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"`, `Method Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#WithComments"`), xmlsec.Algorithm},
+		{"prefixes without end", replace(`c14n#"/><ds:SignatureMethod`, `c14n#"><InclusiveNamespaces xmlns="http://www.w3.org/2001/10/xml-exc-c14n#" PrefixList="`+strings.Repeat("a ", 17)+`"/></ds:CanonicalizationMethod><ds:SignatureMethod`), xmlsec.Algorithm},
 		{"SHA-1 for the document", replace(`<ds:DigestMethod Algorithm="http://www.w3.org/2001/04/xmlenc#sha512"/>`, `<ds:DigestMethod Algorithm="http://www.w3.org/2000/09/xmldsig#sha1"/>`), xmlsec.Algorithm},
 		{"RSA with SHA-1", replace("http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256", "http://www.w3.org/2000/09/xmldsig#rsa-sha1"), xmlsec.Algorithm},
 		{"HMAC", replace("http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256", "http://www.w3.org/2001/04/xmldsig-more#hmac-sha256"), xmlsec.Algorithm},

@@ -6,6 +6,10 @@ import (
 	"strings"
 )
 
+// MaxPrefixes bounds the prefixes of a [Method]: each costs time at every
+// element, and whoever signs, or says to have signed, chooses them.
+const MaxPrefixes = 16
+
 // Method is a canonicalisation: which form, and for the exclusive one the
 // prefixes that are treated as the inclusive one does.
 type Method struct {

@@ -11,10 +11,13 @@ import (
 // Limits bound what [Parse] takes. A zero field means its default.
 type Limits struct {
 	Octets   int // default 32 MiB
-	Elements int // default 1,000,000
+	Elements int // default 250,000
 	Depth    int // default 64
 	// Attributes of one element, namespace declarations included. Default 64.
 	Attributes int
+	// Namespaces that are declared at one place, by the element and all around
+	// it. Default 64: canonicalisation looks through them.
+	Namespaces int
 }
 
 func (l Limits) withDefaults() Limits {
@@ -24,9 +27,10 @@ func (l Limits) withDefaults() Limits {
 		}
 	}
 	fill(&l.Octets, 32<<20)
-	fill(&l.Elements, 1_000_000)
+	fill(&l.Elements, 250_000)
 	fill(&l.Depth, 64)
 	fill(&l.Attributes, 64)
+	fill(&l.Namespaces, 64)
 	return l
 }
 

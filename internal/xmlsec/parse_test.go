@@ -17,7 +17,12 @@ func TestParse(t *testing.T) {
 	for i := range 65 {
 		fmt.Fprintf(&attributes, " a%d=''", i)
 	}
+	var namespaces strings.Builder
+	for i := range 33 {
+		fmt.Fprintf(&namespaces, " xmlns:a%d='urn:a'", i)
+	}
 	for _, row := range []struct{ name, document, want string }{
+		{"too many namespaces", "<a" + namespaces.String() + "><b" + strings.ReplaceAll(namespaces.String(), ":a", ":b") + "/></a>", "more than 64 namespaces"},
 		{"a document", "<?xml version='1.0' standalone=\"yes\" ?><a/>", ""},
 		{"a byte order mark", "\uFEFF<a/>", ""},
 		{"references", "<a>&lt;&#60;&#x3C;&amp;&apos;&quot;&gt;</a>", ""},

@@ -128,7 +128,9 @@ func readMethod(e *Element) (Method, error) {
 		if !method.Exclusive || !c.Is(c14nExclusive, "InclusiveNamespaces") || method.Prefixes != nil {
 			return method, fault(Algorithm, "the parameter %s of %q is not taken", c.Local, uri)
 		}
-		method.Prefixes = strings.Fields(list)
+		if method.Prefixes = strings.Fields(list); len(method.Prefixes) > MaxPrefixes {
+			return method, fault(Algorithm, "%q has %d prefixes; %d are taken", uri, len(method.Prefixes), MaxPrefixes)
+		}
 	}
 	return method, nil
 }

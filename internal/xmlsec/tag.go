@@ -20,7 +20,9 @@ func (p *parser) startTag() error {
 	if err := p.attributes(e); err != nil {
 		return err
 	}
-	p.scope = append(p.scope, e.Declared...)
+	if p.scope = append(p.scope, e.Declared...); len(p.scope) > p.limits.Namespaces {
+		return p.fault("more than %d namespaces are declared here", p.limits.Namespaces)
+	}
 	if err := p.resolve(e); err != nil {
 		return err
 	}
