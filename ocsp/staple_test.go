@@ -60,7 +60,7 @@ http { access_log off;
 	server { listen %[2]s ssl; ssl_certificate %[1]s/chain.pem; ssl_certificate_key %[1]s/key.pem;
 		ssl_stapling on; ssl_stapling_verify on; ssl_trusted_certificate %[1]s/root.pem; location / { return 204; } } }
 `},
-		{"Apache", "apache2", "apache2", `ServerRoot %[1]s
+		{"Apache", "apache2", "apache2-bin", `ServerRoot %[1]s
 ServerName localhost
 PidFile %[1]s/pid
 DefaultRuntimeDir %[1]s
