@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/x509"
 	"errors"
 	"io"
@@ -24,11 +23,8 @@ func TestRSAIssuer(t *testing.T) {
 		}
 	})
 	t.Run("CERT-47 an RSA key of 3072 bits is certified", func(t *testing.T) {
-		key, err := rsa.GenerateKey(rand.Reader, 3072)
-		if err != nil {
-			t.Fatal(err)
-		}
-		issue(t, centre.Authority, ca.Request{Issuer: "ehm", Profile: "citizen-authentication", CSR: newCSR(t, key), Subject: citizen()})
+		// Elsewhere, since here the key is an authority's.
+		issue(t, newCentre(t, p256).Authority, ca.Request{Issuer: "ehm", Profile: "citizen-authentication", CSR: newCSR(t, rsa3072()), Subject: citizen()})
 	})
 }
 

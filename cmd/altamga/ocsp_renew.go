@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -311,7 +312,14 @@ func signerSubject(c *x509.Certificate) map[string]string {
 // process.
 func issueSignerHere(authority *ca.Authority) signerIssuer {
 	return func(ctx context.Context, r signerRequest) (*x509.Certificate, error) {
-		prepared, err := authority.Prepare(ctx, ca.Request{Issuer: r.issuer, Profile: signerProfile, CSR: r.csr, Subject: r.subject, Actor: "ocsp.signer"})
+		// The responder here comes in by the same door as one on another host.
+		const actor = "ocsp.signer"
+		admitted, err := authority.Admit((&http.Request{}).WithContext(ctx), actor)
+		if err != nil {
+			return nil, err
+		}
+		ctx = admitted.Context()
+		prepared, err := authority.Prepare(ctx, ca.Request{Issuer: r.issuer, Profile: signerProfile, CSR: r.csr, Subject: r.subject, Actor: actor})
 		if err != nil {
 			return nil, err
 		}
