@@ -33,6 +33,11 @@ type Config struct {
 	// Lint judges every certificate beside our own lints, before the key signs: an
 	// error refuses it. Its signature is a throw-away one. Required.
 	Lint func(*x509.Certificate) error
+	// Shape says of which shape a certificate in DER is, when it has one: of
+	// certificates of one shape, profile and issuer Lint, and the standard library's
+	// parser, judge the first alone. What it may leave out of a shape is said in
+	// judge.go. nil has them judge every certificate.
+	Shape func(certificate []byte) (shape [sha256.Size]byte, ok bool)
 	// Audit writes a durable audit line before anything is signed or changed.
 	// When it fails, the action does not happen. Required.
 	Audit func(ctx context.Context, action string, attrs ...slog.Attr) error
@@ -120,6 +125,8 @@ type issuer struct {
 	lintSignature func() ([]byte, error)
 	// constant holds what certificates of each profile share.
 	constant map[string]constantExtensions
+	// shapes are those found good, of each profile.
+	shapes map[string]*shapes
 	// path holds Certificate and those above it, pathHash the SHA-256 hash of each.
 	path     []*x509.Certificate
 	pathHash [][32]byte
@@ -253,8 +260,9 @@ func newIssuer(given Issuer, profiles *Profiles) (*issuer, error) {
 	if err := given.checkProfiles(profiles); err != nil || profiles == nil {
 		return i, err
 	}
-	i.constant = make(map[string]constantExtensions, len(given.Profiles))
+	i.constant, i.shapes = make(map[string]constantExtensions, len(given.Profiles)), make(map[string]*shapes, len(given.Profiles))
 	for _, name := range given.Profiles {
+		i.shapes[name] = new(shapes)
 		profile, _ := profiles.Lookup(name)
 		if i.constant[name], err = profile.constant(i); err != nil {
 			return nil, fmt.Errorf("encoding extensions of profile %q: %w", name, err)

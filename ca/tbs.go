@@ -21,6 +21,7 @@ type toBeSigned struct {
 	notBefore, notAfter time.Time
 	subject             []byte // Name
 	spki                []byte // SubjectPublicKeyInfo
+	keyID               []byte // its identifier, which extensions writes
 	extensions          func(*cryptobyte.Builder)
 }
 
