@@ -34,8 +34,7 @@ func Shape(certificate []byte) (shape [sha256.Size]byte, ok bool) {
 		len(signature) == 0 || signature[0] != 0 {
 		return shape, false
 	}
-	var space [1536]byte
-	outline := outline(append(space[:0], algorithm...))
+	outline := outline(append(make([]byte, 0, len(certificate)), algorithm...))
 	if !outline.add(tbs) {
 		return shape, false
 	}

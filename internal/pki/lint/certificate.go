@@ -44,6 +44,10 @@ type certificate struct {
 	accessGood          bool
 	points              []point
 	pointsGood          bool
+	policies            []asn1.ObjectIdentifier
+	// types are the QcTypes; natural and legal say whose certificate it is.
+	types          []asn1.ObjectIdentifier
+	natural, legal bool
 	// parent is the issuer's certificate, nil when it is not known.
 	parent *x509.Certificate
 }
@@ -250,6 +254,9 @@ func (c *certificate) decode() {
 	if e := c.extension(pki.OIDQCStatements); e != nil {
 		c.statements, c.statementsGood = readStatements(e.value)
 	}
+	c.policies, c.types = c.readPolicies(), c.readTypes()
+	c.natural = c.isNatural()
+	c.legal = c.isLegal()
 }
 
 func readKeyUsage(e *extension) keyUsage {
