@@ -19,6 +19,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/crypto/cryptobyte"
+
 	"github.com/altamga/altamga/internal/pki"
 )
 
@@ -115,7 +117,7 @@ type Authority struct {
 // issuer is an Issuer with what every certificate of it shares.
 type issuer struct {
 	Issuer
-	algorithm pki.Algorithm
+	algorithm []byte // AlgorithmIdentifier of its signatures
 	scheme    pki.Scheme
 	name      []byte // the encoded issuer Name; nil while Certificate is
 	keyID     []byte
@@ -226,7 +228,13 @@ func newIssuer(given Issuer, profiles *Profiles) (*issuer, error) {
 	if err != nil {
 		return nil, err
 	}
-	i := &issuer{Issuer: given, algorithm: algorithm, scheme: scheme, keyID: keyID, keyHash: sha256.Sum256(spki)}
+	b := cryptobyte.NewBuilder(nil)
+	pki.AddAlgorithm(b, algorithm)
+	encoded, err := b.Bytes()
+	if err != nil {
+		return nil, fmt.Errorf("encoding algorithm: %w", err)
+	}
+	i := &issuer{Issuer: given, algorithm: encoded, scheme: scheme, keyID: keyID, keyHash: sha256.Sum256(spki)}
 	i.lintSignature = sync.OnceValues(func() ([]byte, error) { return signatureLike(given.Key.Public(), scheme) })
 	if c := given.Certificate; c != nil {
 		if err := pki.CheckKeyPair(c, given.Key); err != nil {

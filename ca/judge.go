@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"sync"
 
-	"golang.org/x/crypto/cryptobyte"
-
 	"github.com/altamga/altamga/internal/pki"
 	"github.com/altamga/altamga/internal/pki/lint"
 )
@@ -113,9 +111,7 @@ func (i *issuer) unsigned(tbs []byte) ([]byte, error) {
 
 // encode makes a certificate of its to-be-signed bytes and a signature.
 func (i *issuer) encode(tbs, signature []byte) ([]byte, error) {
-	b := cryptobyte.NewBuilder(make([]byte, 0, len(tbs)+len(signature)+128))
-	pki.AddSigned(b, tbs, i.algorithm, signature)
-	raw, err := b.Bytes()
+	raw, err := pki.MarshalSigned(tbs, i.algorithm, signature)
 	if err != nil {
 		return nil, fmt.Errorf("encoding certificate: %w", err)
 	}
