@@ -126,6 +126,16 @@ func TestCompare(t *testing.T) {
 	}
 }
 
+// TestExpandOnce: a value that looks like a placeholder is a value.
+func TestExpandOnce(t *testing.T) {
+	c := newCentre(t, p256)
+	request := samples(t, p256)["citizen-signature"]
+	request.Subject = with(request.Subject, "givenName", "{surname}", "surname", "{givenName}")
+	if got := issue(t, c.Authority, request).Certificate.Subject.CommonName; got != "{surname} {givenName}" {
+		t.Errorf("the common name is %q", got)
+	}
+}
+
 func flipped(octets []byte) []byte {
 	octets = append([]byte(nil), octets...)
 	octets[len(octets)-1] ^= 1
