@@ -25,8 +25,8 @@ import (
 // are of one shape they see the first of each, once for each profile of each
 // issuer. Nothing is lost: what certificates of a shape differ in are the serial
 // number, the time of the day, plain text in the subject, the key and its
-// identifier, and of those inspect asks nothing that the comparison does not
-// demand to the octet in every certificate. Whether a key is sound and its point
+// identifier. Those the comparison demands to the octet in every certificate, and
+// what inspect asks of them [Profile.fits] asks, too. Whether a key is sound and its point
 // on the curve was decided when the key was read and encoded ([checkKey],
 // [pki.MarshalPublicKey]). All other octets are in the shape.
 
@@ -70,7 +70,7 @@ func (a *Authority) judge(tbs []byte, meant *toBeSigned, by *issuer, profile *Pr
 	if err := r.error(); err != nil {
 		return nil, read, err
 	}
-	if err := meant.check(&read); err != nil {
+	if err := errors.Join(meant.check(&read), profile.fits(&read, by)); err != nil {
 		return nil, read, fmt.Errorf("inspecting certificate: %w", err)
 	}
 	var shape [sha256.Size]byte
@@ -134,6 +134,18 @@ func (t *toBeSigned) check(read *lint.Fields) error {
 		return errors.New("the key identifier is not that of the key")
 	case !read.NotBefore.Equal(t.notBefore) || !read.NotAfter.Equal(t.notAfter):
 		return errors.New("the validity is another one")
+	}
+	return nil
+}
+
+// fits holds what our lints have read to what differs from one certificate of a
+// shape to the next and inspect judges.
+func (p *Profile) fits(read *lint.Fields, by *issuer) error {
+	switch {
+	case !p.SelfSigned && !p.Cross && bytes.Equal(read.Subject, read.Issuer):
+		return errors.New("the subject is the issuer")
+	case by.Certificate != nil && read.NotAfter.After(by.Certificate.NotAfter), !read.NotAfter.After(read.NotBefore):
+		return errors.New("the validity is empty or ends after the issuer's")
 	}
 	return nil
 }

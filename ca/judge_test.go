@@ -99,6 +99,25 @@ func TestShapeRefused(t *testing.T) {
 	})
 }
 
+// TestShapeNeverSelf: a subject that is the issuer's name is refused, though its
+// certificate has the shape of a good one.
+func TestShapeNeverSelf(t *testing.T) {
+	c, seen := shaped(t, func(*x509.Certificate) error { return nil })
+	request := samples(t, p256)["suite-client"]
+	issue(t, c.Authority, request)
+	before := *seen
+	request.Subject = map[string]string{"O": organisation, "CN": c.config.Issuers[3].Certificate.Subject.CommonName}
+	request.PublicKey = p256().Public()
+	if _, err := c.Prepare(t.Context(), request); err == nil || *seen != before {
+		t.Errorf("got %v; the linter was asked %d times", err, *seen-before)
+	}
+	request.Subject["CN"] = "somebody else"
+	issue(t, c.Authority, request)
+	if *seen != before {
+		t.Errorf("the linter was asked %d times", *seen-before)
+	}
+}
+
 // TestCompare: each field that a shape leaves out is compared.
 func TestCompare(t *testing.T) {
 	c := newCentre(t, p256)
