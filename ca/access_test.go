@@ -161,7 +161,7 @@ func TestRenew(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		next := renewed.Certificate
+		next := parsed(t, renewed).Certificate
 		if string(next.RawSubject) != string(current.RawSubject) || string(next.RawSubjectPublicKeyInfo) != string(current.RawSubjectPublicKeyInfo) ||
 			next.DNSNames[0] != "localhost" || len(next.IPAddresses) != 2 || next.SerialNumber.Cmp(current.SerialNumber) == 0 {
 			t.Errorf("got %v with %v, %v", next.Subject, next.DNSNames, next.IPAddresses)

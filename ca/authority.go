@@ -19,6 +19,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/crypto/cryptobyte"
+
 	"github.com/altamga/altamga/internal/pki"
 )
 
@@ -33,6 +35,11 @@ type Config struct {
 	// Lint judges every certificate beside our own lints, before the key signs: an
 	// error refuses it. Its signature is a throw-away one. Required.
 	Lint func(*x509.Certificate) error
+	// Shape says of which shape a certificate in DER is, when it has one: of
+	// certificates of one shape, profile and issuer Lint, and the standard library's
+	// parser, judge the first alone. What it may leave out of a shape is said in
+	// judge.go. nil has them judge every certificate.
+	Shape func(certificate []byte) (shape [sha256.Size]byte, ok bool)
 	// Audit writes a durable audit line before anything is signed or changed.
 	// When it fails, the action does not happen. Required.
 	Audit func(ctx context.Context, action string, attrs ...slog.Attr) error
@@ -110,7 +117,7 @@ type Authority struct {
 // issuer is an Issuer with what every certificate of it shares.
 type issuer struct {
 	Issuer
-	algorithm pki.Algorithm
+	algorithm []byte // AlgorithmIdentifier of its signatures
 	scheme    pki.Scheme
 	name      []byte // the encoded issuer Name; nil while Certificate is
 	keyID     []byte
@@ -120,6 +127,8 @@ type issuer struct {
 	lintSignature func() ([]byte, error)
 	// constant holds what certificates of each profile share.
 	constant map[string]constantExtensions
+	// shapes are those found good, of each profile.
+	shapes map[string]*shapes
 	// path holds Certificate and those above it, pathHash the SHA-256 hash of each.
 	path     []*x509.Certificate
 	pathHash [][32]byte
@@ -219,7 +228,13 @@ func newIssuer(given Issuer, profiles *Profiles) (*issuer, error) {
 	if err != nil {
 		return nil, err
 	}
-	i := &issuer{Issuer: given, algorithm: algorithm, scheme: scheme, keyID: keyID, keyHash: sha256.Sum256(spki)}
+	b := cryptobyte.NewBuilder(nil)
+	pki.AddAlgorithm(b, algorithm)
+	encoded, err := b.Bytes()
+	if err != nil {
+		return nil, fmt.Errorf("encoding algorithm: %w", err)
+	}
+	i := &issuer{Issuer: given, algorithm: encoded, scheme: scheme, keyID: keyID, keyHash: sha256.Sum256(spki)}
 	i.lintSignature = sync.OnceValues(func() ([]byte, error) { return signatureLike(given.Key.Public(), scheme) })
 	if c := given.Certificate; c != nil {
 		if err := pki.CheckKeyPair(c, given.Key); err != nil {
@@ -253,8 +268,9 @@ func newIssuer(given Issuer, profiles *Profiles) (*issuer, error) {
 	if err := given.checkProfiles(profiles); err != nil || profiles == nil {
 		return i, err
 	}
-	i.constant = make(map[string]constantExtensions, len(given.Profiles))
+	i.constant, i.shapes = make(map[string]constantExtensions, len(given.Profiles)), make(map[string]*shapes, len(given.Profiles))
 	for _, name := range given.Profiles {
+		i.shapes[name] = new(shapes)
 		profile, _ := profiles.Lookup(name)
 		if i.constant[name], err = profile.constant(i); err != nil {
 			return nil, fmt.Errorf("encoding extensions of profile %q: %w", name, err)

@@ -115,7 +115,7 @@ func (c *centre) below(t testing.TB, parent, issuer ca.Issuer, profile, name str
 }
 
 // once issues one certificate from an authority with just these issuers.
-func (c *centre) once(t testing.TB, issuers []ca.Issuer, request ca.Request) *ca.Issued {
+func (c *centre) once(t testing.TB, issuers []ca.Issuer, request ca.Request) *issued {
 	t.Helper()
 	config := c.config
 	config.Issuers = issuers
@@ -126,7 +126,22 @@ func (c *centre) once(t testing.TB, issuers []ca.Issuer, request ca.Request) *ca
 	return issue(t, authority, request)
 }
 
-func issue(t testing.TB, authority *ca.Authority, request ca.Request) *ca.Issued {
+// issued is what was issued, parsed.
+type issued struct {
+	*ca.Issued
+	Certificate *x509.Certificate
+}
+
+func parsed(t testing.TB, of *ca.Issued) *issued {
+	t.Helper()
+	certificate, err := of.Certificate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &issued{of, certificate}
+}
+
+func issue(t testing.TB, authority *ca.Authority, request ca.Request) *issued {
 	t.Helper()
 	prepared, err := authority.Prepare(t.Context(), request)
 	if err != nil {
@@ -136,7 +151,7 @@ func issue(t testing.TB, authority *ca.Authority, request ca.Request) *ca.Issued
 	if err != nil {
 		t.Fatalf("Issue: %v", err)
 	}
-	return issued
+	return parsed(t, issued)
 }
 
 func p256() crypto.Signer {

@@ -19,7 +19,8 @@
 //	profile.go   find the profile; rules.go and holder.go checked it when it was loaded
 //	subject.go   build the subject; san.go the alternative names; cross.go another authority's
 //	tbs.go       build the to-be-signed bytes (extension.go, qc.go, constraint.go)
-//	prepare.go   put a throw-away signature to it, lint, make the intent durable
+//	judge.go     put a throw-away signature to it, lint, compare what was read with what was meant
+//	prepare.go   all of this in order, then make the intent durable
 //	issue.go     redeem the token: audit, compare, sign, verify; set.go for several at once
 //	record.go    record what was signed, also over an outage of the register
 //	resume.go    go on with an intent whose process ended

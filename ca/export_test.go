@@ -1,9 +1,11 @@
 package ca
 
 import (
+	"crypto/x509"
 	"slices"
 
 	"github.com/altamga/altamga/internal/der"
+	"github.com/altamga/altamga/internal/pki/lint"
 )
 
 // ReadCSR is readCSR for the fuzz target.
@@ -13,6 +15,23 @@ func ReadCSR(raw []byte) ([]der.Extension, error) {
 		return nil, err
 	}
 	return request.extensions, nil
+}
+
+// Compare holds what our lints read in a certificate to what the standard
+// library's parser read in another.
+func Compare(raw []byte, other *x509.Certificate) error {
+	read, _ := lint.Read(raw, nil)
+	meant := toBeSigned{
+		serial: other.SerialNumber, issuer: other.RawIssuer, notBefore: other.NotBefore, notAfter: other.NotAfter,
+		subject: other.RawSubject, spki: other.RawSubjectPublicKeyInfo, keyID: other.SubjectKeyId,
+	}
+	return meant.check(&read)
+}
+
+// Inspect is inspect for certificates of an issuer.
+func (a *Authority) Inspect(issuer, profile string, c *x509.Certificate, keyID []byte) error {
+	p, _ := a.config.Profiles.Lookup(profile)
+	return p.inspect(c, a.issuers[issuer], keyID)
 }
 
 // ReadSAN and AddSAN are readSAN and addSAN for the fuzz target.

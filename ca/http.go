@@ -265,7 +265,7 @@ func (a *Authority) isAuthority(profile string) bool {
 func (i *Issued) answer() IssueAnswer {
 	return IssueAnswer{
 		Serial: i.Serial, Issuer: i.Issuer, Profile: i.Profile, Set: i.Set,
-		Certificate: encodePEM(i.Certificate.Raw), Chain: chainPEM(i.Chain), Position: i.Entry.Position,
+		Certificate: encodePEM(i.Raw), Chain: chainPEM(i.Chain), Position: i.Entry.Position,
 	}
 }
 

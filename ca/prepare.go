@@ -1,7 +1,6 @@
 package ca
 
 import (
-	"bytes"
 	"context"
 	"crypto"
 	"crypto/sha256"
@@ -27,7 +26,8 @@ type Prepared struct {
 	issuer    *issuer
 	profile   *Profile
 	intent    journal.Intent
-	linted    *x509.Certificate
+	linted    []byte      // the certificate that the lints saw
+	read      lint.Fields // what they read in it
 	ticket    *journal.Ticket
 	spent     atomic.Bool
 }
@@ -37,7 +37,7 @@ func (p *Prepared) Serial() journal.Serial { return p.intent.Serial }
 
 // Linted is the certificate as the lints saw it: its to-be-signed bytes are
 // those that will be signed, its signature is a throw-away one and proves nothing.
-func (p *Prepared) Linted() *x509.Certificate { return p.linted }
+func (p *Prepared) Linted() (*x509.Certificate, error) { return x509.ParseCertificate(p.linted) }
 
 var setName = regexp.MustCompile(`^[A-Za-z0-9._-]{0,64}$`)
 
@@ -93,7 +93,7 @@ func (a *Authority) reserve(ctx context.Context, p *Prepared) error {
 	// Another request for the same key may have been under way: of the two, the
 	// register has put one first.
 	var r refusal
-	use := keyUse{hash: p.intent.KeyHash, profile: p.profile, by: p.issuer, subject: p.linted.RawSubject, reserved: p.intent.Serial}
+	use := keyUse{hash: p.intent.KeyHash, profile: p.profile, by: p.issuer, subject: p.read.Subject, reserved: p.intent.Serial}
 	if err := a.checkKeyHistory(ctx, use, &r); err != nil {
 		return err
 	}
@@ -155,7 +155,7 @@ func (a *Authority) decide(ctx context.Context, request *Request) (*Prepared, er
 	}
 	serial := newSerial()
 	tbs := toBeSigned{
-		serial: serial, algorithm: by.algorithm, issuer: name, notBefore: notBefore, notAfter: notAfter, subject: subject, spki: spki,
+		serial: serial, algorithm: by.algorithm, issuer: name, notBefore: notBefore, notAfter: notAfter, subject: subject, spki: spki, keyID: keyID,
 		extensions: func(b *cryptobyte.Builder) {
 			profile.addExtensions(b, extended{by: by, keyID: keyID, serial: serial, names: names, emptySubject: len(subject) == emptyName, notBefore: notBefore, notAfter: notAfter})
 		},
@@ -164,7 +164,7 @@ func (a *Authority) decide(ctx context.Context, request *Request) (*Prepared, er
 	if err != nil {
 		return nil, fmt.Errorf("encoding certificate: %w", err)
 	}
-	linted, err := a.lint(raw, by, profile, keyID)
+	linted, read, err := a.judge(raw, &tbs, by, profile)
 	if err != nil {
 		return nil, err
 	}
@@ -172,7 +172,7 @@ func (a *Authority) decide(ctx context.Context, request *Request) (*Prepared, er
 		Serial: journal.SerialOf(serial), Issuer: by.ID, Profile: profile.Name, Set: request.Set, KeyHash: sha256.Sum256(spki),
 		NotAfter: notAfter, ToBeSigned: raw, Actor: request.Actor, At: now.UTC(),
 	}
-	return &Prepared{authority: a, issuer: by, profile: profile, intent: intent, linted: linted, ticket: request.Ticket}, nil
+	return &Prepared{authority: a, issuer: by, profile: profile, intent: intent, linted: linted, read: read, ticket: request.Ticket}, nil
 }
 
 // encodeKey encodes the key that a certificate is for, derives its identifier
@@ -273,88 +273,4 @@ func (a *Authority) subjectKey(request *Request, profile *Profile, by *issuer, r
 		return nil, nil
 	}
 	return public, requested
-}
-
-// lint judges the certificate that the to-be-signed bytes make: by our own lints
-// first, then by those of Config.
-func (a *Authority) lint(tbs []byte, by *issuer, profile *Profile, keyID []byte) (*x509.Certificate, error) {
-	certificate, err := by.unsigned(tbs)
-	if err != nil {
-		return nil, err
-	}
-	if err := profile.inspect(certificate, by, keyID); err != nil {
-		return nil, fmt.Errorf("inspecting certificate: %w", err)
-	}
-	var r refusal
-	for _, finding := range lint.Certificate(certificate.Raw, by.Certificate) {
-		r.add(CodeLint, "certificate", finding.ID+": "+finding.Detail, finding.Clause)
-	}
-	if err := r.error(); err != nil {
-		return nil, err
-	}
-	if err := a.config.Lint(certificate); err != nil {
-		r.add(CodeLint, "certificate", err.Error(), "")
-		return nil, r.error()
-	}
-	return certificate, nil
-}
-
-// unsigned makes a certificate of the to-be-signed bytes that nobody has signed.
-// Where the signature goes it has octets that look like the issuer's, so that
-// parsers and lints, which judge form, take it: one throw-away key has made them
-// over another text, so they verify with no key and for no certificate.
-func (i *issuer) unsigned(tbs []byte) (*x509.Certificate, error) {
-	signature, err := i.lintSignature()
-	if err != nil {
-		return nil, fmt.Errorf("making throw-away signature: %w", err)
-	}
-	raw, err := i.encode(tbs, signature)
-	if err != nil {
-		return nil, fmt.Errorf("encoding certificate: %w", err)
-	}
-	certificate, err := x509.ParseCertificate(raw)
-	if err != nil {
-		return nil, fmt.Errorf("parsing own certificate: %w", err)
-	}
-	return certificate, nil
-}
-
-// encode makes a certificate of its to-be-signed bytes and a signature.
-func (i *issuer) encode(tbs, signature []byte) ([]byte, error) {
-	b := cryptobyte.NewBuilder(make([]byte, 0, len(tbs)+len(signature)+128))
-	pki.AddSigned(b, tbs, i.algorithm, signature)
-	return b.Bytes()
-}
-
-// inspect compares what another parser reads in the certificate with what the
-// profile says. An error is a fault of this package, not of the request.
-func (p *Profile) inspect(c *x509.Certificate, by *issuer, keyID []byte) error {
-	var use x509.KeyUsage
-	for _, name := range p.KeyUsage {
-		_, bit, _ := keyUsage(name)
-		use |= bit
-	}
-	switch {
-	case c.Version != 3:
-		return errors.New("the version is not 3")
-	case c.SerialNumber.Sign() <= 0 || c.SerialNumber.BitLen() > 159:
-		return errors.New("the serial number is not positive within 20 octets")
-	case by.name != nil && !bytes.Equal(c.RawIssuer, by.name), p.SelfSigned && !selfIssued(c), !p.SelfSigned && !p.Cross && selfIssued(c):
-		return errors.New("the issuer is not the subject of the issuer's certificate")
-	case !bytes.Equal(c.AuthorityKeyId, by.keyID) || !bytes.Equal(c.SubjectKeyId, keyID):
-		return errors.New("the key identifiers do not fit")
-	case c.KeyUsage != use || c.IsCA != p.CA || c.BasicConstraintsValid != (p.CA || p.BasicConstraints):
-		return errors.New("the key usage or basic constraints are not the profile's")
-	case len(c.ExtKeyUsage)+len(c.UnknownExtKeyUsage) != len(p.ExtKeyUsage):
-		return errors.New("the extended key usage is not the profile's")
-	case by.Certificate != nil && c.NotAfter.After(by.Certificate.NotAfter), !c.NotAfter.After(c.NotBefore):
-		return errors.New("the validity is empty or ends after the issuer's")
-	}
-	for _, id := range c.UnhandledCriticalExtensions {
-		// The standard library handles no constraints on directory names.
-		if !id.Equal(pki.OIDNameConstraints) || p.Names == nil {
-			return fmt.Errorf("critical extension %s is not understood", id)
-		}
-	}
-	return nil
 }

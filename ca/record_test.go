@@ -104,7 +104,7 @@ func TestRecordedAgain(t *testing.T) {
 					}
 					return
 				}
-				if !bytes.Equal(record.Certificate, issued.Certificate.Raw) || record.Status.Version != issued.Entry.Position {
+				if !bytes.Equal(record.Certificate, issued.Raw) || record.Status.Version != issued.Entry.Position {
 					t.Errorf("the register has %+v, answered was %+v", record.Status, issued.Entry)
 				}
 				set, err := authority.PrepareSet(t.Context(), ca.Set{Requests: pair, Ticket: &journal.Ticket{Actor: "ra", Key: row.name}})

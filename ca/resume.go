@@ -2,6 +2,7 @@ package ca
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 
@@ -25,32 +26,41 @@ func (a *Authority) Resume(_ context.Context, intent journal.Intent) (*Prepared,
 	if !ok || !by.issues(intent.Profile) || profile.SelfSigned != (by.Certificate == nil) {
 		return nil, fmt.Errorf("resuming %s: the issuer does not issue by profile %q now", intent.Serial, intent.Profile)
 	}
-	keyID, err := by.keyIDIn(intent.ToBeSigned, profile)
+	meant, err := by.meant(&intent, profile)
 	if err != nil {
 		return nil, fmt.Errorf("resuming %s: %w", intent.Serial, err)
 	}
-	linted, err := a.lint(intent.ToBeSigned, by, profile, keyID)
+	linted, read, err := a.judge(intent.ToBeSigned, meant, by, profile)
 	if err != nil {
 		return nil, fmt.Errorf("resuming %s: %w", intent.Serial, err)
-	}
-	if journal.SerialOf(linted.SerialNumber) != intent.Serial {
-		return nil, fmt.Errorf("resuming %s: the bytes to be signed have another serial number", intent.Serial)
 	}
 	if profile.SelfSigned && !by.began.CompareAndSwap(false, true) {
 		return nil, errors.New("resuming: the self-signed certificate is being issued already")
 	}
-	return &Prepared{authority: a, issuer: by, profile: profile, intent: intent, linted: linted}, nil
+	return &Prepared{authority: a, issuer: by, profile: profile, intent: intent, linted: linted, read: read}, nil
 }
 
-// keyIDIn returns the subject key identifier that to-be-signed bytes must have:
-// that of their key, or in a cross-certificate the one that they took over.
-func (i *issuer) keyIDIn(tbs []byte, profile *Profile) ([]byte, error) {
-	certificate, err := i.unsigned(tbs)
+// meant reads back what the to-be-signed bytes of an intent were made from: they
+// have its serial number, and the subject key identifier of their key, or in a
+// cross-certificate the one that they took over.
+func (i *issuer) meant(intent *journal.Intent, profile *Profile) (*toBeSigned, error) {
+	raw, err := i.unsigned(intent.ToBeSigned)
 	if err != nil {
 		return nil, err
 	}
-	if profile.Cross {
-		return certificate.SubjectKeyId, nil
+	c, err := x509.ParseCertificate(raw)
+	if err != nil {
+		return nil, fmt.Errorf("parsing own certificate: %w", err)
 	}
-	return pki.KeyIdentifier(certificate.RawSubjectPublicKeyInfo)
+	if journal.SerialOf(c.SerialNumber) != intent.Serial {
+		return nil, errors.New("the bytes to be signed have another serial number")
+	}
+	t := &toBeSigned{
+		serial: c.SerialNumber, issuer: c.RawIssuer, notBefore: c.NotBefore, notAfter: c.NotAfter,
+		subject: c.RawSubject, spki: c.RawSubjectPublicKeyInfo, keyID: c.SubjectKeyId,
+	}
+	if !profile.Cross {
+		t.keyID, err = pki.KeyIdentifier(t.spki)
+	}
+	return t, err
 }

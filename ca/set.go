@@ -124,7 +124,7 @@ func (a *Authority) issueSet(ctx context.Context, set *PreparedSet) ([]*Issued, 
 			return nil, err
 		}
 		issued[i] = member.issued(certificate)
-		signed[i] = journal.Signed{Serial: member.intent.Serial, Certificate: certificate.Raw}
+		signed[i] = journal.Signed{Serial: member.intent.Serial, Certificate: certificate}
 	}
 	entries, err := a.record(ctx, set.ticket, signed...)
 	if err != nil {

@@ -142,14 +142,21 @@ func expand(template string, values map[string]string) (string, bool) {
 	if template == "" {
 		return "", false
 	}
-	for _, key := range placeholders(template) {
+	var text strings.Builder
+	for {
+		before, rest, found := strings.Cut(template, "{")
+		text.WriteString(before)
+		if !found {
+			return text.String(), true
+		}
+		key, after, _ := strings.Cut(rest, "}")
 		value, ok := values[key]
 		if !ok {
 			return "", false
 		}
-		template = strings.Replace(template, "{"+key+"}", value, 1)
+		text.WriteString(value)
+		template = after
 	}
-	return template, true
 }
 
 // clauseOf names the clause that wants the attribute.

@@ -9,18 +9,18 @@ import (
 	cryptobyte_asn1 "golang.org/x/crypto/cryptobyte/asn1"
 
 	"github.com/altamga/altamga/internal/der"
-	"github.com/altamga/altamga/internal/pki"
 )
 
 // toBeSigned is what a TBSCertificate holds (RFC 5280, Section 4.1.2), with
 // the parts that are encoded already.
 type toBeSigned struct {
 	serial              *big.Int
-	algorithm           pki.Algorithm
+	algorithm           []byte // AlgorithmIdentifier
 	issuer              []byte // Name
 	notBefore, notAfter time.Time
 	subject             []byte // Name
 	spki                []byte // SubjectPublicKeyInfo
+	keyID               []byte // its identifier, which extensions writes
 	extensions          func(*cryptobyte.Builder)
 }
 
@@ -33,7 +33,7 @@ func (t *toBeSigned) marshal() ([]byte, error) {
 		b.AddASN1(cryptobyte_asn1.Tag(0).Constructed().ContextSpecific(), func(b *cryptobyte.Builder) { b.AddASN1Int64(2) })
 		b.AddASN1BigInt(t.serial)
 		// RFC 5280, Section 4.1.2.3: the same as the outer algorithm.
-		pki.AddAlgorithm(b, t.algorithm)
+		b.AddBytes(t.algorithm)
 		b.AddBytes(t.issuer)
 		b.AddASN1(cryptobyte_asn1.SEQUENCE, func(b *cryptobyte.Builder) {
 			der.AddTime(b, t.notBefore)

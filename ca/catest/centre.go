@@ -143,7 +143,11 @@ func Issue(t testing.TB, authority *ca.Authority, request ca.Request) *x509.Cert
 	if err != nil {
 		t.Fatalf("Issue: %v", err)
 	}
-	return issued.Certificate
+	certificate, err := issued.Certificate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return certificate
 }
 
 // Server returns what a TLS server on loopback shows.

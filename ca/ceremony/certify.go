@@ -197,8 +197,12 @@ func (c *Ceremony) certify(ctx context.Context, s *Step) error {
 	if err != nil {
 		return fmt.Errorf("reading register: %w", err)
 	}
-	tbs := prepared.Linted().RawTBSCertificate
-	if err := c.intent(Line{Step: s.ID, Text: fmt.Sprintf("to sign a certificate for %s with the key of %s", prepared.Linted().Subject, by.ID),
+	linted, err := prepared.Linted()
+	if err != nil {
+		return err
+	}
+	tbs := linted.RawTBSCertificate
+	if err := c.intent(Line{Step: s.ID, Text: fmt.Sprintf("to sign a certificate for %s with the key of %s", linted.Subject, by.ID),
 		Facts: []Fact{{"serial", string(prepared.Serial())}, {"to-be-signed sha256", hash(tbs)}}, Inputs: inputs, Data: tbs}); err != nil {
 		return err
 	}
@@ -207,7 +211,7 @@ func (c *Ceremony) certify(ctx context.Context, s *Step) error {
 	case encoded != nil:
 	case c.dry && !c.throwAway[by.Key]:
 		// Later steps find the certificate as if it had been signed.
-		encoded = prepared.Linted().Raw
+		encoded = linted.Raw
 		if _, err := c.register.Complete(ctx, prepared.Serial(), encoded, nil); err != nil {
 			return err
 		}
@@ -217,7 +221,7 @@ func (c *Ceremony) certify(ctx context.Context, s *Step) error {
 			return err
 		}
 		c.reached("signed " + s.ID)
-		encoded = issued.Certificate.Raw
+		encoded = issued.Raw
 	}
 	certificate, err := x509.ParseCertificate(encoded)
 	if err != nil {

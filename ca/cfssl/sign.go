@@ -53,7 +53,7 @@ func (a *API) sign(r *http.Request, body []byte, wrapped bool) (any, []message, 
 	if request.Bundle {
 		notes = append(notes, message{codeInvalidRequest, "no bundle is made here; ask info for the issuer's certificate"})
 	}
-	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: issued.Certificate.Raw})
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: issued.Raw})
 	return signResult{string(text)}, notes, nil
 }
 

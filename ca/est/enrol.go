@@ -2,7 +2,6 @@ package est
 
 import (
 	"context"
-	"crypto/x509"
 	"fmt"
 	"net/http"
 	"slices"
@@ -100,7 +99,7 @@ func (a *API) issue(ctx context.Context, w http.ResponseWriter, request *ca.Requ
 	if err != nil {
 		return err
 	}
-	return respondIssued(w, issued.Certificate)
+	return respondIssued(w, issued.Raw)
 }
 
 // approveEvery is when a client whose request waits is told to come again.
@@ -119,11 +118,11 @@ func (a *API) approve(ctx context.Context, w http.ResponseWriter, request *ca.Re
 		answerText(w, http.StatusAccepted, "request "+waiting.ID+" waits for approval; send the same request again after the time in Retry-After")
 		return nil
 	}
-	return respondIssued(w, certificate)
+	return respondIssued(w, certificate.Raw)
 }
 
-func respondIssued(w http.ResponseWriter, certificate *x509.Certificate) error {
-	body, err := certsOnly(certificate.Raw)
+func respondIssued(w http.ResponseWriter, certificate []byte) error {
+	body, err := certsOnly(certificate)
 	if err == nil {
 		respond(w, "application/pkcs7-mime; smime-type=certs-only", body)
 	}

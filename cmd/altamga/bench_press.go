@@ -13,6 +13,7 @@ import (
 	"github.com/altamga/altamga/ca"
 	"github.com/altamga/altamga/internal/config"
 	"github.com/altamga/altamga/internal/journal"
+	"github.com/altamga/altamga/internal/lint"
 )
 
 // benchPress issues with the keys of a centre and stores nothing.
@@ -23,8 +24,8 @@ type benchPress struct {
 	issuer   *x509.Certificate
 	csr      []byte
 	public   crypto.PublicKey
-	// certificate is the last one that was issued.
-	certificate *x509.Certificate
+	// certificate is the last one that was issued, in DER.
+	certificate []byte
 }
 
 func newBenchPress(dir string) (*benchPress, error) {
@@ -63,7 +64,7 @@ func (b *benchPress) issuing(ctx context.Context, zlint, verify string, checked 
 	issuers := slices.Clone(b.issuers)
 	c.trustOwn(issuers)
 	authority, err := ca.New(ca.Config{
-		Issuers: issuers, Profiles: b.profiles, Register: nowhere{}, Lint: c.linter(),
+		Issuers: issuers, Profiles: b.profiles, Register: nowhere{}, Lint: lint.Certificate, Shape: c.shape(),
 		Audit: func(context.Context, string, ...slog.Attr) error { return nil },
 	})
 	if err != nil {
@@ -81,7 +82,7 @@ func (b *benchPress) issuing(ctx context.Context, zlint, verify string, checked 
 		}
 		issued, err := authority.Issue(ctx, prepared)
 		if err == nil {
-			b.certificate = issued.Certificate
+			b.certificate = issued.Raw
 		}
 		return err
 	}

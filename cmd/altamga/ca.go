@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"crypto/x509"
 	"fmt"
 	"net/http"
@@ -78,7 +79,7 @@ func (p *process) addCA(ctx context.Context) error {
 	c.trustOwn(issuers)
 	authority, err := ca.New(ca.Config{
 		Issuers: issuers, Profiles: profiles, Register: p.register,
-		Lint: c.linter(), Audit: p.audit.Append, Allow: allow(c.Clients),
+		Lint: lint.Certificate, Shape: c.shape(), Audit: p.audit.Append, Allow: allow(c.Clients),
 		Access: access(p.register, c),
 		Log:    p.log.With("server", "ca"), Observe: p.admin.Observer("ca"),
 	})
@@ -114,12 +115,12 @@ func (p *process) addCA(ctx context.Context) error {
 	return nil
 }
 
-// linter is what judges certificates beside our own lints, before the key signs.
-func (c *caConfig) linter() func(*x509.Certificate) error {
+// shape tells which certificates zlint would judge alike; nil has it judge each.
+func (c *caConfig) shape() func([]byte) ([sha256.Size]byte, bool) {
 	if c.Zlint == "always" {
-		return lint.Certificate
+		return nil
 	}
-	return new(lint.Shapes).Certificate
+	return lint.Shape
 }
 
 // trustOwn leaves signatures unverified that this process itself has computed,

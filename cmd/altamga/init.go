@@ -325,8 +325,12 @@ func (f *founder) issue(ctx context.Context, by *foundAuthority, request ca.Requ
 	if err != nil {
 		return nil, fmt.Errorf("issuing %s: %w", file, err)
 	}
-	block := &pem.Block{Type: "CERTIFICATE", Bytes: issued.Certificate.Raw}
-	return issued.Certificate, os.WriteFile(filepath.Join(f.dir, file), pem.EncodeToMemory(block), 0o644)
+	certificate, err := issued.Certificate()
+	if err != nil {
+		return nil, err
+	}
+	block := &pem.Block{Type: "CERTIFICATE", Bytes: issued.Raw}
+	return certificate, os.WriteFile(filepath.Join(f.dir, file), pem.EncodeToMemory(block), 0o644)
 }
 
 // service makes a key and has its certificate issued.

@@ -61,7 +61,7 @@ func newPress(t *testing.T, dir string) *press {
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := ca.Config{Profiles: profiles, Register: opened, Lint: new(zlint.Shapes).Certificate,
+	config := ca.Config{Profiles: profiles, Register: opened, Lint: zlint.Certificate, Shape: zlint.Shape,
 		Audit: func(context.Context, string, ...slog.Attr) error { return nil }}
 	p := &press{register: opened, self: map[string]int{}, rsaKey: newKey(t, "rsa")}
 	once := func(issuer ca.Issuer, request ca.Request) *x509.Certificate {
@@ -125,7 +125,11 @@ func issueNow(t testing.TB, authority *ca.Authority, request ca.Request) *x509.C
 	if err != nil {
 		t.Fatalf("%s: %v", request.Profile, err)
 	}
-	return issued.Certificate
+	certificate, err := issued.Certificate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return certificate
 }
 
 func newKey(t testing.TB, kind string) crypto.Signer {

@@ -142,7 +142,8 @@ func renewHere(authority *ca.Authority, name string) func(context.Context, *x509
 		if err != nil {
 			return nil, err
 		}
-		return append([]*x509.Certificate{issued.Certificate}, issued.Chain...), nil
+		certificate, err := issued.Certificate()
+		return append([]*x509.Certificate{certificate}, issued.Chain...), err
 	}
 }
 

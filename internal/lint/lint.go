@@ -5,14 +5,14 @@
 //
 // Errors and warnings both refuse; notices do not.
 //
-// [Certificate] takes several times as long as a signature. [Shapes] runs it once
-// a day for certificates that differ in nothing that a lint could tell, see
+// [Certificate] takes several times as long as a signature. The authority runs it
+// once a day for certificates that differ in nothing that a lint could tell, see
 // [Shape]. What zlint then no longer sees before the key signs, in all but the
 // first of a shape, are the values of those few fields; our own lints
 // (internal/pki/lint) and the authority judge them in every certificate: the
 // serial number (CERT-03), the types, bounds and characters of names (CERT-04)
 // and the identifiers in them (CERT-34), the times (CERT-06, CERT-07), the key
-// (CERT-47; the point by the parser), the key identifier by comparison. A lint
+// (CERT-47; its point when it is encoded), the key identifier by comparison. A lint
 // of zlint that would look at one of these values beyond its form, as a newer
 // version may, has to be held against [Shape]; `altamga ca relint` runs zlint over
 // everything that was issued.

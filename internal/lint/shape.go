@@ -3,8 +3,6 @@ package lint
 import (
 	"bytes"
 	"crypto/sha256"
-	"crypto/x509"
-	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -12,69 +10,31 @@ import (
 	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// Shapes judges certificates as [Certificate] does, and lets those pass whose
-// shape has passed before, on the same day. The lints take several times as
-// long as the issuer's signature, and certificates of one profile and issuer
-// differ in little: what a lint can tell of one, it can tell of them all.
-//
-// The zero value is ready; it may be used by many goroutines.
-type Shapes struct {
-	mu   sync.Mutex
-	good map[[sha256.Size]byte]bool
-}
-
-// maxShapes bounds the memory for shapes. A centre has a few for each profile
-// of each issuer; beyond the bound they are judged anew.
-const maxShapes = 4096
-
-// Certificate returns an [*Error] when a lint refuses the certificate. Only what
-// was found good is remembered.
-func (s *Shapes) Certificate(certificate *x509.Certificate) error {
-	shape, ok := Shape(certificate)
-	if !ok {
-		return Certificate(certificate)
-	}
-	s.mu.Lock()
-	good := s.good[shape]
-	s.mu.Unlock()
-	if good {
-		return nil
-	}
-	if err := Certificate(certificate); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.good == nil || len(s.good) >= maxShapes {
-		s.good = make(map[[sha256.Size]byte]bool)
-	}
-	s.good[shape] = true
-	return nil
-}
-
 // Shape tells certificates apart as far as a lint could: what two of the same
 // shape differ in are the values of the few fields below, and there only within
 // a form that every lint takes alike. All else, whatever it is, is in the shape
 // octet by octet. ok is false for what is no certificate.
+//
+// The lints take several times as long as the issuer's signature. Whoever issues
+// many certificates of a shape has them judge the first of a day.
 //
 //   - the serial number, of 16 octets of which the first is 40 to 7F
 //   - the hours, minutes and seconds of the validity; its days are in the shape,
 //     and which of the two comes first within a day
 //   - names of the subject that are plain text: see plain
 //   - the point of an elliptic-curve key, uncompressed, and an Ed25519 key. That
-//     the point is on its curve the parser saw to. RSA keys are in the shape
+//     the point is on its curve is for the issuer to see to. RSA keys are in the shape
 //   - a subject key identifier of 20 octets
 //   - the signature
-func Shape(certificate *x509.Certificate) (shape [sha256.Size]byte, ok bool) {
-	whole, body := cryptobyte.String(certificate.Raw), cryptobyte.String(nil)
+func Shape(certificate []byte) (shape [sha256.Size]byte, ok bool) {
+	whole, body := cryptobyte.String(certificate), cryptobyte.String(nil)
 	var tbs, algorithm, signature cryptobyte.String
 	if !whole.ReadASN1(&body, asn1.SEQUENCE) || !whole.Empty() || !body.ReadASN1(&tbs, asn1.SEQUENCE) ||
 		!body.ReadASN1Element(&algorithm, asn1.SEQUENCE) || !body.ReadASN1(&signature, asn1.BIT_STRING) || !body.Empty() ||
 		len(signature) == 0 || signature[0] != 0 {
 		return shape, false
 	}
-	var space [1536]byte
-	outline := outline(append(space[:0], algorithm...))
+	outline := outline(append(make([]byte, 0, len(certificate)), algorithm...))
 	if !outline.add(tbs) {
 		return shape, false
 	}

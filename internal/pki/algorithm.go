@@ -195,6 +195,20 @@ func AddSigned(b *cryptobyte.Builder, toBeSigned []byte, algorithm Algorithm, si
 	})
 }
 
+// MarshalSigned is what [AddSigned] writes, in one allocation, of an algorithm
+// that is encoded already.
+func MarshalSigned(toBeSigned, algorithm, signature []byte) ([]byte, error) {
+	bits := 1 + len(signature) // with the number of unused ones, none
+	whole := len(toBeSigned) + len(algorithm) + element(bits)
+	if whole > 0xffff {
+		return nil, fmt.Errorf("it has %d octets", whole)
+	}
+	b := addHeader(make([]byte, 0, element(whole)), cryptobyte_asn1.SEQUENCE, whole)
+	b = append(append(b, toBeSigned...), algorithm...)
+	b = append(addHeader(b, cryptobyte_asn1.BIT_STRING, bits), 0)
+	return append(b, signature...), nil
+}
+
 // CheckKeyPair reports whether key is the private half of certificate's key.
 func CheckKeyPair(certificate *x509.Certificate, key crypto.Signer) error {
 	public, ok := key.Public().(interface{ Equal(crypto.PublicKey) bool })

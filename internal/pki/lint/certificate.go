@@ -23,7 +23,7 @@ func contextSequence(n uint8) cryptobyte_asn1.Tag { return context(n).Constructe
 // certificate is a parsed Certificate (RFC 5280, Section 4.1) with the octets
 // that lints judge. Slices alias the input.
 type certificate struct {
-	raw                 []byte
+	raw, tbs            []byte // with their headers
 	inner, outer        []byte // AlgorithmIdentifiers with their headers
 	signature           pki.Algorithm
 	versionThere        bool
@@ -44,6 +44,10 @@ type certificate struct {
 	accessGood          bool
 	points              []point
 	pointsGood          bool
+	policies            []asn1.ObjectIdentifier
+	// types are the QcTypes; natural and legal say whose certificate it is.
+	types          []asn1.ObjectIdentifier
+	natural, legal bool
 	// parent is the issuer's certificate, nil when it is not known.
 	parent *x509.Certificate
 }
@@ -67,6 +71,7 @@ type extension struct {
 
 // publicKey is a SubjectPublicKeyInfo.
 type publicKey struct {
+	raw       []byte // with its header
 	algorithm pki.Algorithm
 	bits      []byte
 }
@@ -109,11 +114,12 @@ type statement struct {
 func parse(raw []byte) (c *certificate, fault string) {
 	c = &certificate{raw: raw}
 	whole, ok := der.Whole(raw, sequence)
-	var tbs, signed cryptobyte.String
-	if !ok || !whole.ReadASN1(&tbs, sequence) || !whole.ReadASN1Element((*cryptobyte.String)(&c.outer), sequence) ||
+	var signed cryptobyte.String
+	if !ok || !whole.ReadASN1Element((*cryptobyte.String)(&c.tbs), sequence) || !whole.ReadASN1Element((*cryptobyte.String)(&c.outer), sequence) ||
 		!whole.ReadASN1(&signed, cryptobyte_asn1.BIT_STRING) || !whole.Empty() {
 		return nil, "it is not a Certificate in DER"
 	}
+	tbs, _ := der.Whole(c.tbs, sequence)
 	if fault := c.parseTBS(tbs); fault != "" {
 		return nil, fault
 	}
@@ -147,7 +153,10 @@ func (c *certificate) parseTBS(tbs cryptobyte.String) (fault string) {
 	if !readName(&tbs, &c.subject) {
 		return "its subject is malformed"
 	}
-	if !tbs.ReadASN1(&spki, sequence) || !pki.ReadAlgorithm(&spki, &c.key.algorithm) || !spki.ReadASN1BitStringAsBytes(&c.key.bits) || !spki.Empty() {
+	if !tbs.ReadASN1Element((*cryptobyte.String)(&c.key.raw), sequence) {
+		return "its subject public key is malformed"
+	}
+	if spki, _ = der.Whole(c.key.raw, sequence); !pki.ReadAlgorithm(&spki, &c.key.algorithm) || !spki.ReadASN1BitStringAsBytes(&c.key.bits) || !spki.Empty() {
 		return "its subject public key is malformed"
 	}
 	for _, tag := range []uint8{1, 2} {
@@ -245,6 +254,9 @@ func (c *certificate) decode() {
 	if e := c.extension(pki.OIDQCStatements); e != nil {
 		c.statements, c.statementsGood = readStatements(e.value)
 	}
+	c.policies, c.types = c.readPolicies(), c.readTypes()
+	c.natural = c.isNatural()
+	c.legal = c.isLegal()
 }
 
 func readKeyUsage(e *extension) keyUsage {
@@ -354,6 +366,18 @@ func (c *certificate) ca() bool { return c.basic.ca }
 
 // selfIssued reports whether issuer and subject are the same name.
 func (c *certificate) selfIssued() bool { return bytes.Equal(c.issuer.raw, c.subject.raw) }
+
+// fields are what a caller may ask for.
+func (c *certificate) fields() Fields {
+	f := Fields{
+		ToBeSigned: c.tbs, Issuer: c.issuer.raw, Subject: c.subject.raw, PublicKey: c.key.raw,
+		Serial: c.serial, NotBefore: c.notBefore.at, NotAfter: c.notAfter.at,
+	}
+	if e := c.extension(pki.OIDSubjectKeyIdentifier); e != nil {
+		f.KeyID, _ = der.Whole(e.value, cryptobyte_asn1.OCTET_STRING)
+	}
+	return f
+}
 
 // lifetime is how long the certificate is valid, both ends included.
 func (c *certificate) lifetime() time.Duration {

@@ -29,7 +29,7 @@ var extensionLints = []Lint{
 func repeatedExtension(c *certificate, r *report) {
 	for i, e := range c.extensions {
 		for _, earlier := range c.extensions[:i] {
-			if earlier.id.Equal(e.id) {
+			if same(earlier.id, e.id) {
 				r.must("extension %s stands twice", e.id)
 				break
 			}
@@ -163,9 +163,9 @@ const (
 	bmpString     = cryptobyte_asn1.Tag(30)
 )
 
-// policies returns the identifiers of the policies; those behind a malformed one
-// are left out.
-func (c *certificate) policies() (ids []asn1.ObjectIdentifier) {
+// readPolicies returns the identifiers of the policies; those behind a malformed
+// one are left out.
+func (c *certificate) readPolicies() (ids []asn1.ObjectIdentifier) {
 	e := c.extension(pki.OIDCertificatePolicies)
 	if e == nil {
 		return nil
@@ -195,7 +195,7 @@ func policyMappings(c *certificate, r *report) {
 	if !e.critical {
 		r.should("the policy mappings are not critical")
 	}
-	stated := c.policies()
+	stated := c.policies
 	for !list.Empty() {
 		var body cryptobyte.String
 		var from, to asn1.ObjectIdentifier
@@ -360,7 +360,7 @@ func tlsFeature(c *certificate, r *report) {
 		r.must("the certificate asks for TLS features and is not a server's")
 	}
 	// RFC 7633, Section 4.2.3.1: a status that must be stapled can be asked for.
-	if !c.ca() && len(c.places(pki.OIDAccessOCSP)) == 0 {
+	if !c.ca() && !c.place(pki.OIDAccessOCSP) {
 		r.must("the certificate asks for a stapled status that no responder is named for")
 	}
 }

@@ -22,27 +22,27 @@ var holderLints = []Lint{
 	{"CERT-38", "ETSI EN 319 412-2, Section 4.3", "a person's certificate: what is not critical, and what is absent", personExtensions},
 }
 
-// natural reports whether the certificate is a natural person's.
-func (c *certificate) natural() bool {
+// isNatural reports whether the certificate is a natural person's.
+func (c *certificate) isNatural() bool {
 	if c.ca() {
 		return false
 	}
-	return c.subject.has(pki.OIDSurname) || c.subject.has(pki.OIDGivenName) || c.subject.has(pki.OIDPseudonym) || contains(c.types(), pki.OIDQCTypeESign)
+	return c.subject.has(pki.OIDSurname) || c.subject.has(pki.OIDGivenName) || c.subject.has(pki.OIDPseudonym) || contains(c.types, pki.OIDQCTypeESign)
 }
 
-// legal reports whether the certificate is a legal person's. A responder that
+// isLegal reports whether the certificate is a legal person's. A responder that
 // names its operator signs for the authority and is none.
-func (c *certificate) legal() bool {
-	if c.ca() || c.natural() || c.purpose(pki.OIDOCSPSigning) {
+func (c *certificate) isLegal() bool {
+	if c.ca() || c.natural || c.purpose(pki.OIDOCSPSigning) {
 		return false
 	}
-	return c.subject.has(pki.OIDOrganizationIdentifier) || contains(c.types(), pki.OIDQCTypeESeal)
+	return c.subject.has(pki.OIDOrganizationIdentifier) || contains(c.types, pki.OIDQCTypeESeal)
 }
 
-func (c *certificate) person() bool { return c.natural() || c.legal() }
+func (c *certificate) person() bool { return c.natural || c.legal }
 
 func naturalPerson(c *certificate, r *report) {
-	if !c.natural() {
+	if !c.natural {
 		return
 	}
 	for _, wanted := range []struct {
@@ -59,7 +59,7 @@ func naturalPerson(c *certificate, r *report) {
 }
 
 func naturalPersonOnce(c *certificate, r *report) {
-	if !c.natural() {
+	if !c.natural {
 		return
 	}
 	once(&c.subject, "subject", r, pki.OIDCountryName, pki.OIDSurname, pki.OIDGivenName, pki.OIDPseudonym, pki.OIDCommonName, pki.OIDSerialNumber,
@@ -168,7 +168,7 @@ func nationalFault(kind, country, value string) string {
 }
 
 func legalPerson(c *certificate, r *report) {
-	if !c.legal() {
+	if !c.legal {
 		return
 	}
 	for _, wanted := range []struct {
@@ -204,7 +204,7 @@ func personUsage(c *certificate, r *report) {
 		r.must("a person's certificate has no key usage")
 	case !slices.Contains(usageTypes, c.usage.bits):
 		r.must("the key usage is of none of the types A to F")
-	case contains(c.types(), pki.OIDQCTypeESign) && c.usage.bits != nonRepudiation:
+	case contains(c.types, pki.OIDQCTypeESign) && c.usage.bits != nonRepudiation:
 		r.should("a certificate for signatures has another key usage than nonRepudiation alone")
 	}
 }

@@ -31,7 +31,7 @@ func statements(c *certificate, r *report) {
 	}
 	for i, s := range c.statements {
 		for _, earlier := range c.statements[:i] {
-			if earlier.id.Equal(s.id) {
+			if same(earlier.id, s.id) {
 				r.must("statement %s stands twice", s.id)
 				break
 			}
@@ -45,8 +45,8 @@ func statements(c *certificate, r *report) {
 	}
 }
 
-// types returns the QcTypes.
-func (c *certificate) types() []asn1.ObjectIdentifier {
+// readTypes returns the QcTypes.
+func (c *certificate) readTypes() []asn1.ObjectIdentifier {
 	s := c.statement(pki.OIDQCType)
 	if s == nil {
 		return nil
@@ -66,7 +66,7 @@ func qualified(c *certificate, r *report) {
 	}
 	known := []asn1.ObjectIdentifier{pki.OIDQCTypeESign, pki.OIDQCTypeESeal, pki.OIDQCTypeWeb}
 	if c.statement(pki.OIDQCType) != nil {
-		types := c.types()
+		types := c.types
 		// EN 319 412-5 since version 2.3.1: exactly one.
 		if len(types) != 1 || !contains(known, types[0]) {
 			r.must("there is not exactly one of the three types")
@@ -82,9 +82,9 @@ func qualified(c *certificate, r *report) {
 		r.must("a qualified certificate points to no disclosure statement")
 	}
 	switch {
-	case contains(c.types(), pki.OIDQCTypeESeal) && c.natural():
+	case contains(c.types, pki.OIDQCTypeESeal) && c.natural:
 		r.must("a seal is a legal person's, and the subject is a natural one")
-	case contains(c.types(), pki.OIDQCTypeESign) && c.subject.has(pki.OIDOrganizationIdentifier) && !c.subject.has(pki.OIDSerialNumber):
+	case contains(c.types, pki.OIDQCTypeESign) && c.subject.has(pki.OIDOrganizationIdentifier) && !c.subject.has(pki.OIDSerialNumber):
 		r.must("a signature is a natural person's, and the subject is a legal one")
 	}
 }
@@ -190,7 +190,7 @@ var europeanPolicies = []struct {
 }
 
 func qualifiedPolicies(c *certificate, r *report) {
-	stated := c.policies()
+	stated := c.policies
 	if c.person() && (len(stated) == 0 || len(stated) == 1 && stated[0].Equal(pki.OIDAnyPolicy)) {
 		r.should("a person's certificate states no policy")
 	}
@@ -199,7 +199,7 @@ func qualifiedPolicies(c *certificate, r *report) {
 		if !contains(stated, policy.id) {
 			continue
 		}
-		if !c.qualifies() || !contains(c.types(), policy.kind) {
+		if !c.qualifies() || !contains(c.types, policy.kind) {
 			r.must("policy %s does not go with the type of the certificate", policy.id)
 		}
 		if policy.device != device {

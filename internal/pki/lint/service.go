@@ -40,7 +40,7 @@ func responderStatus(c *certificate, r *report) {
 	if c.extension(pki.OIDOCSPNoCheck) == nil {
 		return
 	}
-	if c.extension(pki.OIDCRLDistributionPoints) != nil || len(c.places(pki.OIDAccessOCSP)) > 0 {
+	if c.extension(pki.OIDCRLDistributionPoints) != nil || c.place(pki.OIDAccessOCSP) {
 		r.should("a responder that is not to be checked names where to check it")
 	}
 }

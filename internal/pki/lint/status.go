@@ -106,14 +106,14 @@ func freshestCRL(c *certificate, r *report) {
 	}
 }
 
-// places returns the names of an access method.
-func (c *certificate) places(method asn1.ObjectIdentifier) (names []generalName) {
-	for _, a := range c.access {
-		if same(a.method, method) {
-			names = append(names, a.at)
-		}
-	}
-	return names
+// place reports whether a place is named for an access method.
+func (c *certificate) place(method asn1.ObjectIdentifier) bool {
+	return slices.ContainsFunc(c.access, func(a access) bool { return same(a.method, method) })
+}
+
+// webPlace reports whether one is named by an http or https URI.
+func (c *certificate) webPlace(method asn1.ObjectIdentifier) bool {
+	return slices.ContainsFunc(c.access, func(a access) bool { return same(a.method, method) && a.at.web() })
 }
 
 type access struct {
@@ -165,8 +165,8 @@ func informationAccess(c *certificate, r *report) {
 }
 
 func responderPlace(c *certificate, r *report) {
-	for _, place := range c.places(pki.OIDAccessOCSP) {
-		if !place.web() {
+	for _, a := range c.access {
+		if same(a.method, pki.OIDAccessOCSP) && !a.at.web() {
 			r.must("a responder is not named by an http or https URI")
 		}
 	}
@@ -191,7 +191,7 @@ func noRevocation(c *certificate, r *report) {
 			r.must("noRevAvail stands beside %s", other)
 		}
 	}
-	if len(c.places(pki.OIDAccessOCSP)) > 0 {
+	if c.place(pki.OIDAccessOCSP) {
 		r.must("noRevAvail stands beside the place of a responder")
 	}
 }
@@ -206,7 +206,7 @@ func personDistributionPoints(c *certificate, r *report) {
 		return
 	}
 	if c.extension(pki.OIDCRLDistributionPoints) == nil {
-		if len(c.places(pki.OIDAccessOCSP)) == 0 && !c.unrevoked() {
+		if !c.place(pki.OIDAccessOCSP) && !c.unrevoked() {
 			r.must("neither distribution points nor a responder are named")
 		}
 		return
@@ -225,10 +225,10 @@ func personAccess(c *certificate, r *report) {
 	if !c.person() || c.selfIssued() {
 		return
 	}
-	if !slices.ContainsFunc(c.places(pki.OIDAccessCAIssuers), generalName.web) {
+	if !c.webPlace(pki.OIDAccessCAIssuers) {
 		r.must("the place of the issuer's certificate is not named by an http or https URI")
 	}
-	if c.extension(pki.OIDCRLDistributionPoints) == nil && !c.unrevoked() && !slices.ContainsFunc(c.places(pki.OIDAccessOCSP), generalName.web) {
+	if c.extension(pki.OIDCRLDistributionPoints) == nil && !c.unrevoked() && !c.webPlace(pki.OIDAccessOCSP) {
 		r.must("no CRL is named, and no responder")
 	}
 }
