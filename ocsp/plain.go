@@ -65,18 +65,13 @@ func (p plain) Ready(out []byte, req *http1.Request, now time.Time) ([]byte, boo
 // Make answers the others, but for those that never come to be an OCSP request.
 func (p plain) Make(ctx context.Context, out []byte, req *http1.Request) ([]byte, bool) {
 	began := time.Now()
-	path, ok := p.below(string(req.Path))
-	if !ok {
+	in := p.octets(req, make([]byte, 0, maxReady))
+	if req.Method == http1.Post && (in == nil || len(in) > maxRequest) {
 		return out, false
 	}
-	var in []byte
-	if req.Method == http1.Post {
-		if path != "" || !isRequestType(req.ContentType) || len(req.Body) > maxRequest {
-			return out, false
-		}
-		in = req.Body
-	} else {
-		if _, err := url.PathUnescape(path); err != nil || len(path) > maxPath {
+	if in == nil {
+		path, ok := p.below(string(req.Path))
+		if _, err := url.PathUnescape(path); !ok || err != nil || len(path) > maxPath {
 			return out, false
 		}
 		in = decodePath(path)

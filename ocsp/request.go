@@ -212,17 +212,30 @@ func (c *CertID) read(s *cryptobyte.String) bool {
 		return false
 	}
 	c.Raw = raw
-	// ReadASN1Integer is what refuses an INTEGER that is not minimal.
 	if !raw.ReadASN1(&fields, asn1.SEQUENCE) || !pki.ReadAlgorithm(&fields, &c.Hash) ||
 		!fields.ReadASN1(&name, asn1.OCTET_STRING) || !fields.ReadASN1(&key, asn1.OCTET_STRING) {
 		return false
 	}
-	whole := fields
-	var n big.Int
-	if !fields.ReadASN1Integer(&n) || !fields.Empty() || !whole.ReadASN1(&serial, asn1.INTEGER) {
+	if !fields.ReadASN1(&serial, asn1.INTEGER) || !fields.Empty() || !minimal(serial) {
 		return false
 	}
 	c.IssuerNameHash, c.IssuerKeyHash, c.Serial = name, key, serial
+	return true
+}
+
+// minimal reports whether the content of an INTEGER is not longer than it needs
+// to be (ITU-T X.690, 8.3.2): its first nine bits are not all the same.
+func minimal(content []byte) bool {
+	switch {
+	case len(content) == 0:
+		return false
+	case len(content) == 1:
+		return true
+	case content[0] == 0:
+		return content[1]&0x80 != 0
+	case content[0] == 0xff:
+		return content[1]&0x80 == 0
+	}
 	return true
 }
 

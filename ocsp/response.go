@@ -6,8 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/crypto/cryptobyte"
-
 	"github.com/altamga/altamga/internal/pki"
 )
 
@@ -125,12 +123,6 @@ func (r *response) sign(signer *Signer) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("signing response: %w", err)
 	}
-	algorithm := cryptobyte.NewBuilder(nil)
-	pki.AddAlgorithm(algorithm, signer.algorithm)
-	algorithmOctets, err := algorithm.Bytes()
-	if err != nil {
-		return nil, fmt.Errorf("encoding response: %w", err)
-	}
 	e = newEncoder(len(toBeSigned) + len(signature) + signer.common() + 96)
 	end := e.mark()
 	// RFC 9919, Section 3.2.2: the delegate's certificate must come along.
@@ -144,7 +136,7 @@ func (r *response) sign(signer *Signer) ([]byte, error) {
 	e.add(signature...)
 	e.add(0) // no unused bits
 	e.header(tagBitString, mark)
-	e.add(algorithmOctets...)
+	e.add(signer.identifier...)
 	e.add(toBeSigned...)
 	e.header(tagSequence, end)
 	e.header(tagOctetString, end)

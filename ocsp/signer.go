@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/crypto/cryptobyte"
+
 	"github.com/altamga/altamga/internal/pki"
 )
 
@@ -39,9 +41,10 @@ type Signer struct {
 	// and is empty where clients have the whole path.
 	Chain []*x509.Certificate
 
-	// keyHash and algorithm are derived by check.
-	keyHash   []byte
-	algorithm pki.Algorithm
+	// These are derived by check; identifier is algorithm as it is encoded.
+	keyHash    []byte
+	algorithm  pki.Algorithm
+	identifier []byte
 }
 
 // seat is an issuer's place in the responder. Issuers are not modified: one with
@@ -127,6 +130,11 @@ func (s *Signer) check(issuer *x509.Certificate, now time.Time) error {
 	// since the key alone decides.
 	if s.algorithm, _, err = pki.SignatureAlgorithm(s.Key.Public()); err != nil {
 		return err
+	}
+	encoded := cryptobyte.NewBuilder(nil)
+	pki.AddAlgorithm(encoded, s.algorithm)
+	if s.identifier, err = encoded.Bytes(); err != nil {
+		return fmt.Errorf("encoding the signature algorithm: %w", err)
 	}
 	// RFC 6960, Section 4.2.2.3: the responder's name corresponds to the key
 	// that signs.

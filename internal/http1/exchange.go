@@ -38,16 +38,11 @@ type exchange struct {
 // answer answers as many of the requests that were read as have ready answers.
 func (x *exchange) answer(now time.Time) step {
 	for x.start < x.end {
-		var e extent
-		x.length, e = x.request.read(x.in[x.start:x.end])
-		switch e {
+		switch x.next() {
 		case partial:
 			return more
 		case odd:
 			return handOver
-		}
-		if x.server.stopping.Load() {
-			x.request.Close = true
 		}
 		out, ok := x.server.Handler.Ready(x.out, &x.request, now)
 		if !ok {
@@ -58,6 +53,15 @@ func (x *exchange) answer(now time.Time) step {
 		}
 	}
 	return more
+}
+
+// next reads the next request.
+func (x *exchange) next() (e extent) {
+	x.length, e = x.request.read(x.in[x.start:x.end])
+	if x.server.stopping.Load() {
+		x.request.Close = true
+	}
+	return e
 }
 
 // make answers the request that had no ready answer, and goes on with those

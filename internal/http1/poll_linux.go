@@ -121,6 +121,8 @@ type loop struct {
 
 	mu    sync.Mutex
 	conns map[int32]*polled // by descriptor
+
+	workers
 }
 
 // polled is a connection of a loop.
@@ -135,7 +137,7 @@ type polled struct {
 	since time.Time
 
 	mu sync.Mutex
-	// busy: a goroutine makes an answer. muted: more came meanwhile. gone: the
+	// busy: a worker makes an answer. muted: more came meanwhile. gone: the
 	// descriptor is no longer this connection's.
 	busy, muted, gone bool
 }
@@ -157,7 +159,7 @@ func newLoop(s *Server) (*loop, error) {
 	}
 	return &loop{
 		server: s, file: file, epoll: epoll, x: exchange{server: s, in: make([]byte, maxBuffer)},
-		events: make([]syscall.EpollEvent, 128), conns: make(map[int32]*polled),
+		events: make([]syscall.EpollEvent, 128), conns: make(map[int32]*polled), workers: newWorkers(),
 	}, nil
 }
 
@@ -186,6 +188,7 @@ const sweepEvery = time.Second
 // run serves until the server stops and every connection has ended.
 func (l *loop) run() {
 	defer l.file.Close()
+	defer l.dismiss()
 	raw, err := l.file.SyscallConn()
 	if err != nil {
 		return // the file was just opened
@@ -251,10 +254,10 @@ func (l *loop) serve(c *polled, now time.Time) {
 		c.since = now
 	}
 	x.end += n
-	l.proceed(c, x, now, false)
+	l.proceed(c, x, now, more, false)
 }
 
-// mute reports whether the connection is not the loop's: a goroutine works on it,
+// mute reports whether the connection is not the loop's: a worker has it,
 // and the loop stops hearing of it then, or has ended it since the event was
 // seen, and the descriptor may be another's.
 func (c *polled) mute(l *loop) bool {
@@ -267,9 +270,10 @@ func (c *polled) mute(l *loop) bool {
 	return c.busy || c.gone
 }
 
-// proceed answers what x holds of the connection. blocking says that it may
-// wait for answers, being on a goroutine of the connection's own.
-func (l *loop) proceed(c *polled, x *exchange, now time.Time, blocking bool) {
+// proceed answers what x holds of the connection, of which halt is known: slow,
+// or more when nothing is. blocking says that it may wait for answers, being on
+// a worker.
+func (l *loop) proceed(c *polled, x *exchange, now time.Time, halt step, blocking bool) {
 	kept := true
 	defer func() {
 		if v := recover(); v != nil {
@@ -282,7 +286,9 @@ func (l *loop) proceed(c *polled, x *exchange, now time.Time, blocking bool) {
 		}
 	}()
 	for {
-		halt := x.answer(now)
+		if halt == more || halt == full {
+			halt = x.answer(now)
+		}
 		for halt == slow && blocking {
 			if err := c.send(x); err != nil {
 				break
@@ -315,7 +321,7 @@ func (l *loop) proceed(c *polled, x *exchange, now time.Time, blocking bool) {
 			c.mu.Lock()
 			c.busy = true
 			c.mu.Unlock()
-			go l.make(c)
+			l.hand(c)
 			return
 		case more:
 			c.keep(x)
@@ -332,26 +338,6 @@ func (c *polled) keep(x *exchange) {
 	c.in = nil
 	if x.start < x.end {
 		c.in = append([]byte(nil), x.in[x.start:x.end]...)
-	}
-}
-
-// exchanges are those of goroutines that make answers.
-var exchanges = sync.Pool{New: func() any { return &exchange{in: make([]byte, maxBuffer)} }}
-
-// make answers what is left of the connection's requests, on a goroutine of
-// its own, and gives it back to the loop.
-func (l *loop) make(c *polled) {
-	x := exchanges.Get().(*exchange)
-	x.server, x.start, x.end = l.server, 0, copy(x.in, c.in)
-	l.proceed(c, x, time.Now(), true)
-	x.sent()
-	exchanges.Put(x)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.busy = false
-	if c.muted && !c.gone {
-		c.muted = false
-		_ = l.control(syscall.EPOLL_CTL_MOD, c.fd, syscall.EPOLLIN)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"strconv"
 	"sync"
 	"time"
@@ -208,6 +209,9 @@ func (c *Cache) answerQuestions(ctx context.Context) {
 		case q := <-c.questions:
 			batch = append(batch, q)
 		}
+		// Whoever came first has woken this. Those who came at the same time
+		// put their questions now.
+		runtime.Gosched()
 	gather:
 		for len(batch) < mostQuestions {
 			select {
