@@ -1,7 +1,7 @@
 // Package conformance judges OCSP responders, distribution points, time-stamping
-// authorities, EST servers, trust lists and certificates, ours or anybody's, from
-// outside: over the wire or out of files, by the clauses of their standards, with the octets that each
-// verdict rests on.
+// authorities, EST servers, trust lists and certificates, ours or anybody's,
+// from outside: over the wire or out of files, by the clauses of their
+// standards, with the octets that each verdict rests on.
 //
 // It has one function per requirement, one file per standard, and knows nothing
 // of how our own servers are made: it does not import them. Each requirement
