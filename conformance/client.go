@@ -3,6 +3,7 @@ package conformance
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -48,6 +49,8 @@ type question struct {
 	header map[string]string
 	body   []byte
 	limit  int64
+	// tls says how a server is connected to by HTTPS; nil as is usual.
+	tls *tls.Config
 	// found says that the URL stood in what is tested.
 	found bool
 }
@@ -94,6 +97,7 @@ func (c *client) exchange(ctx context.Context, q question, x *Exchange) error {
 	x.URL = request.URL.String()
 	var tapped *tap
 	transport := c.transport(q.found && c.follow == FollowPublic, &tapped)
+	transport.TLSClientConfig = q.tls
 	defer transport.CloseIdleConnections()
 	response, err := transport.RoundTrip(request)
 	if err != nil {

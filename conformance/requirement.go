@@ -70,6 +70,8 @@ var (
 	authorityChecks   = byID(slices.Concat(rfc3161, rfc5652, rfc5816, en319422, rfc9110TSA))
 	certificateChecks = byID(slices.Concat(rfc5280, en319412, otherCertificate))
 	requestChecks     = byID(rfc2986)
+	trustListChecks   = byID(ts119612)
+	enrolmentChecks   = byID(rfc7030)
 )
 
 // byID sorts checks by the number in their ids, so that a report reads as the
@@ -108,7 +110,8 @@ func Requirements() []Requirement {
 	seen := map[string]bool{}
 	for _, list := range [][]Requirement{
 		requirements(certificateChecks), requirements(requestChecks), requirements(responderChecks),
-		requirements(listChecks), requirements(authorityChecks), requirements(consistency),
+		requirements(listChecks), requirements(authorityChecks), requirements(consistency), requirements(trustListChecks),
+		requirements(enrolmentChecks),
 	} {
 		for _, r := range list {
 			if !seen[r.ID] {

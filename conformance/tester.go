@@ -31,6 +31,9 @@ type Config struct {
 	Profile *Profile
 	// Lint is another linter, whose findings are shown as its own; nil for none.
 	Lint func(*x509.Certificate) error
+	// TrustList reads a trust list for [Tester.TrustList] and says what is wrong
+	// with it; signers are those named beforehand, in DER.
+	TrustList func(list []byte, signers [][]byte) []TrustListFinding
 	// OnStep is told what is being tested; nil tells nobody.
 	OnStep func(section, step string)
 }

@@ -18,15 +18,16 @@ import (
 
 // judgeCommands judge servers and files, ours or anybody's.
 type judgeCommands struct {
-	All      conformanceAll      `cmd:"" help:"Judge everything that an endpoints.json names."`
+	All      conformanceAll      `cmd:"" help:"Judge everything of a centre: what an endpoints.json or a target.toml names."`
 	OCSP     conformanceOCSP     `cmd:"" name:"ocsp" help:"Judge an OCSP responder."`
 	TSA      conformanceTSA      `cmd:"" name:"tsa" help:"Judge a time-stamping authority."`
 	CRL      conformanceCRL      `cmd:"" name:"crl" help:"Judge a distribution point, or a list in a file."`
+	EST      conformanceEST      `cmd:"" name:"est" help:"Judge an EST server."`
 	Cert     conformanceCert     `cmd:"" help:"Judge certificates in files."`
 	CSR      conformanceCSR      `cmd:"" name:"csr" help:"Judge a certification request in a file."`
 	Token    conformanceToken    `cmd:"" help:"Judge a time-stamp token or reply in a file."`
 	Response conformanceResponse `cmd:"" help:"Judge an OCSP response in a file."`
-	List     conformanceList     `cmd:"" help:"Print the requirements that are tested."`
+	List     conformanceList     `cmd:"" help:"Judge a trust list; without one, print the requirements that are tested."`
 }
 
 // judging are the flags that every command of the kind has.
@@ -64,7 +65,7 @@ func (e codedError) Unwrap() error { return e.error }
 
 // run makes a tester, lets test use it, and writes the report.
 func (j judging) run(ctx context.Context, std streams, test func(context.Context, *conformance.Tester) error) error {
-	config := conformance.Config{Agent: j.Agent, Timeout: j.Timeout, Follow: conformance.Follow(j.Follow), NoHostile: !j.Hostile, Watch: j.Watch, Lint: zlintFindings}
+	config := conformance.Config{Agent: j.Agent, Timeout: j.Timeout, Follow: conformance.Follow(j.Follow), NoHostile: !j.Hostile, Watch: j.Watch, Lint: zlintFindings, TrustList: trustListFindings}
 	if j.Rate < 0 || j.Deadline <= 0 || j.Timeout <= 0 {
 		return wrong(errors.New("--rate, --timeout and --deadline are not negative, and times are not zero"), "leave them out for the defaults")
 	}

@@ -2,11 +2,8 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/altamga/altamga/conformance"
@@ -121,6 +118,22 @@ func (c conformanceCRL) Run(ctx context.Context, std streams) error {
 	})
 }
 
+type conformanceEST struct {
+	judging
+	URL   string   `help:"The server, with or without /.well-known/est and a label." required:"" placeholder:"URL"`
+	Trust []string `help:"Certificates that the server's own leads to. Default: what the system trusts." type:"path"`
+}
+
+func (c conformanceEST) Run(ctx context.Context, std streams) error {
+	return c.run(ctx, std, func(ctx context.Context, t *conformance.Tester) error {
+		trust, err := readTrust(c.Trust)
+		if err != nil {
+			return err
+		}
+		return t.Enrolment(ctx, conformance.EnrolTarget{URL: c.URL, Trust: trust})
+	})
+}
+
 type conformanceCert struct {
 	judging
 	Files   []string `arg:"" help:"Certificates in DER or PEM; all of a PEM file are judged." type:"path"`
@@ -214,111 +227,4 @@ func (c conformanceResponse) Run(ctx context.Context, std streams) error {
 		}
 		return t.Response(ctx, c.File, raw, issuer)
 	})
-}
-
-type conformanceAll struct {
-	judging
-	Endpoints string `help:"A file as the demonstration writes it: URLs and certificates of a centre." required:"" type:"path"`
-}
-
-// centreEndpoints is what is read of endpoints.json; what a centre does not have
-// is left out of it.
-type centreEndpoints struct {
-	endpoints
-	DeltaCRL string `json:"delta_crl"`
-}
-
-func (c conformanceAll) Run(ctx context.Context, std streams) error {
-	if c.Follow == "" {
-		c.Follow = string(conformance.FollowGiven)
-	}
-	return c.run(ctx, std, func(ctx context.Context, t *conformance.Tester) error {
-		data, err := os.ReadFile(c.Endpoints)
-		if err != nil {
-			return withHint(err, "`altamga demo --dir DIR` writes DIR/endpoints.json as soon as its servers are ready")
-		}
-		var at centreEndpoints
-		if err := json.Unmarshal(data, &at); err != nil {
-			return withHint(fmt.Errorf("reading %s: %w", c.Endpoints, err), "it is a JSON object with the keys that the demonstration writes")
-		}
-		return judgeCentre(ctx, t, at, filepath.Dir(c.Endpoints))
-	})
-}
-
-// judgeCentre judges servers and certificates of one centre, and whether they
-// agree.
-func judgeCentre(ctx context.Context, t *conformance.Tester, at centreEndpoints, dir string) error {
-	in := func(path string) string {
-		if path == "" || filepath.IsAbs(path) {
-			return path
-		}
-		return filepath.Join(dir, path)
-	}
-	var root, issuer, leaf, revoked, held []byte
-	for _, f := range []certificateFile{{in(at.Root), &root}, {in(at.Issuer), &issuer}, {in(at.Leaf), &leaf}, {in(at.Revoked), &revoked}, {in(at.Held), &held}} {
-		if err := f.read(); err != nil {
-			return err
-		}
-	}
-	responder := conformance.OCSPTarget{URL: at.OCSP, Issuer: issuer, Good: leaf, Revoked: revoked, Held: held}
-	list := conformance.ListTarget{URL: at.CRL, Issuer: issuer, Leaf: leaf, Revoked: revoked, Held: held, Delta: at.DeltaCRL}
-	chain, err := readChain(in(at.Chain))
-	if err != nil {
-		return err
-	}
-	if root != nil {
-		chain = append(chain, root)
-	}
-	if at.OCSP != "" {
-		if err := t.OCSP(ctx, responder); err != nil {
-			return err
-		}
-	}
-	if at.CRL != "" {
-		if err := t.List(ctx, list); err != nil {
-			return err
-		}
-	}
-	if at.RootCRL != "" {
-		if err := t.List(ctx, conformance.ListTarget{URL: at.RootCRL, Issuer: root}); err != nil {
-			return err
-		}
-	}
-	if at.OCSP != "" && at.CRL != "" {
-		if err := t.Consistency(ctx, responder, list); err != nil {
-			return err
-		}
-	}
-	if at.TSA != "" {
-		if err := t.Stamps(ctx, conformance.StampTarget{URL: at.TSA, Policy: at.TSAPolicy, Trust: chain}); err != nil {
-			return err
-		}
-	}
-	for i, raw := range chain {
-		var above []byte
-		if i+1 < len(chain) {
-			above = chain[i+1]
-		}
-		if err := t.Certificate(ctx, fmt.Sprintf("%s, certificate %d", at.Chain, i+1), raw, above, ""); err != nil {
-			return err
-		}
-	}
-	for _, one := range []struct {
-		name string
-		raw  []byte
-	}{{at.Revoked, revoked}, {at.Held, held}} {
-		if one.raw != nil {
-			if err := t.Certificate(ctx, one.name, one.raw, issuer, ""); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func readChain(path string) ([][]byte, error) {
-	if path == "" {
-		return nil, nil
-	}
-	return readAllDER(path)
 }

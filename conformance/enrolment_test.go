@@ -1,0 +1,147 @@
+package conformance_test
+
+import (
+	"bytes"
+	"crypto/tls"
+	"encoding/base64"
+	"encoding/pem"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/altamga/altamga/conformance"
+)
+
+// fakeEST answers as an EST server does for a client without an account.
+type fakeEST struct {
+	c *centre
+	// answers replaces operations; old lets TLS 1.0 in.
+	answers map[string]http.HandlerFunc
+	old     bool
+	// stranger says that the server's certificate is not trusted.
+	stranger bool
+}
+
+func said(status int, media, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header()["Content-Type"] = nil
+		if media != "" {
+			w.Header().Set("Content-Type", media)
+		}
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
+	}
+}
+
+// bundle is a certs-only CMS message in base64.
+func bundle(certificates ...[]byte) string {
+	return base64.StdEncoding.EncodeToString(seq(oid([]int{1, 2, 840, 113549, 1, 7, 2}), tlv(0xa0, seq(integer(1), tlv(0x31),
+		seq(oid([]int{1, 2, 840, 113549, 1, 7, 1})), tlv(0xa0, certificates...), tlv(0x31)))))
+}
+
+var attributesForP256 = base64.StdEncoding.EncodeToString(seq(oid([]int{1, 2, 840, 113549, 1, 9, 7}),
+	seq(oid([]int{1, 2, 840, 10045, 2, 1}), tlv(0x31, oid([]int{1, 2, 840, 10045, 3, 1, 7})))))
+
+func newEST(c *centre) *fakeEST {
+	return &fakeEST{c: c, answers: map[string]http.HandlerFunc{
+		"cacerts":  said(200, "application/pkcs7-mime; smime-type=certs-only", bundle(c.issuer.cert.Raw, c.root.cert.Raw)),
+		"csrattrs": said(200, "application/csrattrs", attributesForP256),
+	}}
+}
+
+func (f *fakeEST) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	operation := r.URL.Path[len("/.well-known/est/"):]
+	switch {
+	case f.answers[operation] != nil:
+		f.answers[operation](w, r)
+	case operation == "simpleenroll" || operation == "simplereenroll":
+		w.Header().Set("WWW-Authenticate", `Basic realm="EST"`)
+		http.Error(w, "who are you?", http.StatusUnauthorized)
+	default:
+		http.NotFound(w, r)
+	}
+}
+
+func (f *fakeEST) judge(t *testing.T) *conformance.Report {
+	t.Helper()
+	server := httptest.NewUnstartedServer(f)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.TLS = &tls.Config{}
+	if f.old {
+		server.TLS.MinVersion = tls.VersionTLS10
+	}
+	server.StartTLS()
+	defer server.Close()
+	target := conformance.EnrolTarget{URL: server.URL, Trust: [][]byte{server.Certificate().Raw}}
+	if f.stranger {
+		target.Trust = [][]byte{f.c.root.cert.Raw}
+	}
+	tester, err := conformance.New(conformance.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tester.Enrolment(t.Context(), target); err != nil {
+		t.Fatal(err)
+	}
+	return tester.Report()
+}
+
+func TestEnrolment(t *testing.T) {
+	c := newCentre(t)
+	sound := newEST(c)
+	switchboard.sound(t, sound.judge(t))
+	sound.answers["csrattrs"] = said(204, "", "")
+	switchboard.sound(t, sound.judge(t))
+
+	answer := func(operation string, status int, media, body string) func(*fakeEST) {
+		return func(f *fakeEST) { f.answers[operation] = said(status, media, body) }
+	}
+	const cms = "application/pkcs7-mime"
+	whole := bundle(c.issuer.cert.Raw, c.root.cert.Raw)
+	raw, err := base64.StdEncoding.DecodeString(whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []struct {
+		planted
+		plant func(*fakeEST)
+	}{
+		{planted{"EST-01 every operation is answered", nil}, answer("altamga-conformance", 200, "text/plain", "hello")},
+		{planted{"EST-01 no cacerts", []string{"EST-02"}}, answer("cacerts", 404, "text/plain", "")},
+		{planted{"EST-02 another media type", nil}, answer("cacerts", 200, "application/octet-stream", whole)},
+		{planted{"EST-02 DER and no base64", nil}, answer("cacerts", 200, cms, string(raw))},
+		{planted{"EST-02 PEM", nil}, answer("cacerts", 200, cms, string(pem.EncodeToMemory(&pem.Block{Type: "PKCS7", Bytes: raw})))},
+		{planted{"EST-02 a certificate and no message", nil}, answer("cacerts", 200, cms, base64.StdEncoding.EncodeToString(c.root.cert.Raw))},
+		{planted{"EST-02 octets behind the message", nil}, answer("cacerts", 200, cms, base64.StdEncoding.EncodeToString(append(bytes.Clone(raw), 0)))},
+		{planted{"EST-02 no root", nil}, answer("cacerts", 200, cms, bundle(c.issuer.cert.Raw))},
+		{planted{"EST-02 authentication is wanted", nil}, answer("cacerts", 401, "text/plain", "who are you?")},
+		{planted{"EST-05 what is no request is taken", []string{"EST-07"}}, answer("simpleenroll", 202, "text/plain", "come again")},
+		{planted{"EST-05 a refusal that nobody can read", []string{"EST-07"}}, answer("simpleenroll", 400, "", "\xff\xfe")},
+		{planted{"EST-07 anybody renews", nil}, answer("simplereenroll", 200, cms, whole)},
+		{planted{"EST-07 how to authenticate is not said", nil}, answer("simpleenroll", 401, "text/plain", "no")},
+		{planted{"EST-08 another media type", nil}, answer("csrattrs", 200, "text/plain", attributesForP256)},
+		{planted{"EST-08 no base64", nil}, answer("csrattrs", 200, "application/csrattrs", "{}")},
+		{planted{"EST-08 no attributes", nil}, answer("csrattrs", 200, "application/csrattrs", base64.StdEncoding.EncodeToString(seq(integer(1))))},
+		{planted{"EST-09 a key for anybody", nil}, answer("serverkeygen", 200, "multipart/mixed", "a key")},
+		{planted{"EST-10 a certificate of nobody", nil}, func(f *fakeEST) { f.stranger = true }},
+		{planted{"EST-11 TLS 1.0", nil}, func(f *fakeEST) { f.old = true }},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			f := newEST(c)
+			row.plant(f)
+			switchboard.judged(t, row.planted, f.judge(t))
+		})
+	}
+	tester, err := conformance.New(conformance.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tester.Enrolment(t.Context(), conformance.EnrolTarget{URL: "https://127.0.0.1:1"}); err != nil {
+		t.Fatal(err)
+	}
+	if r := tester.Report(); r.Conclusion(false) != conformance.Inconclusive || r.Counts().Pass > 0 {
+		t.Errorf("nobody listens: %s%s", r.Conclusion(false), explain(r))
+	}
+}
