@@ -78,6 +78,9 @@ func BenchmarkServe(b *testing.B) {
 	fast("plain GET kept", &http1.Request{Path: []byte("/" + url.QueryEscape(path[1:]))}, true)
 	fast("plain POST kept", &http1.Request{Method: http1.Post, Path: []byte("/"), Body: request(b, nil, id)}, true)
 	fast("plain POST nonce", &http1.Request{Method: http1.Post, Path: []byte("/"), Body: request(b, make([]byte, 32), id)}, false)
+	r, g = newResponder(b, a, func(c *ocsp.Config) { c.MaxAge, c.Validity, c.Memory = time.Hour, 2*time.Hour, -1 })
+	g.set(a.id, serial, ocsp.Status{State: ocsp.Good})
+	fast("plain POST missed", &http1.Request{Method: http1.Post, Path: []byte("/"), Body: request(b, nil, id)}, false)
 	b.Run("signature alone", func(b *testing.B) {
 		for b.Loop() {
 			if _, err := a.signer.Key.Sign(nil, make([]byte, 32), crypto.SHA256); err != nil {

@@ -19,6 +19,7 @@
 //	request.go  a whole plain request is recognised; an odd one goes to net/http
 //	conn.go     the [Handler] appends an answer that lies ready,
 //	conn.go     or what is pending is sent, and the Handler makes one
+//	            (on Linux by a worker, work_linux.go)
 //	conn.go     answers to requests that came together are sent together
 //
 // It knows nothing of TLS: a server with TLS is net/http's alone.

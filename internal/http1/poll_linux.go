@@ -289,14 +289,19 @@ func (l *loop) proceed(c *polled, x *exchange, now time.Time, halt step, blockin
 		if halt == more || halt == full {
 			halt = x.answer(now)
 		}
+		var err error
 		for halt == slow && blocking {
-			if err := c.send(x); err != nil {
+			if err = c.send(x); err != nil {
 				break
 			}
 			halt = x.make()
 			now = time.Now()
 		}
-		if err := c.send(x); err != nil {
+		// What failed is not tried again: leaving and going on exclude each other.
+		if err == nil {
+			err = c.send(x)
+		}
+		if err != nil {
 			kept = false
 			if err == syscall.EAGAIN {
 				l.leave(c, x, func(moved net.Conn) { l.slowly(moved, x, halt) })
