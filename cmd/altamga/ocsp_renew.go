@@ -327,7 +327,7 @@ func issueSignerHere(authority *ca.Authority) signerIssuer {
 		if err != nil {
 			return nil, err
 		}
-		return issued.Certificate, nil
+		return issued.Certificate()
 	}
 }
 
