@@ -41,11 +41,8 @@ func NewAnswer(response []byte, version, position uint64, thisUpdate, nextUpdate
 	}
 }
 
-// newer reports whether a tells a newer truth than b, or the same later.
-func (a *Answer) newer(b *Answer) bool {
-	return newer(a.Version, a.ThisUpdate.Unix(), b.Version, b.ThisUpdate.Unix())
-}
-
+// newer reports whether an answer tells a newer truth than another, or the same
+// later.
 func newer(version uint64, thisUpdate int64, than uint64, thanUpdate int64) bool {
 	if version != than {
 		return version > than

@@ -131,7 +131,7 @@ func (r *response) sign(signer *Signer) ([]byte, error) {
 	}
 	e.add(signer.Certificate.Raw...)
 	e.header(tagSequence, end)
-	e.header(tagExplicit|0, end)
+	e.header(tagExplicit, end)
 	mark := e.mark()
 	e.add(signature...)
 	e.add(0) // no unused bits
@@ -142,7 +142,7 @@ func (r *response) sign(signer *Signer) ([]byte, error) {
 	e.header(tagOctetString, end)
 	e.addText(derOCSPBasic)
 	e.header(tagSequence, end)
-	e.header(tagExplicit|0, end)
+	e.header(tagExplicit, end)
 	e.add(tagEnumerated, 1, byte(Successful))
 	e.header(tagSequence, end)
 	return e.octets(), nil
@@ -203,7 +203,7 @@ func (s *singleResponse) add(e *encoder, thisUpdate, nextUpdate time.Time) {
 	}
 	mark := e.mark()
 	e.time(nextUpdate)
-	e.header(tagExplicit|0, mark)
+	e.header(tagExplicit, mark)
 	e.time(thisUpdate)
 	s.addStatus(e)
 	e.add(s.certID...)
@@ -219,12 +219,12 @@ func (s *singleResponse) addStatus(e *encoder) {
 	case s.revoked:
 		// RFC 5280, Section 5.3.1: unspecified is said by saying nothing.
 		if s.reason != 0 {
-			e.add(tagExplicit|0, 3, tagEnumerated, 1, byte(s.reason))
+			e.add(tagExplicit, 3, tagEnumerated, 1, byte(s.reason))
 		}
 		e.time(s.revokedAt)
 		e.header(tagExplicit|1, mark)
 	default:
-		e.header(tagContext|0, mark)
+		e.header(tagContext, mark)
 	}
 }
 
