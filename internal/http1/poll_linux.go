@@ -18,8 +18,8 @@ import (
 // TCP connections on Linux are waited for by a few loops with an epoll
 // descriptor of their own, each of which is, to Go's scheduler, one goroutine
 // that waits for one readable file. A loop answers what lies ready. It never
-// blocks: a request that needs an answer made gets a goroutine for as long as
-// that takes, and a peer that does not read gets one of its own for good
+// blocks: a request that needs an answer made is given to a goroutine for as long
+// as that takes (maker_linux.go), and a peer that does not read gets one of its own for good
 // (conn.go).
 
 // poller spreads connections over loops.
@@ -118,6 +118,10 @@ type loop struct {
 	x      exchange
 	events []syscall.EpollEvent
 	due    []*polled
+	// work is for makers that wait, of which there are idle. Closed with the
+	// loop.
+	work chan *polled
+	idle atomic.Int32
 
 	mu    sync.Mutex
 	conns map[int32]*polled // by descriptor
@@ -157,7 +161,7 @@ func newLoop(s *Server) (*loop, error) {
 	}
 	return &loop{
 		server: s, file: file, epoll: epoll, x: exchange{server: s, in: make([]byte, maxBuffer)},
-		events: make([]syscall.EpollEvent, 128), conns: make(map[int32]*polled),
+		events: make([]syscall.EpollEvent, 128), conns: make(map[int32]*polled), work: make(chan *polled),
 	}, nil
 }
 
@@ -186,6 +190,7 @@ const sweepEvery = time.Second
 // run serves until the server stops and every connection has ended.
 func (l *loop) run() {
 	defer l.file.Close()
+	defer close(l.work)
 	raw, err := l.file.SyscallConn()
 	if err != nil {
 		return // the file was just opened
@@ -315,7 +320,7 @@ func (l *loop) proceed(c *polled, x *exchange, now time.Time, blocking bool) {
 			c.mu.Lock()
 			c.busy = true
 			c.mu.Unlock()
-			go l.make(c)
+			l.give(c)
 			return
 		case more:
 			c.keep(x)
@@ -332,26 +337,6 @@ func (c *polled) keep(x *exchange) {
 	c.in = nil
 	if x.start < x.end {
 		c.in = append([]byte(nil), x.in[x.start:x.end]...)
-	}
-}
-
-// exchanges are those of goroutines that make answers.
-var exchanges = sync.Pool{New: func() any { return &exchange{in: make([]byte, maxBuffer)} }}
-
-// make answers what is left of the connection's requests, on a goroutine of
-// its own, and gives it back to the loop.
-func (l *loop) make(c *polled) {
-	x := exchanges.Get().(*exchange)
-	x.server, x.start, x.end = l.server, 0, copy(x.in, c.in)
-	l.proceed(c, x, time.Now(), true)
-	x.sent()
-	exchanges.Put(x)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.busy = false
-	if c.muted && !c.gone {
-		c.muted = false
-		_ = l.control(syscall.EPOLL_CTL_MOD, c.fd, syscall.EPOLLIN)
 	}
 }
 
