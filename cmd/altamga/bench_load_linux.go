@@ -104,7 +104,7 @@ func (l *epollLoad) runTo(most int, length time.Duration) (m measured, err error
 		m.cpu = -1
 	}
 	if m.n == 0 {
-		return m, errors.New("nothing was answered in the time given")
+		return m, errNothing
 	}
 	slices.Sort(m.latencies)
 	return m, nil
