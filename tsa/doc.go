@@ -12,7 +12,9 @@
 //
 // The life of a query:
 //
-//	http.go       method, media type, size; client.go says who asks and how much
+//	plain.go      a plain query of everybody comes in, without net/http, or
+//	http.go       any other: method, media type, size; client.go says who asks
+//	              and how much
 //	request.go    the TimeStampReq is parsed strictly and judged
 //	authority.go  a place among the signings in flight is taken
 //	tick.go       the clock is read, and a time that its policy can promise taken

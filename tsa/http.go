@@ -1,6 +1,7 @@
 package tsa
 
 import (
+	"context"
 	"errors"
 	"io"
 	"math"
@@ -66,14 +67,20 @@ func (a *Authority) serve(w http.ResponseWriter, r *http.Request) string {
 		writeReply(w, status, refused.Marshal())
 		return reason
 	}
-	answer, reason := a.respond(r.Context(), query)
-	if reason == "granted" {
-		client.granted.Add(1)
-	} else {
-		client.refused.Add(1)
-	}
+	answer, reason := a.answer(r.Context(), client, query)
 	writeReply(w, http.StatusOK, answer)
 	return reason
+}
+
+// answer is respond that counts for whom it was.
+func (a *Authority) answer(ctx context.Context, c *client, query []byte) (answer []byte, reason string) {
+	answer, reason = a.respond(ctx, query)
+	if reason == "granted" {
+		c.granted.Add(1)
+	} else {
+		c.refused.Add(1)
+	}
+	return answer, reason
 }
 
 // admit finds out who asks and counts it. When it answers the request itself, it

@@ -45,7 +45,7 @@ func (o *observed) last() string {
 	return o.reasons[len(o.reasons)-1]
 }
 
-func serve(t testing.TB, a *tsa.Authority) *httptest.Server {
+func served(t testing.TB, a *tsa.Authority) *httptest.Server {
 	t.Helper()
 	server := httptest.NewServer(a)
 	t.Cleanup(server.Close)
@@ -81,7 +81,7 @@ func snake(name string) string {
 func TestHTTP(t *testing.T) {
 	var o observed
 	a, h, c := newAuthority(t, func(c *tsa.Config) { c.Observe = o.observe })
-	url := serve(t, a).URL
+	url := served(t, a).URL
 	good := marshal(t, query())
 
 	t.Run("TSA-01 timestamp-query is answered by timestamp-reply", func(t *testing.T) {

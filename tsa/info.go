@@ -154,12 +154,21 @@ func parseInfo(in []byte) (*Info, error) {
 }
 
 // appendGenTime appends t in the form of RFC 3161, Section 2.4.2: UTC, seconds
-// present, a fraction without trailing zeros or none.
+// present, a fraction without trailing zeros or none. It is for the years up to
+// 9999.
 func appendGenTime(b []byte, t time.Time) []byte {
 	t = t.UTC()
-	b = t.AppendFormat(b, "20060102150405")
-	if t.Nanosecond() != 0 {
-		b = bytes.TrimRight(t.AppendFormat(b, ".000000000"), "0")
+	year, month, day := t.Date()
+	hour, minute, second := t.Clock()
+	for _, n := range [...]int{year / 100, year % 100, int(month), day, hour, minute, second} {
+		b = append(b, '0'+byte(n/10%10), '0'+byte(n%10))
+	}
+	if nanosecond := t.Nanosecond(); nanosecond != 0 {
+		b = append(b, '.')
+		for unit := int(time.Second) / 10; nanosecond > 0; unit /= 10 {
+			b = append(b, '0'+byte(nanosecond/unit))
+			nanosecond %= unit
+		}
 	}
 	return append(b, 'Z')
 }

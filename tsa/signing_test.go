@@ -67,7 +67,7 @@ func signing(t *testing.T) (dir, url string, h *hierarchy) {
 	writePEM(t, dir, "root.pem", h.root)
 	write(t, dir, "certificates.pem", append(read(t, dir, "signer.pem"), read(t, dir, "intermediate.pem")...))
 	mustOpenSSL(t, dir, "pkcs12", "-export", "-inkey", "key.pem", "-in", "certificates.pem", "-name", "signer", "-passout", "pass:secret", "-out", "signer.p12")
-	return dir, serve(t, a).URL, h
+	return dir, served(t, a).URL, h
 }
 
 func TestJarsigner(t *testing.T) {

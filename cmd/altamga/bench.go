@@ -63,6 +63,9 @@ func (m measured) percentile(p int) time.Duration {
 	return m.latencies[min(len(m.latencies)-1, len(m.latencies)*p/100)]
 }
 
+// errNothing is the outcome of a measurement in which nothing was.
+var errNothing = errors.New("nothing was done in the time given")
+
 // repeat does op by a number of workers at once until the time is over, and
 // returns the first error.
 func repeat(ctx context.Context, workers int, length time.Duration, cpu func() time.Duration, op func(context.Context, int) error) (measured, error) {
@@ -105,7 +108,7 @@ func repeat(ctx context.Context, workers int, length time.Duration, cpu func() t
 	}
 	slices.Sort(m.latencies)
 	if failed == nil && m.n == 0 {
-		failed = errors.New("nothing was done in the time given")
+		failed = errNothing
 	}
 	return m, failed
 }

@@ -151,6 +151,28 @@ func (b *tokenBench) authority(verifyEach int, journal func(context.Context, tsa
 	return tsa.New(tsa.Config{Units: []tsa.Unit{unit}, Policies: []tsa.Policy{{ID: b.policy, Fraction: 3}}, Clock: clock, Journal: journal})
 }
 
+// rounds is how often a figure is measured.
+const rounds = 3
+
+// least measures a few times and returns the round that other work on the
+// machine disturbed least.
+func least(measure func() (measured, error)) (best measured, err error) {
+	for range rounds {
+		m, err := measure()
+		// A disk that stood still for a short round is no failure.
+		if err != nil && !errors.Is(err, errNothing) {
+			return m, err
+		}
+		if m.n > 0 && (best.n == 0 || m.each() < best.each()) {
+			best = m
+		}
+	}
+	if best.n == 0 {
+		return best, errNothing
+	}
+	return best, nil
+}
+
 // inProcess measures signing and what a token adds to it.
 func (b *tokenBench) inProcess(ctx context.Context, scratch string) error {
 	if err := os.Mkdir(scratch, 0o700); err != nil {
@@ -198,7 +220,7 @@ func (b *tokenBench) inProcess(ctx context.Context, scratch string) error {
 		{"token, journal, 64 at once", 64, respond(recorded)},
 		{"digitorus' token", 1, b.digitorus()},
 	} {
-		m, err := repeat(ctx, line.workers, b.length/3, ownCPU, line.op)
+		m, err := least(func() (measured, error) { return repeat(ctx, line.workers, b.length/rounds, ownCPU, line.op) })
 		if err != nil {
 			return fmt.Errorf("measuring %s: %w", line.name, err)
 		}
@@ -212,9 +234,11 @@ func (b *tokenBench) inProcess(ctx context.Context, scratch string) error {
 func (b *tokenBench) raw(ctx context.Context) error {
 	digest := sha256.Sum256([]byte("altamga"))
 	var err error
-	b.report.base, err = repeat(ctx, 1, b.length/3, ownCPU, func(context.Context, int) error {
-		_, err := b.unit.Key.Sign(nil, digest[:], crypto.SHA256)
-		return err
+	b.report.base, err = least(func() (measured, error) {
+		return repeat(ctx, 1, b.length/rounds, ownCPU, func(context.Context, int) error {
+			_, err := b.unit.Key.Sign(nil, digest[:], crypto.SHA256)
+			return err
+		})
 	})
 	if err != nil {
 		return fmt.Errorf("measuring signatures: %w", err)
@@ -303,49 +327,8 @@ func (b *tokenBench) openssl(ctx context.Context) error {
 	return nil
 }
 
-// overHTTP starts the authority in a process of its own and asks it.
-func (b *tokenBench) overHTTP(ctx context.Context, verify int, name string, clients []int, cpu int) error {
-	file, err := b.configure(verify)
-	if err != nil {
-		return err
-	}
-	var c suiteConfig
-	if err := config.Load(file, &c); err != nil {
-		return err
-	}
-	server, err := startBenchServer(ctx, "tsa", file, &c, cpu)
-	if err != nil {
-		return err
-	}
-	defer server.stop()
-	b.report.heading("over HTTP, journal on, "+name, "of raw")
-	// Other work on the machine comes and goes, so the limit is taken anew.
-	if err := b.raw(ctx); err != nil {
-		return err
-	}
-	for _, n := range clients {
-		load, err := newTokenLoad(string(c.TSA.Listen), n)
-		if err != nil {
-			return err
-		}
-		m, err := repeat(ctx, n, b.length, func() time.Duration { return cpuOf(server.process.Process.Pid) }, func(ctx context.Context, i int) error {
-			answer, err := load.post(b.ask(i))
-			if err != nil {
-				return err
-			}
-			return b.check(answer, i, 64)
-		})
-		load.close()
-		if err != nil {
-			return err
-		}
-		b.report.line(fmt.Sprintf("%d clients", n), m)
-	}
-	return nil
-}
-
 // configure writes a configuration beside the centre's that verifies so many
-// tokens.
+// tokens. Roots are signed as often as usual, not as for a demonstration.
 func (b *tokenBench) configure(verify int) (string, error) {
 	text, err := os.ReadFile(filepath.Join(b.dir, configFile))
 	if err != nil {
@@ -353,6 +336,7 @@ func (b *tokenBench) configure(verify int) (string, error) {
 	}
 	const unit = "[[tsa.unit]]\n"
 	changed := strings.Replace(string(text), unit, fmt.Sprintf("%sverify_each = %d\n", unit, verify), 1)
+	changed = strings.Replace(changed, "journal_interval =", "# journal_interval =", 1)
 	file := filepath.Join(b.dir, fmt.Sprintf("bench%d.toml", verify))
 	return file, os.WriteFile(file, []byte(changed), 0o600)
 }

@@ -50,6 +50,8 @@ type process struct {
 	closers []io.Closer
 	// onTokens are the keys that a token has.
 	onTokens []crypto.Signer
+	// slack is never looked at: see tokenSlack.
+	slack []byte
 	// identities are those of TLS, by the names of certificate and key; renewals
 	// keep their certificates fresh.
 	identities map[[2]string]*serve.Identity

@@ -18,9 +18,9 @@ import (
 // TCP connections on Linux are waited for by a few loops with an epoll
 // descriptor of their own, each of which is, to Go's scheduler, one goroutine
 // that waits for one readable file. A loop answers what lies ready. It never
-// blocks: a request that needs an answer made gets a goroutine for as long as
-// that takes, and a peer that does not read gets one of its own for good
-// (conn.go).
+// blocks: a request that needs an answer made is given to a goroutine for as
+// long as that takes (work_linux.go), and a peer that does not read gets one of
+// its own for good (conn.go).
 
 // poller spreads connections over loops.
 type poller struct {

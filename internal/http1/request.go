@@ -159,6 +159,9 @@ func (h *header) readLine(r *Request, line []byte) bool {
 	// Only names of these lengths and first letters matter; most lines are
 	// passed over here.
 	switch name[0] | 0x20 {
+	case 'a':
+		// Who asks is for net/http's handler to find out.
+		return !is(name, "authorization")
 	case 'h':
 		if is(name, "host") {
 			if h.host || !isHost(value) {

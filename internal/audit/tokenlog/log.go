@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"time"
 
@@ -47,6 +48,7 @@ type Log struct {
 	closing bool
 	latest  time.Time // of all tokens
 	fault   error     // why the last root was not signed, or nothing was written
+	company int       // octets of the last write
 
 	// What follows belongs to whoever has set busy.
 	file *os.File
@@ -170,23 +172,13 @@ func (l *Log) enqueue(r *Record) (*batch, error) {
 	return b, nil
 }
 
-// gather is how long a write waits for company when the one before had some. A
-// flush costs the processor as much as several signatures, however many records
-// it carries; those who wait for it come back with their next tokens all at
-// once, and without this the first of them would be written alone.
-const gather = 200 * time.Microsecond
-
 // flushAll writes until no batch waits.
 func (l *Log) flushAll() {
 	l.mu.Lock()
-	for company := 0; l.waiting != nil; {
-		if len(l.waiting.octets) < company {
-			l.mu.Unlock()
-			time.Sleep(gather)
-			l.mu.Lock()
-		}
+	for l.waiting != nil {
+		l.gather()
 		b := l.waiting
-		company = len(b.octets)
+		l.company = len(b.octets)
 		l.waiting = nil
 		if b.err = l.failed; b.err == nil {
 			l.mu.Unlock()
@@ -200,6 +192,31 @@ func (l *Log) flushAll() {
 	l.busy = false
 	close(l.idle)
 	l.mu.Unlock()
+}
+
+// comeBack is how long a write waits for those who came with the one before.
+const comeBack = 200 * time.Microsecond
+
+// gather waits for company. A flush costs the processor as much as several
+// signatures, however many records it carries, and without this the first of
+// those whom the last flush has let go would be written alone.
+//
+// Who is ready to run goes first, as long as that brings records: the tokens
+// before are signed meanwhile, which has to be done in any case. Then those who
+// have their answers may be about to come back with their next queries; who
+// comes alone is not kept waiting. The caller holds mu.
+func (l *Log) gather() {
+	for had := 0; len(l.waiting.octets) > had; {
+		had = len(l.waiting.octets)
+		l.mu.Unlock()
+		runtime.Gosched()
+		l.mu.Lock()
+	}
+	if len(l.waiting.octets) < l.company {
+		l.mu.Unlock()
+		time.Sleep(comeBack)
+		l.mu.Lock()
+	}
 }
 
 // settle takes over what a write has left. The caller holds mu.

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -373,11 +374,25 @@ func TestDisk(t *testing.T) {
 
 // Many appenders share flushes, and every one finds its record.
 func TestGroups(t *testing.T) {
+	t.Run("while the disk is slow", func(t *testing.T) {
+		groups(t, func() {}, func() { time.Sleep(time.Millisecond) })
+	})
+	t.Run("while the processor is busy", func(t *testing.T) {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+		groups(t, func() {
+			for began := time.Now(); time.Since(began) < 50*time.Microsecond; {
+			}
+		}, func() {})
+	})
+}
+
+// groups has many appenders do some work for each record.
+func groups(t *testing.T, work, disk func()) {
 	writes := 0
 	dir, key := t.TempDir(), signer(t)
 	l := open(t, tokenlog.OnDisk(tokenlog.Config{Dir: dir, Key: key}, func(octets []byte, real func([]byte) error) error {
 		writes++
-		time.Sleep(time.Millisecond)
+		disk()
 		return real(octets)
 	}))
 	var all sync.WaitGroup
@@ -385,6 +400,7 @@ func TestGroups(t *testing.T) {
 	for c := range clients {
 		all.Go(func() {
 			for i := range each {
+				work()
 				if err := l.Append(t.Context(), record(c*each+i, time.Now())); err != nil {
 					t.Error(err)
 				}
