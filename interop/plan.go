@@ -191,7 +191,7 @@ func (a *author) pointer(to PlanPointer, signers []*Certificate) Pointer {
 		MediaType: cmp.Or(to.MediaType, MediaType), OperatorName: textsOf(to.Operator),
 	}.information()}
 	if to.Agreement != nil {
-		p.Additional = append(p.Additional, Information{Other: a.agreement(to.Location, to.Agreement).Fragment()})
+		p.Additional = append(p.Additional, Information{Other: a.agreement(to.Location, to.Agreement, to.Territory).Fragment()})
 	}
 	for _, c := range signers {
 		p.Identities = append(p.Identities, identityOf([]*Certificate{c}))
