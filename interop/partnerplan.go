@@ -38,7 +38,7 @@ func (d *Desk) withPartners(plan *Plan, files CertificateFiles, before *List) (*
 			continue
 		}
 		if IsListOfLists(plan.Type) {
-			return nil, nil, fmt.Errorf("the partner %s has no list that a list of lists could lead to", p.Territory)
+			return nil, nil, fmt.Errorf("the partner %s has no list that a list of lists could lead to: suspend it", p.Territory)
 		}
 		out.Providers = append(out.Providers, f.provider(p.Territory, before, held))
 	}

@@ -39,6 +39,8 @@ func (p *Partner) try(samples []*Certificate, at time.Time) (findings []string, 
 			why, ok = answer.Why, answer.Trusted && !answer.Itself
 			if answer.Itself {
 				why = "it is the authority's own certificate, and no sample of what it issues"
+			} else if ok && p.Offer.List == nil {
+				why = fmt.Sprintf("it was issued by the offered authority %q", answer.Service)
 			}
 		}
 		if !ok {
@@ -96,8 +98,12 @@ func (p *Partner) tryCertificates(at time.Time) (*Verified, []string, error) {
 	}
 	provider := Provider{Name: textsOf(p.Offer.Operator)}
 	for _, s := range p.Offer.services(Recognised, time.Unix(0, 0).UTC()) {
+		name := provider.Name
+		if facts, err := readFacts(s.Certificates[0]); err == nil {
+			name = []Text{{"en", NameText(facts.Subject)}}
+		}
 		provider.Services = append(provider.Services, Service{State: State{
-			Type: wordOr(prefixSvc, p.Offer.Type), Name: provider.Name, Identity: identityOf(listed(s.Certificates)), Status: s.Status, Since: s.Since,
+			Type: wordOr(prefixSvc, p.Offer.Type), Name: name, Identity: identityOf(listed(s.Certificates)), Status: s.Status, Since: s.Since,
 		}})
 	}
 	l := &List{Scheme: Scheme{Territory: p.Territory, NextUpdate: time.Now().Add(time.Hour)}, Providers: []Provider{provider}}
