@@ -158,3 +158,26 @@ func TestPartnerOfKazakhstan(t *testing.T) {
 	}
 	b.state(t, "KZ", interop.PartnerPublished)
 }
+
+// FuzzMaterial: what is taken is whole, and what is refused leaves nothing.
+func FuzzMaterial(f *testing.F) {
+	c := newCountry(f, "TR").ca.cert.Raw
+	for _, seed := range [][]byte{c, depot(c), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c}), []byte(base64.StdEncoding.EncodeToString(c)),
+		[]byte("\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02\xa0\x00")} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		m := &interop.Material{}
+		if err := m.Add("fuzz", data); err != nil {
+			if len(m.Certificates) != 0 || m.List != nil || len(m.Sources) != 0 {
+				t.Errorf("%v, and yet something is imported", err)
+			}
+			return
+		}
+		for _, c := range m.Certificates {
+			if _, err := c.Facts(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
