@@ -55,8 +55,9 @@ type Desk struct {
 var (
 	// ErrToken: nobody has this token.
 	ErrToken = errors.New("no officer has this token")
-	// ErrSameOfficer: who prepared a list does not sign it.
-	ErrSameOfficer = errors.New("who prepared the list does not sign it: another officer has to")
+	// ErrSameOfficer: who prepared a list does not sign it, and who proposed a
+	// partner does not accept it.
+	ErrSameOfficer = errors.New("who prepared the list does not sign it, and who proposed a partner does not accept it: another officer has to")
 )
 
 // NewDesk checks the configuration.
@@ -168,6 +169,10 @@ func (d *Desk) Rehearse(plan *Plan, files CertificateFiles) (*Draft, []byte, err
 		return nil, nil, fmt.Errorf("reading the published list: %w", err)
 	default:
 		before, draft.Follows = current.List, hex.EncodeToString(current.Digest[:])
+	}
+	plan, files, err := d.withPartners(plan, files, before)
+	if err != nil {
+		return nil, nil, err
 	}
 	l, err := plan.Author(files, before, d.signers(), now)
 	if err != nil {
@@ -336,5 +341,5 @@ func (d *Desk) Publish(ctx context.Context, token string) (*Verified, error) {
 	if err := d.store.publish(release); err != nil {
 		return nil, err
 	}
-	return v, os.RemoveAll(filepath.Join(d.config.Dir, "draft"))
+	return v, errors.Join(os.RemoveAll(filepath.Join(d.config.Dir, "draft")), d.publishedPartners(ctx, name, v.List))
 }

@@ -25,6 +25,14 @@
 //	recognise.go        what it says in a partner's words counts here as: by the agreement
 //	trust.go            TrustedAt: which service vouches for a certificate, and why
 //
+// of a partner, until its people are recognised here:
+//
+//	material.go         what it handed over: certificates in any form, or its list
+//	partner.go          the record of it: proposed → tested → accepted → published → suspended
+//	partnertest.go      its list verifies, and samples of its certificates are recognised
+//	partnerdesk.go      one officer proposes, another one accepts exactly that
+//	partnerplan.go      the next list leads to it, or names its authorities
+//
 // and of the one that we publish:
 //
 //	plan.go             what its operator wants it to say, and the list before: the next list

@@ -31,7 +31,9 @@ type Plan struct {
 	// Information are web pages about the scheme.
 	Information map[string][]string `toml:"information"`
 	// Type, StatusDetermination and Rules are URIs. Default: those that ETSI TS
-	// 119 612, Annex D registers for lists of the territory.
+	// 119 612, Annex D registers for lists of the territory. A type that ends in
+	// "listofthelists" makes it the list of lists of a community, under a URI of
+	// the community's own.
 	Type                string              `toml:"type"`
 	StatusDetermination string              `toml:"status_determination"`
 	Rules               map[string][]string `toml:"rules"`
@@ -119,6 +121,9 @@ func (p *Plan) Author(files CertificateFiles, before *List, signers []*Certifica
 		a.past = servicesOf(before)
 	}
 	l := &List{Tag: tag, ID: "trust-list", Scheme: a.scheme(signers)}
+	if IsListOfLists(p.Type) && len(p.Providers) > 0 {
+		a.fail("a list of lists leads to lists and names no services of its own; the plan has %d providers", len(p.Providers))
+	}
 	for i := range p.Providers {
 		l.Providers = append(l.Providers, a.provider(&p.Providers[i]))
 	}
@@ -191,7 +196,7 @@ func (a *author) pointer(to PlanPointer, signers []*Certificate) Pointer {
 		MediaType: cmp.Or(to.MediaType, MediaType), OperatorName: textsOf(to.Operator),
 	}.information()}
 	if to.Agreement != nil {
-		p.Additional = append(p.Additional, Information{Other: a.agreement(to.Location, to.Agreement).Fragment()})
+		p.Additional = append(p.Additional, Information{Other: a.agreement(to.Location, to.Agreement, to.Territory).Fragment()})
 	}
 	for _, c := range signers {
 		p.Identities = append(p.Identities, identityOf([]*Certificate{c}))

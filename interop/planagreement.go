@@ -2,6 +2,7 @@ package interop
 
 import (
 	"reflect"
+	"slices"
 	"time"
 )
 
@@ -59,9 +60,9 @@ type PlanQualifier struct {
 
 // agreement writes what the plan agrees, after what was agreed before: what
 // changes goes into the history.
-func (a *author) agreement(location string, p *PlanAgreement) *Agreement {
+func (a *author) agreement(location string, p *PlanAgreement, territory string) *Agreement {
 	out := &Agreement{TechnicalType: "1", Version: "2", Depth: "1", PointingLaw: p.Law, PointedLaw: p.PartnerLaw}
-	past := a.agreedBefore(location)
+	past := a.agreedBefore(location, territory)
 	for i := range p.Equivalences {
 		q := p.Equivalences[i].equivalence()
 		where := "pointer " + location + " / " + q.LegalID
@@ -87,15 +88,16 @@ func (a *author) agreement(location string, p *PlanAgreement) *Agreement {
 	return out
 }
 
-// agreedBefore returns the equivalences of the list before.
-func (a *author) agreedBefore(location string) map[string]Equivalence {
+// agreedBefore returns the equivalences of the list before with the same list,
+// or with the same state when its list moved.
+func (a *author) agreedBefore(location, territory string) map[string]Equivalence {
 	past := map[string]Equivalence{}
 	if a.before == nil {
 		return past
 	}
 	for i := range a.before.Scheme.Pointers {
 		p := &a.before.Scheme.Pointers[i]
-		if p.Location != location {
+		if about := p.About(); p.Location != location && (about.Territory != territory || a.planned(p.Location)) {
 			continue
 		}
 		agreed, err := p.Agreement()
@@ -108,6 +110,11 @@ func (a *author) agreedBefore(location string) map[string]Equivalence {
 		}
 	}
 	return past
+}
+
+// planned reports whether the plan still leads to the location.
+func (a *author) planned(location string) bool {
+	return slices.ContainsFunc(a.plan.Pointers, func(p PlanPointer) bool { return p.Location == location })
 }
 
 func (p *PlanEquivalence) equivalence() Equivalence {

@@ -45,6 +45,23 @@ func PartnerOf(ours *Verified, partner *List) (*Pointer, *Agreement, error) {
 	return nil, nil, fmt.Errorf("our list has no agreement with %s", partner.Scheme.Territory)
 }
 
+// RecogniseListed judges a certificate of a partner that publishes no list, by
+// the authorities that ours names as recognised at national level.
+func RecogniseListed(ours *Verified, c *Certificate, at time.Time) Recognition {
+	a := NewTrust(ours).TrustedAt(c, at)
+	r := Recognition{Why: a.Why, Type: a.Type, Status: a.Status, Since: a.Since, Qualifiers: a.Qualifiers, Partner: a}
+	switch {
+	case !a.Trusted:
+	case a.Status != Recognised:
+		r.Why = fmt.Sprintf("our list vouches for it with the status %s: it is not a partner's", last(a.Status))
+	default:
+		r.Equivalent = true
+		r.Why = fmt.Sprintf("equivalent to %s, status %s, since %s, because list %d of %s names the service %q of %q",
+			last(a.Type), last(a.Status), a.Since.Format(time.DateOnly), a.Sequence, a.Territory, a.Service, a.Provider)
+	}
+	return r
+}
+
 // Recognise judges a certificate by a partner's list and the agreement that our
 // list has with it. Both lists were verified, the partner's by the signers that
 // our pointer names.

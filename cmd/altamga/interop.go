@@ -24,6 +24,7 @@ type interopCommands struct {
 	Trust     interopTrust     `cmd:"" help:"Ask trust lists about a certificate: which service vouches for it at a time, and why."`
 	Recognise interopRecognise `cmd:"" help:"Judge a partner's certificate by the agreement in our list: equivalent to what, since when, because of what."`
 	Package   interopPackage   `cmd:"" help:"Pack what verified lists vouch for: PEM, hashed folder, PKCS #7, PKCS #12, JKS, SST, inventory; one zip with a manifest."`
+	Partner   interopPartner   `cmd:"" help:"Bring another state into our list: proposed, tested, accepted by two officers, published, suspended."`
 	Prepare   interopPrepare   `cmd:"" help:"Prepare the next national trust list from its plan, for another officer to sign."`
 	Sign      interopSign      `cmd:"" help:"Look at what another officer prepared and, with --digest, sign it."`
 	Publish   interopPublish   `cmd:"" help:"Put the signed trust list, its hash and its pages before the public, at once."`

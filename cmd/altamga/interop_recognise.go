@@ -13,7 +13,7 @@ import (
 // interopRecognise judges a partner's certificate.
 type interopRecognise struct {
 	Certificate string `arg:"" help:"The certificate: a PEM or DER file." type:"existingfile"`
-	List        string `required:"" help:"The partner's list: a file or an http address. Its signers are those that our list names." placeholder:"LIST"`
+	List        string `help:"The partner's list: a file or an http address. Its signers are those that our list names. Without it, our list itself has to name the partner's authority." placeholder:"LIST"`
 	By          string `required:"" help:"Our list, or the list of lists, that has the agreement." placeholder:"LIST"`
 	pinned
 	At time.Time `help:"The moment that is asked about. Default: now." placeholder:"2026-01-31T12:00:00Z"`
@@ -27,6 +27,12 @@ func (c interopRecognise) Run(ctx context.Context, std streams) error {
 	ours, err := interopVerify{List: c.By, pinned: c.pinned, Archived: true}.verify(ctx)
 	if err != nil {
 		return err
+	}
+	if c.At.IsZero() {
+		c.At = time.Now()
+	}
+	if c.List == "" {
+		return c.tell(std, interop.RecogniseListed(ours, asked[0], c.At))
 	}
 	data, err := readList(ctx, c.List)
 	if err != nil {
@@ -46,10 +52,11 @@ func (c interopRecognise) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return withHint(fmt.Errorf("%s: refused (%s): %w", c.List, interop.ReasonOf(err), err), hintFor(interop.ReasonOf(err)))
 	}
-	if c.At.IsZero() {
-		c.At = time.Now()
-	}
-	r := interop.Recognise(agreement, partner, asked[0], c.At)
+	return c.tell(std, interop.Recognise(agreement, partner, asked[0], c.At))
+}
+
+// tell writes the answer down.
+func (c interopRecognise) tell(std streams, r interop.Recognition) error {
 	if !r.Equivalent {
 		fmt.Fprintf(std.out, "not recognised at %s: %s\n", c.At.Format(time.RFC3339), r.Why)
 		return withHint(errors.New("the certificate is not recognised at that time"), "the reason is above")

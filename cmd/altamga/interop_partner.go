@@ -1,0 +1,228 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"time"
+
+	"github.com/altamga/altamga/internal/config"
+	"github.com/altamga/altamga/interop"
+)
+
+// interopPartner is the way of another state into our list.
+type interopPartner struct {
+	Import  partnerImport  `cmd:"" help:"Show what is in what a partner handed over: certificates, folders, PKCS #7, the Kamu SM depot, a trust list. Writes nothing."`
+	Propose partnerPropose `cmd:"" help:"Propose a partner: what a TOML file says, and the material that it names."`
+	Test    partnerTest    `cmd:"" help:"Try a proposed partner on certificates that its authorities issued."`
+	Accept  partnerAccept  `cmd:"" help:"Accept a tested partner, as another officer than the one who proposed it. The next list has it."`
+	Suspend partnerSuspend `cmd:"" help:"End what was accepted; the next list says so."`
+	Show    partnerShow    `cmd:"" help:"Show the partners, or the whole record of one."`
+}
+
+// partnerImport shows material.
+type partnerImport struct {
+	Material []string `arg:"" help:"Files and folders." type:"path"`
+}
+
+func (c partnerImport) Run(_ context.Context, std streams) error {
+	m, err := interop.ReadMaterial(c.Material...)
+	if err != nil {
+		return withHint(err, "certificates as DER, PEM or base64, PKCS #7, the Kamu SM depot (XML), or one trust list")
+	}
+	for _, source := range m.Sources {
+		fmt.Fprintln(std.out, source)
+	}
+	for _, one := range m.Certificates {
+		facts, err := one.Facts()
+		if err != nil {
+			return err
+		}
+		note := ""
+		if !facts.Verifiable() {
+			note = ", not verifiable by this build"
+		}
+		fmt.Fprintf(std.out, "%s  %s  until %s  %s%s\n", one.Fingerprint(), facts.Algorithm(), facts.NotAfter.Format(time.DateOnly), interop.NameText(facts.Subject), note)
+	}
+	return nil
+}
+
+// partnerPropose proposes a partner.
+type partnerPropose struct {
+	Plan string `arg:"" help:"The file (TOML) that says who the partner is and names its material. Paths in it are relative to it." type:"existingfile"`
+	deskFlags
+}
+
+func (c partnerPropose) Run(ctx context.Context, std streams) (err error) {
+	var plan interop.PartnerPlan
+	if err := config.Load(c.Plan, &plan); err != nil {
+		return err
+	}
+	beside := func(name string) string {
+		if filepath.IsAbs(name) {
+			return name
+		}
+		return filepath.Join(filepath.Dir(c.Plan), name)
+	}
+	var names []string
+	for _, name := range plan.Material {
+		names = append(names, beside(name))
+	}
+	material, err := interop.ReadMaterial(names...)
+	if err != nil {
+		return withHint(err, "look at it with `altamga interop partner import`")
+	}
+	_, desk, token, closing, err := c.open()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closing()) }()
+	p, err := desk.Propose(ctx, token, &plan, material, func(name string) ([]*interop.Certificate, error) {
+		return interop.ReadCertificates(beside(name))
+	})
+	if err != nil {
+		return partnerFault(fmt.Errorf("proposing the partner: %w", err))
+	}
+	showPartner(std, p)
+	fmt.Fprintf(std.out, "Try it: altamga interop partner test %s -c %s --token FILE --sample CERTIFICATE\n", p.Territory, c.Config)
+	return nil
+}
+
+// partnerTest tries a partner.
+type partnerTest struct {
+	Territory string `arg:"" help:"The partner's country code."`
+	deskFlags
+	Sample []string  `required:"" help:"A certificate that one of the partner's authorities issued; may be repeated." type:"existingfile" placeholder:"FILE"`
+	At     time.Time `help:"The moment at which the samples have to be recognised. Default: now." placeholder:"2026-01-31T12:00:00Z"`
+}
+
+func (c partnerTest) Run(ctx context.Context, std streams) (err error) {
+	var samples []*interop.Certificate
+	for _, name := range c.Sample {
+		all, err := listCertificates(config.Path(name))
+		if err != nil {
+			return err
+		}
+		samples = append(samples, all...)
+	}
+	if c.At.IsZero() {
+		c.At = time.Now()
+	}
+	_, desk, token, closing, err := c.open()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closing()) }()
+	p, err := desk.TestPartner(ctx, token, c.Territory, samples, c.At)
+	if err != nil {
+		return partnerFault(fmt.Errorf("testing the partner: %w", err))
+	}
+	showPartner(std, p)
+	fmt.Fprintf(std.out, "Another officer than %s looks at it and accepts: altamga interop partner accept %s -c %s --token FILE --digest %s\n",
+		p.ProposedBy, p.Territory, c.Config, p.Tested)
+	return nil
+}
+
+// partnerAccept accepts a partner.
+type partnerAccept struct {
+	Territory string `arg:"" help:"The partner's country code."`
+	deskFlags
+	Digest string `required:"" help:"The digest of the offer, as it was looked at." placeholder:"HEX"`
+}
+
+func (c partnerAccept) Run(ctx context.Context, std streams) (err error) {
+	_, desk, token, closing, err := c.open()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closing()) }()
+	p, err := desk.AcceptPartner(ctx, token, c.Territory, c.Digest)
+	if err != nil {
+		return partnerFault(fmt.Errorf("accepting the partner: %w", err))
+	}
+	fmt.Fprintf(std.out, "%s is accepted. The next list has it: altamga interop prepare -c %s --token FILE\n", p.Territory, c.Config)
+	return nil
+}
+
+// partnerSuspend suspends a partner.
+type partnerSuspend struct {
+	Territory string `arg:"" help:"The partner's country code."`
+	deskFlags
+	Reason string `required:"" help:"Why, for the audit log." placeholder:"TEXT"`
+}
+
+func (c partnerSuspend) Run(ctx context.Context, std streams) (err error) {
+	_, desk, token, closing, err := c.open()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closing()) }()
+	p, err := desk.SuspendPartner(ctx, token, c.Territory, c.Reason)
+	if err != nil {
+		return partnerFault(fmt.Errorf("suspending the partner: %w", err))
+	}
+	fmt.Fprintf(std.out, "%s is suspended. The public learns of it by the next list: altamga interop prepare -c %s --token FILE\n", p.Territory, c.Config)
+	return nil
+}
+
+// partnerShow shows records.
+type partnerShow struct {
+	Territory string `arg:"" optional:"" help:"The partner's country code. Without it, all are named."`
+	deskFlags
+	JSON bool `help:"The record as it is, in JSON."`
+}
+
+func (c partnerShow) Run(_ context.Context, std streams) (err error) {
+	_, desk, _, closing, err := c.open()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closing()) }()
+	if c.Territory == "" {
+		all, err := desk.Partners()
+		for _, p := range all {
+			fmt.Fprintf(std.out, "%s  %-9s  %s\n", p.Territory, p.State, p.Offer.Operator["en"])
+		}
+		return err
+	}
+	p, err := desk.Partner(c.Territory)
+	if err != nil {
+		return partnerFault(err)
+	}
+	if c.JSON {
+		encoder := json.NewEncoder(std.out)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(p)
+	}
+	showPartner(std, p)
+	return nil
+}
+
+func showPartner(std streams, p *interop.Partner) {
+	fmt.Fprintf(std.out, "%s, %s: %s, digest %s\n", p.Territory, p.Offer.Operator["en"], p.State, p.Offer.Digest())
+	for _, source := range p.Offer.Sources {
+		fmt.Fprintf(std.out, "    from %s\n", source)
+	}
+	for _, finding := range p.Findings {
+		fmt.Fprintf(std.out, "    %s\n", finding)
+	}
+	for _, s := range p.Steps {
+		fmt.Fprintf(std.out, "    %s %s by %s %s\n", s.At.Format(time.RFC3339), s.To, s.Officer, s.Reason)
+	}
+}
+
+// partnerFault says what an officer can do.
+func partnerFault(err error) error {
+	switch {
+	case errors.Is(err, interop.ErrOutOfOrder), errors.Is(err, fs.ErrNotExist):
+		return withHint(err, "a partner is proposed, tested, accepted, published by the next list, and suspended: see `altamga interop partner show`")
+	case errors.Is(err, interop.ErrSameOfficer):
+		return withHint(err, "ask another officer, with a token of their own")
+	case errors.Is(err, interop.ErrToken):
+		return withHint(err, "name the file of an officer's token with --token")
+	}
+	return withHint(err, "see what is on record with `altamga interop partner show`")
+}

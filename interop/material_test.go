@@ -1,0 +1,183 @@
+package interop_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/pem"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/altamga/altamga/interop"
+)
+
+func depot(certificates ...[]byte) []byte {
+	var b strings.Builder
+	b.WriteString("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<depo>\n")
+	for _, c := range certificates {
+		b.WriteString("<koksertifika><mSubjectName>AA==</mSubjectName><mValue>\n" + base64.StdEncoding.EncodeToString(c) + "\n</mValue></koksertifika>\n")
+	}
+	b.WriteString("</depo>\n")
+	return []byte(b.String())
+}
+
+// A folder of every form; a certificate that stands twice is taken once.
+func TestMaterial(t *testing.T) {
+	a, b, dir := newCountry(t, "TR").ca.cert.Raw, newCountry(t, "TR").ca.cert.Raw, t.TempDir()
+	files := map[string][]byte{
+		"1.der": a, "2.b64": []byte(base64.StdEncoding.EncodeToString(a)), "sub/3.pem": pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: b}), "4.xml": depot(a, b),
+	}
+	for name, data := range files {
+		file := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if openssl, err := exec.LookPath("openssl"); err == nil {
+		for _, form := range []string{"DER", "PEM"} {
+			out, err := exec.Command(openssl, "crl2pkcs7", "-nocrl", "-certfile", filepath.Join(dir, "sub/3.pem"), "-outform", form, "-out", filepath.Join(dir, "5."+form)).CombinedOutput()
+			if err != nil {
+				t.Fatalf("openssl: %v\n%s", err, out)
+			}
+		}
+	}
+	m, err := interop.ReadMaterial(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(m.Certificates) != 2 || !bytes.Equal(m.Certificates[0].Raw, a) || len(m.Sources) < 4 {
+		t.Errorf("%d certificates from %q", len(m.Certificates), m.Sources)
+	}
+	// One file that is nothing: none is taken.
+	if err := os.WriteFile(filepath.Join(dir, "README.txt"), []byte("Salam"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := interop.ReadMaterial(dir); err == nil || !strings.Contains(err.Error(), "README.txt") {
+		t.Errorf("a folder with a text: %v", err)
+	}
+}
+
+func TestMaterialRefused(t *testing.T) {
+	a := newCountry(t, "TR")
+	key := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte{1}})
+	for name, row := range map[string]struct {
+		data []byte
+		want string
+	}{
+		"empty":                  {nil, "empty"},
+		"a key":                  {key, "PRIVATE KEY"},
+		"cut off":                {a.ca.cert.Raw[:100], "whole"},
+		"followed by something":  {append(bytes.Clone(a.ca.cert.Raw), 0), "whole"},
+		"other XML":              {[]byte("<a/>"), "neither a trust list nor a depot"},
+		"a depot of nothing":     {[]byte("<depo><koksertifika/></depo>"), "no mValue"},
+		"a depot with a DTD":     {[]byte("<!DOCTYPE depo><depo/>"), ""},
+		"a depot of a sequence":  {depot([]byte{0x30, 0}), "number 1"},
+		"PKCS #7 of data":        {[]byte("\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01\xa0\x00"), "PKCS #7"},
+		"PEM that is cut off":    {[]byte("-----BEGIN CERTIFICATE-----\nMII"), "whole"},
+		"a list that is not one": {[]byte(`<TrustServiceStatusList xmlns="http://uri.etsi.org/02231/v2#"/>`), ""},
+	} {
+		m := &interop.Material{}
+		if err := m.Add(name, row.data); err == nil || !strings.Contains(err.Error(), row.want) || len(m.Certificates) != 0 || m.List != nil {
+			t.Errorf("%s: %v, %d certificates", name, err, len(m.Certificates))
+		}
+	}
+	m := &interop.Material{}
+	if err := m.Add("one", sign(t, a.list, a.signer)); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Add("other", sign(t, newCountry(t, "KZ").list, a.signer)); err == nil {
+		t.Error("a partner has two lists")
+	}
+}
+
+// TestMaterialOfStates imports what states hand out: Turkish roots, Kazakh test
+// authorities with GOST keys, a Kyrgyz one, PKCS #7 and lists of the Union.
+func TestMaterialOfStates(t *testing.T) {
+	for _, pattern := range []string{"tr/*.pem", "kz/*.c*", "kg/*.der", "stores/*.p7c", "eu/CZ.xml"} {
+		for name, data := range corpus(t, pattern) {
+			m := &interop.Material{}
+			if err := m.Add(name, data); err != nil || len(m.Certificates) == 0 && m.List == nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			t.Log(m.Sources)
+		}
+	}
+	// The Turkish roots as their depot has them.
+	var roots [][]byte
+	for name, data := range corpus(t, "tr/*.pem") {
+		m := &interop.Material{}
+		if err := m.Add(name, data); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range m.Certificates {
+			roots = append(roots, c.Raw)
+		}
+	}
+	m := &interop.Material{}
+	if err := m.Add("SertifikaDeposu.xml", depot(roots...)); err != nil || len(m.Certificates) != len(roots) {
+		t.Errorf("the depot: %d of %d: %v", len(m.Certificates), len(roots), err)
+	}
+}
+
+// TestPartnerOfKazakhstan brings the GOST root of Kazakhstan's test
+// infrastructure into our list, by the certificate that it issued.
+func TestPartnerOfKazakhstan(t *testing.T) {
+	b, base, kz := newBureau(t), testPlan(), corpus(t, "kz/*.c*")
+	m, leaf := &interop.Material{}, &interop.Material{}
+	if err := m.Add("root", kz["root_test_gost_2022.cer"]); err != nil {
+		t.Fatal(err)
+	}
+	if err := leaf.Add("nca", kz["nca_gost2022_test.cer"]); err != nil {
+		t.Fatal(err)
+	}
+	facts, err := leaf.Certificates[0].Facts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan := &interop.PartnerPlan{Territory: "KZ", Operator: en("Authority of KZ (TEST)"), TradeName: en("NTRKZ-1"), Address: base.Address, Contact: base.Contact, Information: base.Information}
+	p, err := b.Propose(t.Context(), "one", plan, m, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tested, err := b.TestPartner(t.Context(), "one", "KZ", leaf.Certificates, facts.NotBefore.Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Log(tested.Findings)
+	if _, err := b.AcceptPartner(t.Context(), "two", "KZ", p.Offer.Digest()); err != nil {
+		t.Fatal(err)
+	}
+	if v := b.publish(t); len(v.Providers) != 2 {
+		t.Errorf("the list has %d providers", len(v.Providers))
+	}
+	b.state(t, "KZ", interop.PartnerPublished)
+}
+
+// FuzzMaterial: what is taken is whole, and what is refused leaves nothing.
+func FuzzMaterial(f *testing.F) {
+	c := newCountry(f, "TR").ca.cert.Raw
+	for _, seed := range [][]byte{c, depot(c), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c}), []byte(base64.StdEncoding.EncodeToString(c)),
+		[]byte("\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02\xa0\x00")} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		m := &interop.Material{}
+		if err := m.Add("fuzz", data); err != nil {
+			if len(m.Certificates) != 0 || m.List != nil || len(m.Sources) != 0 {
+				t.Errorf("%v, and yet something is imported", err)
+			}
+			return
+		}
+		for _, c := range m.Certificates {
+			if _, err := c.Facts(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
