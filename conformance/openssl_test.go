@@ -111,7 +111,7 @@ func TestOpenSSLResponder(t *testing.T) {
 	supervised(t, path, "ocsp", "-index", filepath.Join(dir, "index.txt"), "-port", port, "-nmin", "60", "-timeout", "1",
 		"-CA", writePEM(t, filepath.Join(dir, "ca.pem"), "CERTIFICATE", c.issuer.cert.Raw),
 		"-rsigner", writePEM(t, filepath.Join(dir, "signer.pem"), "CERTIFICATE", c.delegate.cert.Raw), "-rkey", writeKey(t, filepath.Join(dir, "signer.key"), c.delegate))
-	r, err := conformance.New(conformance.Config{Timeout: 700 * time.Millisecond})
+	r, err := conformance.New(conformance.Config{Timeout: 1500 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
