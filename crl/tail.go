@@ -163,6 +163,10 @@ type Scope struct {
 	raw []byte // the extension's value
 }
 
+// All reports whether there is no issuingDistributionPoint: the list is about
+// all certificates of its issuer.
+func (s *Scope) All() bool { return s.raw == nil }
+
 // The tags of a DistributionPoint's and a DistributionPointName's first choice.
 const (
 	tagPoint    = asn1.Tag(0x80 | 0x20)

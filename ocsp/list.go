@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	encoding_asn1 "encoding/asn1"
 	"errors"
 	"fmt"
@@ -23,8 +22,12 @@ type ListHead struct {
 	// ThisUpdate and NextUpdate are the list's; NextUpdate is zero when there is
 	// none.
 	ThisUpdate, NextUpdate time.Time
-	// Extensions are all of the list's.
-	Extensions []pkix.Extension
+	// Delta says that it tells the changes since another list alone, Part that it
+	// has an issuingDistributionPoint and so covers some of the certificates or
+	// of the reasons.
+	Delta, Part bool
+	// Unknown are the critical extensions that the reader does not know.
+	Unknown []encoding_asn1.ObjectIdentifier
 }
 
 // ReadList reads a revocation list, DER, and calls each for its entries in
@@ -137,27 +140,19 @@ func (t *takenList) sort() {
 	slices.SortStableFunc(t.entries, func(a, b listed) int { return bytes.Compare(a.serial[:], b.serial[:]) })
 }
 
-var (
-	oidDeltaIndicator = encoding_asn1.ObjectIdentifier{2, 5, 29, 27}
-	oidDistribution   = encoding_asn1.ObjectIdentifier{2, 5, 29, 28}
-)
-
 // check refuses a list that does not speak for all certificates of its issuer,
 // now.
 func (t *takenList) check(now time.Time) error {
-	for _, x := range t.Extensions {
-		switch {
-		// RFC 5280, Section 5.2.4: a delta tells the changes alone.
-		case x.Id.Equal(oidDeltaIndicator):
-			return errors.New("it is a delta list")
-		// RFC 5280, Section 5.2.5: it covers some of the certificates, or some of
-		// the reasons, and what is not on it need not be good.
-		case x.Id.Equal(oidDistribution):
-			return errors.New("it is a list for one distribution point: what is not on it may be on another")
-		// RFC 5280, Section 5.2: not understood, so not to be used.
-		case x.Critical:
-			return fmt.Errorf("it has the critical extension %s", x.Id)
-		}
+	switch {
+	// RFC 5280, Section 5.2.4: a delta tells the changes alone.
+	case t.Delta:
+		return errors.New("it is a delta list")
+	// RFC 5280, Section 5.2.5: what is not on it need not be good.
+	case t.Part:
+		return errors.New("it is a list for one distribution point: what is not on it may be on another")
+	// RFC 5280, Section 5.2: not understood, so not to be used.
+	case len(t.Unknown) > 0:
+		return fmt.Errorf("it has the critical extension %s", t.Unknown[0])
 	}
 	switch {
 	case t.ThisUpdate.Unix() <= 0 || t.ThisUpdate.After(now.Add(time.Minute)):

@@ -36,7 +36,18 @@ func readList(in io.Reader, issuer *x509.Certificate, each func(x509.RevocationL
 			return ocsp.ListHead{}, err
 		}
 	}
-	return ocsp.ListHead{Number: list.Number, ThisUpdate: list.ThisUpdate, NextUpdate: list.NextUpdate, Extensions: list.Extensions}, nil
+	head := ocsp.ListHead{Number: list.Number, ThisUpdate: list.ThisUpdate, NextUpdate: list.NextUpdate}
+	for _, x := range list.Extensions {
+		switch {
+		case x.Id.String() == "2.5.29.27":
+			head.Delta = true
+		case x.Id.String() == "2.5.29.28":
+			head.Part = true
+		case x.Critical:
+			head.Unknown = append(head.Unknown, x.Id)
+		}
+	}
+	return head, nil
 }
 
 // list signs a list of revoked serials.

@@ -19,6 +19,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/altamga/altamga/crl"
 	"github.com/altamga/altamga/ocsp"
 )
 
@@ -38,7 +39,7 @@ type ocspList struct {
 // ocspList opens the list of an issuer and takes the last good one, if there
 // was one.
 func (p *process) ocspList(ctx context.Context, issuer ocsp.Issuer, c ocspListConfig) (*ocspList, error) {
-	list, err := ocsp.NewList(issuer.ID, issuer.Certificate, readX509List)
+	list, err := ocsp.NewList(issuer.ID, issuer.Certificate, readRevocationList)
 	if err != nil {
 		return nil, err
 	}
@@ -63,28 +64,34 @@ func (p *process) ocspList(ctx context.Context, issuer ocsp.Issuer, c ocspListCo
 	return l, nil
 }
 
-// readX509List reads a list with the standard library.
-func readX509List(in io.Reader, issuer *x509.Certificate, each func(x509.RevocationListEntry) error) (ocsp.ListHead, error) {
-	der, err := io.ReadAll(in)
+// readRevocationList reads a list with package crl, which holds a window of it and no more.
+func readRevocationList(in io.Reader, issuer *x509.Certificate, each func(x509.RevocationListEntry) error) (ocsp.ListHead, error) {
+	r, err := crl.NewReader(in)
 	if err != nil {
 		return ocsp.ListHead{}, err
 	}
-	list, err := x509.ParseRevocationList(der)
-	if err != nil {
-		return ocsp.ListHead{}, err
-	}
-	if err := list.CheckSignatureFrom(issuer); err != nil {
-		return ocsp.ListHead{}, err
-	}
-	if !bytes.Equal(list.RawIssuer, issuer.RawSubject) {
-		return ocsp.ListHead{}, fmt.Errorf("it is a list of %q", list.Issuer)
-	}
-	for _, e := range list.RevokedCertificateEntries {
-		if err := each(e); err != nil {
+	for {
+		e, err := r.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return ocsp.ListHead{}, err
+		}
+		if e.Issuer != nil {
+			return ocsp.ListHead{}, errors.New("it is an indirect list, of several authorities")
+		}
+		if err := each(x509.RevocationListEntry{SerialNumber: e.Number(), RevocationTime: e.Since, ReasonCode: e.Reason}); err != nil {
 			return ocsp.ListHead{}, err
 		}
 	}
-	return ocsp.ListHead{Number: list.Number, ThisUpdate: list.ThisUpdate, NextUpdate: list.NextUpdate, Extensions: list.Extensions}, nil
+	if err := r.Verify(issuer); err != nil {
+		return ocsp.ListHead{}, err
+	}
+	return ocsp.ListHead{
+		Number: r.CRLNumber, ThisUpdate: r.ThisUpdate, NextUpdate: r.NextUpdate,
+		Delta: r.Base != nil, Part: !r.Scope.All(), Unknown: r.Unknown,
+	}, nil
 }
 
 // run fetches the list now and then, until ctx ends.
