@@ -22,6 +22,7 @@ import (
 // configuration file of its own, and walks the tour against them. Then it kills
 // the certification authority and sees the others go on (design rule G9).
 func TestServersApart(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "centre")
 	p, err := loadPlan("")
 	if err != nil {

@@ -24,6 +24,7 @@ import (
 // folder again and holds it to design rule G1: what a client received is in the
 // register and answers good, and no serial was used twice.
 func TestKilledWhileIssuing(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("kills and restarts a centre ten times")
 	}

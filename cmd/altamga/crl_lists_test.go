@@ -23,6 +23,7 @@ import (
 // mirror of one of them that has no key: what the ca writes into certificates
 // is where the crl publishes, octet by octet.
 func TestPartitionedCentre(t *testing.T) {
+	t.Parallel()
 	ctx := within(t, 2*time.Minute)
 	dir, address := partitionedCentre(t)
 	file := filepath.Join(dir, configFile)

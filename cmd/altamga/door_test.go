@@ -30,6 +30,7 @@ var knocks = map[string]struct{ method, path, body string }{
 // that of the ca. A client whose certificate is held or revoked, or that asks
 // too often, stays out of each of them.
 func TestDoors(t *testing.T) {
+	t.Parallel()
 	for _, row := range []struct {
 		name   string
 		listen string

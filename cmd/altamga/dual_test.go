@@ -22,6 +22,7 @@ import (
 // its own initiative, by both ways: two members of the registration
 // authority's staff, for whom it vouches, and two persons at the ca's API.
 func TestDualControl(t *testing.T) {
+	t.Parallel()
 	plan, err := benchPlan()
 	if err != nil {
 		t.Fatal(err)

@@ -37,6 +37,7 @@ var faultPoints = []string{
 // reconcile accounts for every serial, whoever has a certificate has a good
 // one, and no other serial is good (design rule G1).
 func TestFaultsWhileIssuing(t *testing.T) {
+	t.Parallel()
 	onEachStore(t, testFaultsWhileIssuing)
 }
 
@@ -362,6 +363,7 @@ func (k faultyKey) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts)
 // anything and after it had: the clients hear of a failure, and reconcile
 // accounts for everything.
 func TestErrorsWhileIssuing(t *testing.T) {
+	t.Parallel()
 	onEachStore(t, testErrorsWhileIssuing)
 }
 

@@ -57,6 +57,7 @@ func softHSM() string {
 // TestWithoutCgo builds the command without C, as for a static binary, and sees
 // it say what it lacks.
 func TestWithoutCgo(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("compiling takes long")
 	}

@@ -191,6 +191,7 @@ func TestRemoteOutage(t *testing.T) {
 // (design rule G2): no answer is older than what the replica knew when it was
 // asked, or than the answer before it.
 func TestRemoteNeverGoesBack(t *testing.T) {
+	t.Parallel()
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	dir, opened, certificates := smallCentre(t, 6)

@@ -26,6 +26,7 @@ import (
 // adds a second process of the certification authority, and takes the database
 // away and gives it back while both run (design rule G9).
 func TestCentreOnPostgres(t *testing.T) {
+	t.Parallel()
 	database := postgrestest.Start(t)
 	address := database.Address(t)
 	dir := filepath.Join(t.TempDir(), "centre")

@@ -27,6 +27,7 @@ func TestStories(t *testing.T) {
 // step again, with the real openssl and curl, against the servers that the tour
 // left up.
 func TestPrintedCommands(t *testing.T) {
+	t.Parallel()
 	for _, tool := range []string{"openssl", "curl"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			t.Skipf("%s is not installed", tool)
@@ -86,6 +87,7 @@ func TestPrintedCommands(t *testing.T) {
 // TestEverythingLints holds whatever a centre issued and published to the lints
 // (design rule G3): hierarchy, servers, citizens and lists.
 func TestEverythingLints(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "centre")
 	c := startCentre(t, dir)
 	c.toured()

@@ -39,6 +39,7 @@ var tamperedTables = []string{"entry", "certificate", "ticket"}
 // database could, and wants `altamga audit verify --journal` to find each
 // (design rule G5).
 func TestRegisterTampered(t *testing.T) {
+	t.Parallel()
 	t.Run("SQLite", func(t *testing.T) {
 		testTampered(t, tamperer{
 			address: func(t *testing.T) string { return filepath.Join(t.TempDir(), "register.db") }, driver: "sqlite",
@@ -136,6 +137,7 @@ func testTampered(t *testing.T, with tamperer) {
 // authority wrote, one at a time (design rule G5); internal/audit does so with
 // every octet.
 func TestAuditLogTampered(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	smallRegister(t, t.Context(), dir, filepath.Join(dir, "register.db"))
 	path := filepath.Join(dir, "audit.log")

@@ -27,6 +27,7 @@ import (
 // It issues 400 certificates; ALTAMGA_TEST_CERTIFICATES=20000 says how many
 // else, with `go test -run TestTwoAuthoritiesIssue -timeout 30m ./cmd/altamga`.
 func TestTwoAuthoritiesIssue(t *testing.T) {
+	t.Parallel()
 	total := 400
 	if text := os.Getenv("ALTAMGA_TEST_CERTIFICATES"); text != "" {
 		var err error
