@@ -37,11 +37,8 @@ vet:
 staticcheck:
 	go tool staticcheck ./...
 
-# The tests of internal/keys share one SoftHSM library in a process, and two of
-# them fail when they come before those that lose a token: they keep their order.
 race:
-	go test -race -shuffle=on -timeout 20m $$(go list ./... | grep -v '/internal/keys$$')
-	go test -race -timeout 20m ./internal/keys
+	go test -race -shuffle=on -timeout 20m ./...
 
 # Ten thousand certificates of all profiles, and a ceremony ended at each of its
 # points, for which the race detector takes too long.
