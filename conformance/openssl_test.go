@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -20,6 +19,7 @@ import (
 	"time"
 
 	"github.com/altamga/altamga/conformance"
+	"github.com/altamga/altamga/internal/loopback"
 )
 
 // explained compares what is found with what a peer is known to do.
@@ -102,12 +102,11 @@ func TestOpenSSLResponder(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "index.txt"), []byte(index.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := loopback.Address()
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, port, _ := net.SplitHostPort(listener.Addr().String())
-	listener.Close()
+	_, port, _ := strings.Cut(address, ":")
 	supervised(t, path, "ocsp", "-index", filepath.Join(dir, "index.txt"), "-port", port, "-nmin", "60", "-timeout", "1",
 		"-CA", writePEM(t, filepath.Join(dir, "ca.pem"), "CERTIFICATE", c.issuer.cert.Raw),
 		"-rsigner", writePEM(t, filepath.Join(dir, "signer.pem"), "CERTIFICATE", c.delegate.cert.Raw), "-rkey", writeKey(t, filepath.Join(dir, "signer.key"), c.delegate))

@@ -16,6 +16,7 @@ import (
 
 	peer "golang.org/x/crypto/ocsp"
 
+	"github.com/altamga/altamga/internal/loopback"
 	"github.com/altamga/altamga/ocsp"
 )
 
@@ -86,12 +87,10 @@ SSLUseStapling on
 			if err != nil {
 				t.Skipf("%s is not installed (Debian: %s)", server.command, server.pkg)
 			}
-			listener, err := net.Listen("tcp", "127.0.0.1:0")
+			address, err := loopback.Address()
 			if err != nil {
 				t.Fatal(err)
 			}
-			address := listener.Addr().String()
-			listener.Close()
 			file := filepath.Join(dir, server.name+".conf")
 			if err := os.WriteFile(file, fmt.Appendf(nil, server.configuration, dir, address), 0o644); err != nil {
 				t.Fatal(err)

@@ -25,6 +25,7 @@ import (
 	"net/http"
 
 	"github.com/altamga/altamga/internal/http1"
+	"github.com/altamga/altamga/internal/loopback"
 	"github.com/altamga/altamga/ocsp"
 	"github.com/altamga/altamga/ocsp/rediscache"
 )
@@ -401,12 +402,11 @@ func startRedis(t *testing.T, configuration ...string) *redisServer {
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		t.Skip("redis-server is not installed (Debian: redis-server)")
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := loopback.Address()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &redisServer{t: t, address: listener.Addr().String(), dir: t.TempDir(), configuration: configuration}
-	listener.Close()
+	s := &redisServer{t: t, address: address, dir: t.TempDir(), configuration: configuration}
 	s.start()
 	t.Cleanup(s.kill)
 	return s

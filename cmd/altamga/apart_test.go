@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"github.com/altamga/altamga/internal/config"
+	"github.com/altamga/altamga/internal/loopback"
 )
 
 // TestServersApart runs each server in a process of its own, with a
@@ -171,13 +171,12 @@ func waitReady(t *testing.T, ctx context.Context, url string) {
 	t.Fatalf("%s: %s", url, last)
 }
 
-// freeAddress is a loopback address that nobody listens on at this moment.
+// freeAddress is a loopback address for a process that the test starts.
 func freeAddress(t *testing.T) config.Address {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := loopback.Address()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()
-	return config.Address(listener.Addr().String())
+	return config.Address(address)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/altamga/altamga/internal/config"
 	"github.com/altamga/altamga/internal/keys"
+	"github.com/altamga/altamga/internal/loopback"
 )
 
 // benchCentre makes a centre like that of the demonstration, on free ports. keys
@@ -57,12 +58,10 @@ func benchPlan() (*plan, error) {
 		return nil, err
 	}
 	for _, port := range ports(&p.Servers) {
-		listener, err := listenTCP("127.0.0.1:0")
+		address, err := loopback.Address()
 		if err != nil {
 			return nil, err
 		}
-		address := listener.Addr().String()
-		listener.Close()
 		scheme, _, _ := strings.Cut(string(port.server.URL), ":")
 		port.server.Listen, port.server.URL = config.Address(address), config.URL(scheme+"://"+address+"/")
 	}

@@ -20,6 +20,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/altamga/altamga/internal/loopback"
 )
 
 // benchCFSSL is cfssl's server, as its documentation starts it with a database
@@ -73,12 +75,9 @@ func startCFSSL(ctx context.Context, dir string, database *benchPostgres, cpu in
 			return nil, err
 		}
 	}
-	listener, err := listenTCP("127.0.0.1:0")
-	if err != nil {
+	if s.address, err = loopback.Address(); err != nil {
 		return nil, err
 	}
-	s.address = listener.Addr().String()
-	listener.Close()
 	_, port, _ := net.SplitHostPort(s.address)
 	process := exec.CommandContext(ctx, program, "serve", "-address", "127.0.0.1", "-port", port, "-ca", "ca.pem", "-ca-key", "ca.key",
 		"-tls-cert", "tls.pem", "-tls-key", "tls.key", "-mutual-tls-ca", "ca.pem", "-config", "config.json", "-db-config", "db.json", "-loglevel", "3")

@@ -21,6 +21,8 @@ import (
 	"time"
 
 	peer "golang.org/x/crypto/ocsp"
+
+	"github.com/altamga/altamga/internal/loopback"
 )
 
 // ocspBench is one run.
@@ -293,7 +295,7 @@ func (b *ocspBench) redis(ctx context.Context) (address string, stop func(), err
 	if err != nil {
 		return "", nil, err
 	}
-	address, err = benchAddress()
+	address, err = loopback.Address()
 	if err != nil {
 		return "", nil, err
 	}
@@ -315,22 +317,13 @@ func (b *ocspBench) redis(ctx context.Context) (address string, stop func(), err
 	return address, stop, waitListening(address)
 }
 
-func benchAddress() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer listener.Close()
-	return listener.Addr().String(), nil
-}
-
 // nginx measures nginx with one worker, with a literal answer or with files.
 func (b *ocspBench) nginx(ctx context.Context, m measurement) (measured, error) {
 	path, err := exec.LookPath("nginx")
 	if err != nil {
 		return measured{}, err
 	}
-	address, err := benchAddress()
+	address, err := loopback.Address()
 	if err != nil {
 		return measured{}, err
 	}
@@ -392,7 +385,7 @@ func (b *ocspBench) cfssl(ctx context.Context, m measurement) (measured, error) 
 			return measured{}, err
 		}
 	}
-	address, err := benchAddress()
+	address, err := loopback.Address()
 	if err != nil {
 		return measured{}, err
 	}

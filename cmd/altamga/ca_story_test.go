@@ -2,12 +2,10 @@ package main
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -72,15 +70,11 @@ func letOperator(dir string) error {
 	return os.WriteFile(file, person.ReplaceAll(text, []byte(all)), 0o600)
 }
 
-// freePort returns a port that nobody listens on.
+// freePort is the port of a free address.
 func freePort(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
+	_, port, _ := strings.Cut(string(freeAddress(t)), ":")
+	return port
 }
 
 // FuzzSerials reads hostile lists of serial numbers. What is read reads the

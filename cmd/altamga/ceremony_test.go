@@ -1,9 +1,7 @@
 package main
 
 import (
-	"net"
 	"net/http"
-	"strconv"
 	"testing"
 	"time"
 
@@ -18,13 +16,7 @@ func TestCeremonyStories(t *testing.T) {
 		Dir: "testdata/ceremony",
 		Setup: func(env *testscript.Env) error {
 			for _, name := range []string{"CA", "OCSP", "TSA", "CRL", "ADMIN"} {
-				listener, err := net.Listen("tcp", "127.0.0.1:0")
-				if err != nil {
-					return err
-				}
-				// Held until every name has its port, so that they differ.
-				defer listener.Close()
-				env.Setenv(name, strconv.Itoa(listener.Addr().(*net.TCPAddr).Port))
+				env.Setenv(name, freePort(t))
 			}
 			env.Setenv("SOFTHSM", softHSM())
 			return nil

@@ -65,7 +65,7 @@ func (c *raConfig) Validate() error {
 		names[i] = person.Name
 	}
 	var plain error
-	if c.TLS == nil && !c.BehindProxy && c.Listen != "" && !loopback(c.Listen) {
+	if c.TLS == nil && !c.BehindProxy && c.Listen != "" && !onLoopback(c.Listen) {
 		plain = config.Wrong("listen", "is not on loopback, and there is no tls").
 			WithHint("give ra a `tls = { certificate = …, key = … }`, or set behind_proxy = true when a proxy speaks TLS for it")
 	}
@@ -75,8 +75,8 @@ func (c *raConfig) Validate() error {
 			field{"signature_profile", c.SignatureProfile}, field{"authentication_profile", c.AuthenticationProfile}))
 }
 
-// loopback reports whether an address is reachable from its own machine alone.
-func loopback(address config.Address) bool {
+// onLoopback reports whether an address is reachable from its own machine alone.
+func onLoopback(address config.Address) bool {
 	host, _, err := net.SplitHostPort(string(address))
 	if err != nil {
 		return false

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/altamga/altamga/internal/config"
+	"github.com/altamga/altamga/internal/loopback"
 	"github.com/altamga/altamga/internal/serve"
 )
 
@@ -89,11 +90,12 @@ func (d *demonstration) create(ctx context.Context) error {
 		return err
 	}
 	for _, port := range ports(&p.Servers) {
-		number := 0
+		listen := loopback.Listen
 		if d.basePort != 0 {
-			number = d.basePort + port.offset
+			address := config.Address("127.0.0.1:" + strconv.Itoa(d.basePort+port.offset))
+			listen = func() (net.Listener, error) { return listenTCP(address) }
 		}
-		listener, err := listenTCP(config.Address("127.0.0.1:" + strconv.Itoa(number)))
+		listener, err := listen()
 		if err != nil {
 			return withHint(err, "choose other ports with --base-port, or let --base-port 0 find free ones")
 		}

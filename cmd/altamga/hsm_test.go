@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,11 +17,7 @@ import (
 func prepareStory(t *testing.T) func(*testscript.Env) error {
 	return func(env *testscript.Env) error {
 		for i := range 6 {
-			_, port, err := net.SplitHostPort(string(freeAddress(t)))
-			if err != nil {
-				return err
-			}
-			env.Setenv(fmt.Sprint("PORT", i), port)
+			env.Setenv(fmt.Sprint("PORT", i), freePort(t))
 		}
 		env.Setenv("SOFTHSM", softHSM())
 		return nil

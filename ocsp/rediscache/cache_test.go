@@ -14,6 +14,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/altamga/altamga/internal/loopback"
 	"github.com/altamga/altamga/ocsp"
 	"github.com/altamga/altamga/ocsp/rediscache"
 )
@@ -31,12 +32,11 @@ func startServer(t *testing.T) *server {
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		t.Skip("redis-server is not installed (Debian: redis-server)")
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := loopback.Address()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{t: t, address: listener.Addr().String(), dir: t.TempDir()}
-	listener.Close()
+	s := &server{t: t, address: address, dir: t.TempDir()}
 	s.start()
 	t.Cleanup(s.kill)
 	return s

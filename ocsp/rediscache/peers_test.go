@@ -11,7 +11,6 @@ import (
 	"encoding/pem"
 	"fmt"
 	"math/big"
-	mathrand "math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -23,29 +22,28 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/altamga/altamga/internal/loopback"
 	"github.com/altamga/altamga/ocsp"
 	"github.com/altamga/altamga/ocsp/rediscache"
 )
 
-// freePort is one below 50000, so that the bus of a Cluster, ten thousand above,
-// has one too.
+// freePort is one that has a free one ten thousand above, for the bus of a
+// Cluster.
 func freePort(t *testing.T) int {
 	t.Helper()
-	for range 100 {
-		port := 20_000 + mathrand.IntN(30_000)
-		free := true
-		for _, port := range []int{port, port + 10_000} {
-			listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-			if free = free && err == nil; err == nil {
-				listener.Close()
-			}
+	for {
+		below, err := loopback.Listen()
+		if err != nil {
+			t.Fatal(err)
 		}
-		if free {
+		port := below.Addr().(*net.TCPAddr).Port
+		above, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port+10_000))
+		below.Close()
+		if err == nil {
+			above.Close()
 			return port
 		}
 	}
-	t.Fatal("no port is free")
-	return 0
 }
 
 // launch starts a redis-server of any kind and waits until it answers client.

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/altamga/altamga/internal/loopback"
 	"github.com/altamga/altamga/internal/ntp"
 )
 
@@ -117,10 +118,14 @@ func program(t testing.TB, name, debian string) string {
 
 func freePort(t testing.TB) int {
 	t.Helper()
-	socket, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for {
+		address, err := loopback.Address()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if socket, err := net.ListenPacket("udp", address); err == nil {
+			defer socket.Close()
+			return socket.LocalAddr().(*net.UDPAddr).Port
+		}
 	}
-	defer socket.Close()
-	return socket.LocalAddr().(*net.UDPAddr).Port
 }
