@@ -279,7 +279,7 @@ func TestAddressPolicy(t *testing.T) {
 	s.put("/list.xml", []byte("<a/>"))
 	s.put("/large.xml", make([]byte, 2000))
 	get := func(p interop.Policy, address string) string {
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		_, err := interop.NewWeb(p).Get(ctx, address, interop.Validators{})
 		return fmt.Sprint(err)

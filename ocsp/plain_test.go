@@ -47,12 +47,12 @@ func listening(t testing.TB, r *ocsp.Responder, fast bool) string {
 // over sends octets and reads one answer to a request of the method.
 func over(t testing.TB, address, wire, method string) (*http.Response, []byte) {
 	t.Helper()
-	conn, err := net.DialTimeout("tcp", address, 5*time.Second)
+	conn, err := net.DialTimeout("tcp", address, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(10 * time.Second))
+	conn.SetDeadline(time.Now().Add(time.Minute))
 	if _, err := io.WriteString(conn, wire); err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +158,7 @@ func TestPipelined(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(20 * time.Second))
+	conn.SetDeadline(time.Now().Add(time.Minute))
 	var wire bytes.Buffer
 	var want []ocsp.CertID
 	for i := range 120 {

@@ -123,7 +123,7 @@ func stapled(t *testing.T, address string, root *x509.Certificate, log string) [
 	t.Helper()
 	roots := x509.NewCertPool()
 	roots.AddCert(root)
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
 		conn, err := tls.DialWithDialer(&net.Dialer{Timeout: 5 * time.Second}, "tcp", address, &tls.Config{RootCAs: roots, ServerName: "localhost"})
 		if err != nil {
 			continue

@@ -437,13 +437,13 @@ func (s *redisServer) kill() {
 
 // command sends one command and reads its one-line answer.
 func (s *redisServer) command(t *testing.T, words ...string) {
-	conn, err := net.DialTimeout("tcp", s.address, 5*time.Second)
+	conn, err := net.DialTimeout("tcp", s.address, time.Minute)
 	if err != nil {
 		t.Error(err)
 		return
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(5 * time.Second))
+	conn.SetDeadline(time.Now().Add(time.Minute))
 	fmt.Fprintf(conn, "*%d\r\n", len(words))
 	for _, word := range words {
 		fmt.Fprintf(conn, "$%d\r\n%s\r\n", len(word), word)

@@ -47,12 +47,12 @@ func listening(t testing.TB, a *tsa.Authority, plain bool) string {
 // content.
 func over(t testing.TB, address, method, wire string) (head string, content []byte) {
 	t.Helper()
-	conn, err := net.DialTimeout("tcp", address, 5*time.Second)
+	conn, err := net.DialTimeout("tcp", address, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(10 * time.Second))
+	conn.SetDeadline(time.Now().Add(time.Minute))
 	if _, err := io.WriteString(conn, wire); err != nil {
 		t.Fatal(err)
 	}
@@ -175,12 +175,12 @@ func TestPlain(t *testing.T) {
 
 // pipeline sends queries at once, and behind them a request that is none.
 func pipeline(t *testing.T, address string) {
-	conn, err := net.DialTimeout("tcp", address, 5*time.Second)
+	conn, err := net.DialTimeout("tcp", address, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(10 * time.Second))
+	conn.SetDeadline(time.Now().Add(time.Minute))
 	const queries = 5
 	var wire strings.Builder
 	for i := range queries {

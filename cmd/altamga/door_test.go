@@ -115,7 +115,7 @@ profiles = ["suite-client"]
 	await := func(what string, want int) {
 		t.Helper()
 		for _, door := range doors {
-			for deadline := time.Now().Add(3 * time.Second); ask(door) != want; time.Sleep(50 * time.Millisecond) {
+			for deadline := time.Now().Add(time.Minute); ask(door) != want; time.Sleep(50 * time.Millisecond) {
 				if time.Now().After(deadline) {
 					t.Fatalf("%s: %s answers %d, want %d", what, door, ask(door), want)
 				}

@@ -61,7 +61,7 @@ func TestPrintedCommands(t *testing.T) {
 		"altamga interop":  regexp.MustCompile(`: verified|^trusted at `),
 	}
 	for _, line := range printed {
-		command := exec.CommandContext(within(t, 30*time.Second), "sh", "-c", line[1])
+		command := exec.CommandContext(within(t, time.Minute), "sh", "-c", line[1])
 		command.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"))
 		output, err := command.CombinedOutput()
 		if err != nil {

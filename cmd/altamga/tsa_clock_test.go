@@ -101,7 +101,7 @@ func (s *stampServer) ask() (*tsa.Token, error) {
 func (s *stampServer) await(when string, tokens bool) {
 	s.t.Helper()
 	var last error
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		token, err := s.ask()
 		if err == nil {
 			if away := time.Since(token.Info.GenTime); away.Abs() > token.Info.Accuracy {

@@ -129,7 +129,7 @@ func (s *serving) stop(t *testing.T, within time.Duration) error {
 // exchange sends octets and reads n answers.
 func exchange(t *testing.T, c net.Conn, wire string, n int) []string {
 	t.Helper()
-	c.SetDeadline(time.Now().Add(20 * time.Second))
+	c.SetDeadline(time.Now().Add(time.Minute))
 	go io.WriteString(c, wire)
 	in := bufio.NewReader(c)
 	var out []string
@@ -231,7 +231,7 @@ func TestSlowReader(t *testing.T) {
 		if got := exchange(t, c, get("/quick"), 1)[0]; got != "200 /quick" {
 			t.Errorf("got %s", got)
 		}
-		lazy.SetDeadline(time.Now().Add(30 * time.Second))
+		lazy.SetDeadline(time.Now().Add(time.Minute))
 		in := bufio.NewReader(lazy)
 		for i := range n {
 			response, err := http.ReadResponse(in, nil)

@@ -77,7 +77,7 @@ func load(key crypto.Signer) (count func() int64, end func() []error) {
 // grows waits until a count has grown.
 func grows(t *testing.T, count func() int64) {
 	t.Helper()
-	for deadline, before := time.Now().Add(20*time.Second), count(); count() <= before+10; time.Sleep(time.Millisecond) {
+	for deadline, before := time.Now().Add(time.Minute), count(); count() <= before+10; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("nothing is signed any more")
 		}
@@ -92,7 +92,7 @@ func TestTokenAwayAndBack(t *testing.T) {
 	for range 3 {
 		grows(t, count)
 		back := token.takeAway()
-		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+		for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
 			err := signs(key)
 			if errors.Is(err, keys.ErrUnavailable) {
 				if hint(err) == "" {
@@ -403,7 +403,7 @@ func TestOtherSlot(t *testing.T) {
 
 // eventually tries for some seconds until do succeeds.
 func eventually(do func() error) error {
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		if err := do(); err == nil || time.Now().After(deadline) {
 			return err
 		}

@@ -51,7 +51,7 @@ func (s *server) start() {
 	}
 	client := s.client()
 	defer client.Close()
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		if client.Ping(s.t.Context()).Err() == nil {
 			return
 		}
@@ -93,7 +93,7 @@ func (r *reasons) of(reason string) int {
 // wait waits until reason was observed n times.
 func (r *reasons) wait(t *testing.T, reason string, n int) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); r.of(reason) < n; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); r.of(reason) < n; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
@@ -267,7 +267,7 @@ func TestRedisLost(t *testing.T) {
 	}
 	usedAgain := func(what string) {
 		t.Helper()
-		for deadline := time.Now().Add(10 * time.Second); cache.Ready() != nil; time.Sleep(10 * time.Millisecond) {
+		for deadline := time.Now().Add(time.Minute); cache.Ready() != nil; time.Sleep(10 * time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatalf("%s: Redis is back and not used", what)
 			}
