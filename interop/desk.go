@@ -181,17 +181,22 @@ func (d *Desk) Rehearse(plan *Plan, files CertificateFiles) (*Draft, []byte, err
 	if err := d.judge(l); err != nil {
 		return nil, nil, err
 	}
-	draft.Sequence = l.Scheme.SequenceNumber
-	draft.Changes = []string{"scheme: the first list"}
-	if before != nil {
-		draft.Changes = nil
-		for _, change := range Diff(before, l) {
-			draft.Changes = append(draft.Changes, change.String())
-		}
-	}
+	draft.tells(before, l)
 	data := Write(l)
 	draft.Digest = digestOf(data)
 	return draft, data, nil
+}
+
+// tells has the draft say what the list changes.
+func (d *Draft) tells(before, l *List) {
+	d.Sequence, d.Changes = l.Scheme.SequenceNumber, []string{"scheme: the first list"}
+	if before == nil {
+		return
+	}
+	d.Changes = nil
+	for _, change := range Diff(before, l) {
+		d.Changes = append(d.Changes, change.String())
+	}
 }
 
 func digestOf(data []byte) string {
@@ -209,7 +214,8 @@ func (d *Desk) judge(l *List) error {
 }
 
 // Draft returns the draft and its unsigned list; [fs.ErrNotExist] when there is
-// none.
+// none. What it changes is made out anew from the lists themselves: the digest,
+// by which it is signed, is of the list alone.
 func (d *Desk) Draft() (*Draft, []byte, error) {
 	record, err := os.ReadFile(d.store.draft(draftFile))
 	if err != nil {
@@ -226,6 +232,18 @@ func (d *Desk) Draft() (*Draft, []byte, error) {
 	if digestOf(data) != draft.Digest {
 		return nil, nil, errors.New("the draft was changed since it was prepared: prepare it again")
 	}
+	l, err := Read(data)
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading draft: %w", err)
+	}
+	var before *List
+	switch current, err := d.Current(); {
+	case err == nil:
+		before = current.List
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, nil, fmt.Errorf("reading the published list: %w", err)
+	}
+	draft.tells(before, l)
 	return &draft, data, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -179,6 +180,40 @@ func TestTwoOfficers(t *testing.T) {
 	}
 	if _, _, err := b.Draft(); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the draft is still there: %v", err)
+	}
+}
+
+// What the second officer is shown of the changes is the list's own word, and
+// not that of a file beside it.
+func TestDraftTellsItsChangesItself(t *testing.T) {
+	b := newBureau(t)
+	b.publish(t)
+	later()
+	b.plan.Providers[0].Services[0].Status, b.plan.Providers[0].Services[0].Since = "withdrawn", time.Now().UTC().Truncate(time.Second)
+	draft, _, err := b.Prepare(t.Context(), "one", b.plan, b.files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record := filepath.Join(b.dir, "draft", "draft.json")
+	text, err := os.ReadFile(record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, change := range draft.Changes {
+		quoted, err := json.Marshal(change)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = []byte(strings.Replace(string(text), string(quoted), `"scheme: nothing to speak of"`, 1))
+	}
+	if !strings.Contains(string(text), "nothing to speak of") {
+		t.Fatalf("the record has no change of %q: %s", draft.Changes, text)
+	}
+	if err := os.WriteFile(record, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if shown, _, err := b.Draft(); err != nil || !slices.Equal(shown.Changes, draft.Changes) {
+		t.Errorf("the officer is shown %q, %v; want %q", shown.Changes, err, draft.Changes)
 	}
 }
 
