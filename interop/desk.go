@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/altamga/altamga/internal/xmlsec"
@@ -68,10 +69,17 @@ func NewDesk(c DeskConfig) (*Desk, error) {
 	}
 	seen := map[string]bool{}
 	for _, o := range c.Officers {
-		if o.Name == "" || seen[o.Name] || seen[string(o.TokenHash[:])] {
-			faults = append(faults, fmt.Errorf("officer %q has no name, or a name or token that another one has", o.Name))
+		// Another spelling of a name makes no second pair of eyes.
+		name, token := "name "+strings.ToLower(o.Name), "token "+string(o.TokenHash[:])
+		switch {
+		case o.Name == "" || strings.ContainsFunc(o.Name, func(r rune) bool { return r <= ' ' || r > '~' }):
+			faults = append(faults, fmt.Errorf("officer %q has a name that is not a word of printable ASCII", o.Name))
+		case o.TokenHash == [32]byte{}:
+			faults = append(faults, fmt.Errorf("officer %q has no token", o.Name))
+		case seen[name] || seen[token]:
+			faults = append(faults, fmt.Errorf("officer %q has a name or token that another one has", o.Name))
 		}
-		seen[o.Name], seen[string(o.TokenHash[:])] = true, true
+		seen[name], seen[token] = true, true
 	}
 	if c.Certificate == nil || c.Key == nil || c.Audit == nil || c.Dir == "" {
 		faults = append(faults, errors.New("the desk needs a folder, a signer and an audit log"))

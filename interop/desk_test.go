@@ -183,6 +183,30 @@ func TestTwoOfficers(t *testing.T) {
 	}
 }
 
+// One officer under two spellings of a name, or with one token, is one.
+func TestOfficersAreDistinctPersons(t *testing.T) {
+	b := newBureau(t)
+	one, two := sha256.Sum256([]byte("one")), sha256.Sum256([]byte("two"))
+	desk := func(officers ...interop.Officer) error {
+		_, err := interop.NewDesk(interop.DeskConfig{
+			Dir: b.dir, Officers: officers, Certificate: b.signer.cert, Key: func() (crypto.Signer, error) { return b.signer.key, nil },
+			Audit: func(context.Context, string, ...slog.Attr) error { return nil },
+		})
+		return err
+	}
+	if err := desk(interop.Officer{Name: "leyla", TokenHash: one}, interop.Officer{Name: "nigar", TokenHash: two}); err != nil {
+		t.Error(err)
+	}
+	for _, second := range []interop.Officer{
+		{Name: "leyla", TokenHash: two}, {Name: "Leyla", TokenHash: two}, {Name: "leyla ", TokenHash: two}, {Name: "l\u0435yla", TokenHash: two},
+		{Name: "leyla\u200b", TokenHash: two}, {Name: "", TokenHash: two}, {Name: "nigar", TokenHash: one}, {Name: "nigar"},
+	} {
+		if desk(interop.Officer{Name: "leyla", TokenHash: one}, second) == nil {
+			t.Errorf("%q counts as another officer than leyla", second.Name)
+		}
+	}
+}
+
 // What the second officer is shown of the changes is the list's own word, and
 // not that of a file beside it.
 func TestDraftTellsItsChangesItself(t *testing.T) {
