@@ -72,7 +72,9 @@ func (a *Authority) takesTwo(entry journal.Entry) bool {
 // then the greater harm and the hold can be lifted again.
 func (a *Authority) checkPersons(entry journal.Entry, persons []string) error {
 	var r refusal
-	distinct := slices.Compact(slices.Sorted(slices.Values(persons)))
+	distinct := slices.CompactFunc(slices.SortedFunc(slices.Values(persons), func(a, b string) int {
+		return strings.Compare(strings.ToLower(a), strings.ToLower(b))
+	}), samePerson)
 	switch {
 	case !a.config.Access.Vouches(entry.Actor):
 		if len(persons) > 0 {
@@ -88,6 +90,12 @@ func (a *Authority) checkPersons(entry journal.Entry, persons []string) error {
 		r.add(CodeInvalid, "persons", "names one person where two must agree", "")
 	}
 	return r.error()
+}
+
+// samePerson reports whether two names are of one person. Another spelling of a
+// name makes no other person.
+func samePerson(a, b string) bool {
+	return strings.EqualFold(strings.TrimSpace(a), strings.TrimSpace(b))
 }
 
 // isShortName reports whether s can name a person in the audit log.

@@ -140,7 +140,7 @@ func (a *Authority) confirm(ctx context.Context, id, actor string) (*Carried, er
 		return nil, err
 	}
 	person := a.config.Access.Person(actor)
-	if actor == p.RequestedBy || person == p.Requester || person == a.config.Access.Person(p.RequestedBy) {
+	if samePerson(actor, p.RequestedBy) || samePerson(person, p.Requester) || samePerson(person, a.config.Access.Person(p.RequestedBy)) {
 		if err := a.auditPending(ctx, "ca.pending.same_person", p, actor); err != nil {
 			return nil, err
 		}

@@ -278,7 +278,7 @@ func TestTwoPersonsVouched(t *testing.T) {
 	if answer, err := ra.Hold(ctx, serial, change("nigar"), ""); err != nil || answer.Status.State != journal.OnHold {
 		t.Fatalf("hold: %+v, %v", answer, err)
 	}
-	for _, persons := range [][]string{nil, {"nigar"}, {"nigar", "nigar"}, {"nigar", ""}, {"nigar", "two words"}} {
+	for _, persons := range [][]string{nil, {"nigar"}, {"nigar", "nigar"}, {"nigar", "Nigar"}, {"nigar", ""}, {"nigar", "two words"}} {
 		_, err = ra.Release(ctx, serial, change(persons...), "")
 		asProblem(t, err, http.StatusBadRequest, "invalid_request")
 	}

@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/altamga/altamga/internal/xmlsec"
@@ -68,10 +69,17 @@ func NewDesk(c DeskConfig) (*Desk, error) {
 	}
 	seen := map[string]bool{}
 	for _, o := range c.Officers {
-		if o.Name == "" || seen[o.Name] || seen[string(o.TokenHash[:])] {
-			faults = append(faults, fmt.Errorf("officer %q has no name, or a name or token that another one has", o.Name))
+		// Another spelling of a name makes no second pair of eyes.
+		name, token := "name "+strings.ToLower(o.Name), "token "+string(o.TokenHash[:])
+		switch {
+		case o.Name == "" || strings.ContainsFunc(o.Name, func(r rune) bool { return r <= ' ' || r > '~' }):
+			faults = append(faults, fmt.Errorf("officer %q has a name that is not a word of printable ASCII", o.Name))
+		case o.TokenHash == [32]byte{}:
+			faults = append(faults, fmt.Errorf("officer %q has no token", o.Name))
+		case seen[name] || seen[token]:
+			faults = append(faults, fmt.Errorf("officer %q has a name or token that another one has", o.Name))
 		}
-		seen[o.Name], seen[string(o.TokenHash[:])] = true, true
+		seen[name], seen[token] = true, true
 	}
 	if c.Certificate == nil || c.Key == nil || c.Audit == nil || c.Dir == "" {
 		faults = append(faults, errors.New("the desk needs a folder, a signer and an audit log"))
@@ -181,17 +189,22 @@ func (d *Desk) Rehearse(plan *Plan, files CertificateFiles) (*Draft, []byte, err
 	if err := d.judge(l); err != nil {
 		return nil, nil, err
 	}
-	draft.Sequence = l.Scheme.SequenceNumber
-	draft.Changes = []string{"scheme: the first list"}
-	if before != nil {
-		draft.Changes = nil
-		for _, change := range Diff(before, l) {
-			draft.Changes = append(draft.Changes, change.String())
-		}
-	}
+	draft.tells(before, l)
 	data := Write(l)
 	draft.Digest = digestOf(data)
 	return draft, data, nil
+}
+
+// tells has the draft say what the list changes.
+func (d *Draft) tells(before, l *List) {
+	d.Sequence, d.Changes = l.Scheme.SequenceNumber, []string{"scheme: the first list"}
+	if before == nil {
+		return
+	}
+	d.Changes = nil
+	for _, change := range Diff(before, l) {
+		d.Changes = append(d.Changes, change.String())
+	}
 }
 
 func digestOf(data []byte) string {
@@ -209,7 +222,8 @@ func (d *Desk) judge(l *List) error {
 }
 
 // Draft returns the draft and its unsigned list; [fs.ErrNotExist] when there is
-// none.
+// none. What it changes is made out anew from the lists themselves: the digest,
+// by which it is signed, is of the list alone.
 func (d *Desk) Draft() (*Draft, []byte, error) {
 	record, err := os.ReadFile(d.store.draft(draftFile))
 	if err != nil {
@@ -226,6 +240,18 @@ func (d *Desk) Draft() (*Draft, []byte, error) {
 	if digestOf(data) != draft.Digest {
 		return nil, nil, errors.New("the draft was changed since it was prepared: prepare it again")
 	}
+	l, err := Read(data)
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading draft: %w", err)
+	}
+	var before *List
+	switch current, err := d.Current(); {
+	case err == nil:
+		before = current.List
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, nil, fmt.Errorf("reading the published list: %w", err)
+	}
+	draft.tells(before, l)
 	return &draft, data, nil
 }
 

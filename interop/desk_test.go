@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -179,6 +180,64 @@ func TestTwoOfficers(t *testing.T) {
 	}
 	if _, _, err := b.Draft(); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the draft is still there: %v", err)
+	}
+}
+
+// One officer under two spellings of a name, or with one token, is one.
+func TestOfficersAreDistinctPersons(t *testing.T) {
+	b := newBureau(t)
+	one, two := sha256.Sum256([]byte("one")), sha256.Sum256([]byte("two"))
+	desk := func(officers ...interop.Officer) error {
+		_, err := interop.NewDesk(interop.DeskConfig{
+			Dir: b.dir, Officers: officers, Certificate: b.signer.cert, Key: func() (crypto.Signer, error) { return b.signer.key, nil },
+			Audit: func(context.Context, string, ...slog.Attr) error { return nil },
+		})
+		return err
+	}
+	if err := desk(interop.Officer{Name: "leyla", TokenHash: one}, interop.Officer{Name: "nigar", TokenHash: two}); err != nil {
+		t.Error(err)
+	}
+	for _, second := range []interop.Officer{
+		{Name: "leyla", TokenHash: two}, {Name: "Leyla", TokenHash: two}, {Name: "leyla ", TokenHash: two}, {Name: "l\u0435yla", TokenHash: two},
+		{Name: "leyla\u200b", TokenHash: two}, {Name: "", TokenHash: two}, {Name: "nigar", TokenHash: one}, {Name: "nigar"},
+	} {
+		if desk(interop.Officer{Name: "leyla", TokenHash: one}, second) == nil {
+			t.Errorf("%q counts as another officer than leyla", second.Name)
+		}
+	}
+}
+
+// What the second officer is shown of the changes is the list's own word, and
+// not that of a file beside it.
+func TestDraftTellsItsChangesItself(t *testing.T) {
+	b := newBureau(t)
+	b.publish(t)
+	later()
+	b.plan.Providers[0].Services[0].Status, b.plan.Providers[0].Services[0].Since = "withdrawn", time.Now().UTC().Truncate(time.Second)
+	draft, _, err := b.Prepare(t.Context(), "one", b.plan, b.files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record := filepath.Join(b.dir, "draft", "draft.json")
+	text, err := os.ReadFile(record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, change := range draft.Changes {
+		quoted, err := json.Marshal(change)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = []byte(strings.Replace(string(text), string(quoted), `"scheme: nothing to speak of"`, 1))
+	}
+	if !strings.Contains(string(text), "nothing to speak of") {
+		t.Fatalf("the record has no change of %q: %s", draft.Changes, text)
+	}
+	if err := os.WriteFile(record, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if shown, _, err := b.Draft(); err != nil || !slices.Equal(shown.Changes, draft.Changes) {
+		t.Errorf("the officer is shown %q, %v; want %q", shown.Changes, err, draft.Changes)
 	}
 }
 

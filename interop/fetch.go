@@ -99,7 +99,8 @@ func (w *Web) control(_, address string, _ syscall.RawConn) error {
 	if err != nil {
 		return err
 	}
-	ip := host.Addr().Unmap()
+	// No network contains an address with a zone, but ::1%lo is ::1.
+	ip := host.Addr().WithZone("").Unmap()
 	if slices.ContainsFunc(w.policy.Allow, func(p netip.Prefix) bool { return p.Contains(ip) }) {
 		return nil
 	}
@@ -111,12 +112,13 @@ func (w *Web) control(_, address string, _ syscall.RawConn) error {
 	return nil
 }
 
-// special are the networks that are not public (RFC 6890, Section 2.2).
+// special are the networks that are not public (RFC 6890, Section 2.2). Of IPv6
+// only 2000::/3 is given out as public (RFC 4291, Section 2.4).
 var special = func() (all []netip.Prefix) {
 	for _, p := range []string{
 		"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24",
 		"192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/3",
-		"::/127", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32", "2002::/16", "fc00::/7", "fe80::/10", "ff00::/8",
+		"::/3", "4000::/2", "8000::/1", "2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20",
 	} {
 		all = append(all, netip.MustParsePrefix(p))
 	}

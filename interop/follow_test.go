@@ -273,6 +273,36 @@ func TestPivots(t *testing.T) {
 	}
 }
 
+// What somebody in between once gave for a pivot does not stay: a pivot is kept
+// when it verifies.
+func TestPivotsAreKeptWhenTheyVerify(t *testing.T) {
+	u := newUnion(t)
+	second := made{name: "Second signer (TEST)", country: "TU", signer: true}.make(t)
+	version := func(sequence uint64, by *identity) []byte {
+		l := *u.list
+		p := u.pointer(u.URL("/lotl.xml"))
+		p.Identities = []interop.Identity{{{Certificate: second.list()}}}
+		l.Scheme.Pointers = append([]interop.Pointer{p}, u.list.Scheme.Pointers[1:]...)
+		l.Scheme.SequenceNumber, l.Scheme.InformationURI = sequence, []interop.Text{{Lang: "en", Value: u.URL("/pivot.xml")}}
+		return sign(t, &l, by)
+	}
+	u.site.put("/lotl.xml", version(3, second))
+	for _, put := range [][]byte{[]byte("<html>Log in to this network</html>"), version(2, second)} {
+		u.site.put("/pivot.xml", put)
+		if err := u.follower(t).Update(t.Context()); interop.ReasonOf(err) != "untrusted" {
+			t.Fatalf("a pivot that does not verify: %v", err)
+		}
+	}
+	u.site.put("/pivot.xml", version(2, u.signer))
+	if err := u.follower(t).Update(t.Context()); err != nil {
+		t.Fatalf("the pivot itself: %v", err)
+	}
+	u.site.took()
+	if err := u.follower(t).Update(t.Context()); err != nil || slices.Contains(u.site.took(), "/pivot.xml") {
+		t.Errorf("a pivot that was kept is fetched again, %v", err)
+	}
+}
+
 // Addresses inside of lists are other people's words.
 func TestAddressPolicy(t *testing.T) {
 	s := newSite(t)
@@ -302,6 +332,12 @@ func TestAddressPolicy(t *testing.T) {
 		{"loopback as a number", interop.Policy{}, "http://0177.1" + port + "/", "fetching"},
 		{"IPv6 loopback", interop.Policy{}, "http://[::1]" + port + "/", "not a public address"},
 		{"IPv4 in IPv6", interop.Policy{}, "http://[::ffff:127.0.0.1]" + port + "/", "not a public address"},
+		{"IPv6 loopback in its zone", interop.Policy{}, "http://[::1%25lo]" + port + "/", "not a public address"},
+		{"IPv4 compatible", interop.Policy{}, "http://[::127.0.0.1]" + port + "/", "not a public address"},
+		{"IPv4 translated", interop.Policy{}, "http://[::ffff:0:127.0.0.1]" + port + "/", "not a public address"},
+		{"IPv4 behind a translator", interop.Policy{}, "http://[64:ff9b::7f00:1]" + port + "/", "not a public address"},
+		{"site-local", interop.Policy{}, "http://[fec0::1]/", "not a public address"},
+		{"unique local", interop.Policy{}, "http://[fd00::1]/", "not a public address"},
 		{"link-local, the clouds' metadata", interop.Policy{}, "http://169.254.169.254/", "not a public address"},
 		{"private", interop.Policy{}, "http://10.0.0.1/", "not a public address"},
 		{"a file", loopback, "file:///etc/passwd", "scheme"},

@@ -43,11 +43,7 @@ func (f *Follower) pivots(ctx context.Context, data []byte, signers []*Certifica
 	}
 	var terms Terms
 	for _, address := range slices.Backward(addresses) {
-		data, err := f.pivot(ctx, address)
-		if err != nil {
-			return nil, fmt.Errorf("pivot %s: %w", address, err)
-		}
-		v, err := Verify(data, signers, terms)
+		v, err := f.pivot(ctx, address, signers, terms)
 		if err != nil {
 			return nil, fmt.Errorf("pivot %s: %w", address, err)
 		}
@@ -63,15 +59,21 @@ func (f *Follower) pivots(ctx context.Context, data []byte, signers []*Certifica
 	return signers, nil
 }
 
-// pivot returns a pivot. Pivots never change, so that one that was fetched is
-// kept for good.
-func (f *Follower) pivot(ctx context.Context, address string) ([]byte, error) {
+// pivot returns a pivot that verifies. Pivots never change, so that one is kept
+// for good; what does not verify leaves nothing behind.
+func (f *Follower) pivot(ctx context.Context, address string, signers []*Certificate, terms Terms) (*Verified, error) {
 	if data, err := f.read(address, ".xml"); err == nil {
-		return data, nil
+		if v, err := Verify(data, signers, terms); err == nil {
+			return v, nil
+		}
 	}
 	fetched, err := f.config.Get(ctx, address, Validators{})
 	if err != nil {
 		return nil, err
 	}
-	return fetched.Body, f.write(address, ".xml", fetched.Body)
+	v, err := Verify(fetched.Body, signers, terms)
+	if err != nil {
+		return nil, err
+	}
+	return v, f.write(address, ".xml", fetched.Body)
 }

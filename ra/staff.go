@@ -50,7 +50,7 @@ func indexStaff(staff []Person) (map[[32]byte]*Person, error) {
 		switch {
 		case p.Name == "" || strings.ContainsFunc(p.Name, func(r rune) bool { return r <= ' ' || r > '~' }):
 			problems = append(problems, fmt.Errorf("staff name %q is not a word of printable ASCII", p.Name))
-		case names[p.Name]:
+		case names[strings.ToLower(p.Name)]:
 			problems = append(problems, fmt.Errorf("staff name %q is there twice", p.Name))
 		case p.TokenHash == [32]byte{}:
 			problems = append(problems, fmt.Errorf("staff %s has no token hash", p.Name))
@@ -70,7 +70,7 @@ func indexStaff(staff []Person) (map[[32]byte]*Person, error) {
 				problems = append(problems, fmt.Errorf("staff %s has role %q, which is none of operator, officer, revocation", p.Name, role))
 			}
 		}
-		names[p.Name], fins[p.FINHash] = true, true
+		names[strings.ToLower(p.Name)], fins[p.FINHash] = true, true
 		p.Roles = slices.Clone(p.Roles)
 		byToken[p.TokenHash] = &p
 	}

@@ -6,10 +6,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/http"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 
@@ -294,16 +292,9 @@ func readAuthenticationKey(path string) ([]byte, error) {
 	if path == "" {
 		return nil, nil
 	}
-	info, err := os.Stat(path)
+	text, err := readSecret("key", path)
 	if err != nil {
-		return nil, fmt.Errorf("reading key: %w", err)
-	}
-	if info.Mode()&(fs.ModePerm&^0o700) != 0 {
-		return nil, withHint(fmt.Errorf("reading key: others may read %s", path), "take their rights away: chmod 600 "+path)
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("reading key: %w", err)
+		return nil, err
 	}
 	key, err := hex.DecodeString(strings.TrimSpace(string(text)))
 	if err != nil {

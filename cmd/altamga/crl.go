@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/altamga/altamga/crl"
@@ -79,9 +78,9 @@ func (p *process) crlSettings(c *crlConfig) (crl.Config, error) {
 		settings.Issuers = append(settings.Issuers, issuer)
 	}
 	for _, b := range c.Buckets {
-		secret, err := os.ReadFile(string(b.SecretKeyFile))
+		secret, err := readSecret("secret of bucket "+b.Bucket, string(b.SecretKeyFile))
 		if err != nil {
-			return settings, fmt.Errorf("reading secret of bucket %s: %w", b.Bucket, err)
+			return settings, err
 		}
 		bucket, err := crl.NewBucket(crl.BucketConfig{
 			Endpoint: string(b.Endpoint), Bucket: b.Bucket, Prefix: b.Prefix, Region: b.Region,

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/big"
-	"os"
 	"strings"
 
 	"github.com/altamga/altamga/internal/journal"
@@ -96,9 +95,9 @@ func (p *process) redisCache(c redisConfig) (*rediscache.Cache, error) {
 		config.Addresses = append(config.Addresses, string(address))
 	}
 	if c.PasswordFile != "" {
-		password, err := os.ReadFile(string(c.PasswordFile))
+		password, err := readSecret("password", string(c.PasswordFile))
 		if err != nil {
-			return nil, fmt.Errorf("reading password: %w", err)
+			return nil, err
 		}
 		config.Password = strings.TrimSpace(string(password))
 	}

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
-	"os"
 	"strings"
 	"time"
 
@@ -103,9 +102,9 @@ func (p *process) serverTLS(c serverTLSConfig) (*tls.Config, error) {
 
 // readDataKey reads the key of the applications' store.
 func readDataKey(path string) ([]byte, error) {
-	text, err := os.ReadFile(path)
+	text, err := readSecret("data key", path)
 	if err != nil {
-		return nil, fmt.Errorf("reading data key: %w", err)
+		return nil, err
 	}
 	key, err := hex.DecodeString(strings.TrimSpace(string(text)))
 	if err != nil || len(key) != dossier.KeySize {

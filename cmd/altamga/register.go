@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"net"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -120,16 +119,12 @@ func (c *registerConfig) address() (string, error) {
 
 // readPassword returns the first line of a file that nobody else may read.
 func readPassword(path string) (string, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return "", withHint(fmt.Errorf("reading password: %w", err), "is register.password_file right?")
+	text, err := readSecret("password", path)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = withHint(err, "is register.password_file right?")
 	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return "", withHint(fmt.Errorf("reading password: %s: others than its owner may use it (mode %04o)", path, info.Mode().Perm()), "chmod 600 "+path)
-	}
-	text, err := os.ReadFile(path)
 	if err != nil {
-		return "", fmt.Errorf("reading password: %w", err)
+		return "", err
 	}
 	first, _, _ := bytes.Cut(text, []byte("\n"))
 	password := strings.TrimSuffix(string(first), "\r")

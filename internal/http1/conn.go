@@ -68,7 +68,8 @@ func (c *conn) serve() {
 			}
 			now = time.Now()
 		}
-		if halt = c.answer(now); halt != more || c.end == 0 {
+		// What follows an answer began to come just now.
+		if halt = c.answer(now); halt != more || c.start > 0 || c.end == 0 {
 			c.began = time.Time{}
 		}
 	}

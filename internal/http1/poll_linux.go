@@ -264,8 +264,10 @@ func (c *polled) mute(l *loop) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.busy && !c.muted && !c.gone {
+		// Of a connection that its peer has cut off epoll tells whatever it was
+		// asked for, again and again: it is taken out.
 		c.muted = true
-		_ = l.control(syscall.EPOLL_CTL_MOD, c.fd, 0)
+		_ = l.control(syscall.EPOLL_CTL_DEL, c.fd, 0)
 	}
 	return c.busy || c.gone
 }
@@ -329,8 +331,9 @@ func (l *loop) proceed(c *polled, x *exchange, now time.Time, halt step, blockin
 			l.hand(c)
 			return
 		case more:
+			answered := x.start > 0
 			c.keep(x)
-			if c.in != nil && blocking {
+			if c.in != nil && (blocking || answered) {
 				c.since = now
 			}
 			return

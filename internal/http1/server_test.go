@@ -306,6 +306,66 @@ func TestTimeLimits(t *testing.T) {
 	})
 }
 
+// Each of the requests that come one after another has its own time, wherever
+// the octets are cut.
+func TestTimeLimitIsThatOfOneRequest(t *testing.T) {
+	const n = 20
+	pieces := func(c net.Conn, pause time.Duration) (answers int) {
+		defer c.Close()
+		go func() {
+			wire := get("/")
+			io.WriteString(c, wire[:5])
+			for range n {
+				time.Sleep(pause)
+				if _, err := io.WriteString(c, wire[5:]+wire[:5]); err != nil {
+					return
+				}
+			}
+		}()
+		in := bufio.NewReader(c)
+		for ; answers < n; answers++ {
+			response, err := http.ReadResponse(in, nil)
+			if err != nil {
+				break
+			}
+			io.Copy(io.Discard, response.Body)
+		}
+		return answers
+	}
+	t.Run("goroutine", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			l := newPipes()
+			s := start(t, l, echo{}, func(c *http1.Config) { c.ReadTimeout = 5 * time.Second })
+			if got := pieces(l.dial(), time.Second); got != n {
+				t.Errorf("cut off after %d answers", got)
+			}
+			if err := s.stop(t, time.Second); err != nil {
+				t.Error(err)
+			}
+		})
+	})
+	t.Run("loop", func(t *testing.T) {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := start(t, l, echo{}, func(c *http1.Config) { c.ReadTimeout = time.Second })
+		// On a busy machine a piece may be late itself, but not each time.
+		for tries, got := 10, 0; got != n; tries-- {
+			c, err := net.Dial("tcp", l.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got = pieces(c, 120*time.Millisecond); tries == 0 {
+				t.Fatalf("cut off each time, now after %d answers", got)
+			}
+		}
+		if err := s.stop(t, 60*time.Second); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // A server that stops finishes what it has begun, and closes what waits.
 func TestShutdown(t *testing.T) {
 	both(t, func(t *testing.T, l net.Listener, dial func() net.Conn) {

@@ -60,6 +60,6 @@ func (l *loop) make(c *polled, x *exchange) {
 	c.busy = false
 	if c.muted && !c.gone {
 		c.muted = false
-		_ = l.control(syscall.EPOLL_CTL_MOD, c.fd, syscall.EPOLLIN)
+		_ = l.control(syscall.EPOLL_CTL_ADD, c.fd, syscall.EPOLLIN)
 	}
 }

@@ -1,10 +1,12 @@
 package http1_test
 
 import (
+	"io"
 	"net"
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -66,6 +68,45 @@ func TestWorkers(t *testing.T) {
 	if !settles(func() bool { return atWork() == 0 }) {
 		t.Errorf("%d workers outlive the server", atWork())
 	}
+}
+
+// A peer that cuts the connection off while its answer is made costs nothing
+// until the answer is there.
+func TestCutOffPeerIsNotPolled(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun, release := make(chan struct{}), make(chan struct{})
+	s := start(t, l, echo{wait: func(string) { close(begun); <-release }}, nil)
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(c, get("/slow"))
+	<-begun
+	c.(*net.TCPConn).SetLinger(0) // a reset
+	c.Close()
+	time.Sleep(50 * time.Millisecond)
+	before := spent(t)
+	time.Sleep(500 * time.Millisecond)
+	if got := spent(t) - before; got > 50*time.Millisecond {
+		t.Errorf("waiting for half a second took %v of the processor", got)
+	}
+	close(release)
+	if err := s.stop(t, 60*time.Second); err != nil || s.Open() != 0 {
+		t.Errorf("stopping: %v, %d connections left", err, s.Open())
+	}
+}
+
+// spent is the processor time that this process has used.
+func spent(t *testing.T) time.Duration {
+	t.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // settles waits a moment for what is true soon.

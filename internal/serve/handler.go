@@ -61,6 +61,12 @@ func (s *Server) handler(log *slog.Logger, stopping <-chan struct{}) http.Handle
 			defer cancel()
 		}
 		r = r.WithContext(ctx)
+		if len(r.TransferEncoding) > 0 {
+			// RFC 9112, Section 6.1: where a request had a Content-Length as well,
+			// which net/http drops in silence, what follows it may be what another
+			// took for its body. So nothing follows a request in chunks.
+			w.Header().Set("Connection", "close")
+		}
 		a := &answer{ResponseWriter: w}
 		if r.Body != nil && r.Body != http.NoBody {
 			r.Body = http.MaxBytesReader(w, r.Body, s.MaxBody)

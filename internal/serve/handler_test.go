@@ -132,6 +132,33 @@ func TestRequests(t *testing.T) {
 }
 
 // What the wrapping costs each request, beside the handler itself.
+// What follows a request in chunks is not answered: somebody in front may have
+// taken it for the body (request smuggling).
+func TestNothingFollowsARequestInChunks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newPipeListener()
+		group := start(nil, []serve.Server{{Name: "ra", Listener: l, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			io.Copy(io.Discard, r.Body)
+			ok(w, r)
+		})}})
+		for name, length := range map[string]string{"chunks and a length": "Content-Length: 5\r\n", "chunks": ""} {
+			conn, err := l.dial(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			go io.WriteString(conn, "POST / HTTP/1.1\r\nHost: server\r\n"+length+"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: server\r\n\r\n")
+			text, err := io.ReadAll(conn)
+			if got := strings.Count(string(text), "HTTP/1.1 "); got != 1 || !strings.Contains(string(text), "Connection: close") || err != nil {
+				t.Errorf("%s: %d answers, %v: %q", name, got, err, text)
+			}
+			conn.Close()
+		}
+		if err := group.end(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func BenchmarkHandler(b *testing.B) {
 	s := serve.Server{Name: "ocsp", Handler: http.HandlerFunc(ok)}
 	h := serve.Handler(&s)

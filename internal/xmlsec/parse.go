@@ -109,6 +109,9 @@ type parser struct {
 	elements int
 	// scope has the declarations in force, the innermost last.
 	scope []Namespace
+	// pieces are the text that was read since the last tag: comments and CDATA
+	// sections cut it.
+	pieces []string
 	// line is that of the offset lineAt.
 	line, lineAt int
 	// spareElements and spareNodes are allocated many at a time.
@@ -214,7 +217,7 @@ func (p *parser) text() error {
 		return p.fault("this reference is not taken")
 	}
 	p.at += end
-	p.addText(decoded)
+	p.pieces = append(p.pieces, decoded)
 	return nil
 }
 
@@ -229,18 +232,23 @@ func (p *parser) cdata() error {
 	}
 	p.at += len("<![CDATA[") + end + len("]]>")
 	if end > 0 {
-		p.addText(lines(body[:end]))
+		p.pieces = append(p.pieces, lines(body[:end]))
 	}
 	return nil
 }
 
-func (p *parser) addText(s string) {
-	if last := p.open.last; last != nil && last.element == nil {
-		// A comment or a CDATA section came between.
-		last.text += s
+// addText adds the pieces as one text. They are joined once, since a document
+// may cut its text into millions.
+func (p *parser) addText() {
+	switch len(p.pieces) {
+	case 0:
 		return
+	case 1:
+		p.add(node{text: p.pieces[0]})
+	default:
+		p.add(node{text: strings.Join(p.pieces, "")})
 	}
-	p.add(node{text: s})
+	p.pieces = p.pieces[:0]
 }
 
 func (p *parser) add(n node) {

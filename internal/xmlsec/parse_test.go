@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -76,6 +77,26 @@ func TestParse(t *testing.T) {
 		if got := fmt.Sprint(err); (err == nil) != (row.want == "") || !strings.Contains(got, row.want) {
 			t.Errorf("%s: got %q, want %q", row.name, got, row.want)
 		}
+	}
+}
+
+// Text that comments cut into pieces costs what its length does, and not the
+// square of it: a list is parsed before anybody knows whose it is.
+func TestTextInPiecesIsLinear(t *testing.T) {
+	const pieces = 20_000
+	document := []byte("<a>" + strings.Repeat("x<!---->", pieces) + "<b/>" + strings.Repeat("<![CDATA[y]]>", pieces) + "</a>")
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	d, err := xmlsec.Parse(document, xmlsec.Limits{})
+	runtime.ReadMemStats(&after)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := strings.Repeat("x", pieces) + strings.Repeat("y", pieces); d.Root.Text() != want {
+		t.Errorf("got %d octets of text, want %d", len(d.Root.Text()), len(want))
+	}
+	if got, most := after.TotalAlloc-before.TotalAlloc, uint64(20*len(document)); got > most {
+		t.Errorf("parsing %d octets allocated %d; want at most %d", len(document), got, most)
 	}
 }
 

@@ -29,6 +29,7 @@ func (p *parser) startTag() error {
 	if p.open == nil {
 		p.root = e
 	} else {
+		p.addText()
 		p.add(node{element: e})
 		e.Parent = p.open
 	}
@@ -69,6 +70,7 @@ func (p *parser) endTag() error {
 		return p.fault("this is not the end tag of %s", p.open.Path())
 	}
 	p.at++
+	p.addText()
 	p.depth--
 	p.scope = p.scope[:len(p.scope)-len(p.open.Declared)]
 	p.open.end = start
