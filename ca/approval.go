@@ -71,7 +71,7 @@ func (a *Authority) IssueApproved(ctx context.Context, request Request) (*x509.C
 // askApproval records a request. What is not possible now is refused now: a
 // person's time is not taken for it.
 func (a *Authority) askApproval(ctx context.Context, request *Request, t *journal.Ticket) (journal.Pending, error) {
-	if _, err := a.decide(ctx, request); err != nil {
+	if err := a.checkGrantable(ctx, request); err != nil {
 		return journal.Pending{}, a.refused(ctx, request.Actor, time.Now(), err)
 	}
 	undecided, err := a.config.Access.Pending.Undecided(ctx)
@@ -95,6 +95,21 @@ func (a *Authority) askApproval(ctx context.Context, request *Request, t *journa
 		body.IPAddresses = append(body.IPAddresses, address.String())
 	}
 	return a.propose(ctx, ActionApprove, "", body, nil, request.Actor, t)
+}
+
+// checkGrantable refuses a request as Prepare would now, and leaves nothing.
+func (a *Authority) checkGrantable(ctx context.Context, request *Request) error {
+	decided, err := a.decide(ctx, request)
+	if err != nil {
+		return err
+	}
+	records, err := a.config.Register.RecordsByKey(ctx, decided.intent.KeyHash)
+	if err != nil {
+		return fmt.Errorf("looking up key: %w", err)
+	}
+	var r refusal
+	decided.checkHistory(records, "", &r)
+	return r.error()
 }
 
 // approved returns the certificate that a request led to.

@@ -12,90 +12,70 @@ import (
 	"github.com/altamga/altamga/internal/journal"
 )
 
-// keyUse is a key that is about to be certified.
-type keyUse struct {
-	hash    [32]byte
-	profile *Profile
-	by      *issuer
-	// subject is the encoded Name that it is certified for.
-	subject []byte
-	// reserved is the serial once that is reserved, "" before.
-	reserved journal.Serial
-}
-
 // reservationLife is for how long a reserved serial without a certificate is
 // taken for one that is being issued. Signing takes far less; what is older was
 // left behind.
 const reservationLife = time.Minute
 
-// checkKeyHistory refuses keys that must not be certified again: an issuer's,
-// one of a revoked certificate, one that is kept for another purpose, and one
-// that is another person's.
-//
-// It is asked before anything is made, and once more when the serial is
-// reserved: of two requests for one key that run at the same time, each then
-// sees the other's reservation, and the later one is refused.
-func (a *Authority) checkKeyHistory(ctx context.Context, use keyUse, r *refusal) error {
+// checkOwnKey refuses the keys of the issuers themselves.
+func (a *Authority) checkOwnKey(hash [32]byte, profile *Profile, by *issuer, r *refusal) {
 	// Two authorities of one centre may certify each other, as when a root is
 	// followed by the next.
-	inUse := a.chainKeys[use.hash] && !use.profile.Cross
+	inUse := a.chainKeys[hash] && !profile.Cross
 	for _, other := range a.issuers {
-		if other.keyHash != use.hash || use.profile.Cross {
+		if other.keyHash != hash || profile.Cross {
 			continue
 		}
 		// An issuer without a certificate is waiting for exactly this one.
-		inUse = inUse || other.Certificate != nil || !use.profile.CA || use.profile.SelfSigned && other != use.by
+		inUse = inUse || other.Certificate != nil || !profile.CA || profile.SelfSigned && other != by
 	}
 	if inUse {
 		r.add(CodeKeyInUse, "csr", "holds the key of an issuer", "")
-		return nil
 	}
-	// In the order of their reservation.
-	records, err := a.config.Register.RecordsByKey(ctx, use.hash)
-	if err != nil {
-		return fmt.Errorf("looking up key: %w", err)
-	}
-	later := false
+}
+
+// checkHistory refuses keys that must not be certified again, by the records of
+// all serials that were ever reserved for the key: one of a revoked certificate,
+// one that is kept for another purpose, and one that is another person's. prefix
+// is of the fields' names.
+//
+// The register asks when it reserves the serial: of two requests for one key at
+// the same time, the later one sees the earlier one's reservation.
+func (p *Prepared) checkHistory(records []journal.Record, prefix string, r *refusal) {
 	for _, record := range records {
-		if record.Serial == use.reserved {
-			later = true
-			continue
-		}
-		if code, field, detail := use.conflict(a.config.Profiles, record, later); code != "" {
-			r.add(code, field, detail, "")
-			return nil
+		if code, field, detail := p.conflict(record); code != "" {
+			r.add(code, prefix+field, detail, "")
+			return
 		}
 	}
-	return nil
 }
 
 // conflict says why a key cannot be certified when record is there, or nothing.
-// later means that record was reserved after the use itself.
-func (use *keyUse) conflict(profiles *Profiles, record journal.Record, later bool) (code, field, detail string) {
+func (p *Prepared) conflict(record journal.Record) (code, field, detail string) {
 	abandoned := record.Certificate == nil && record.Status.State == journal.Gone
 	if record.Status.State == journal.Gone && !abandoned {
 		return CodeRevokedKey, "csr", "holds the key of a revoked certificate"
 	}
 	// An abandoned serial says nothing against the key: whoever lost his
 	// certificate to a crash asks with it again.
-	if later || abandoned || record.Certificate == nil && time.Since(record.At) > reservationLife {
+	if abandoned || record.Certificate == nil && time.Since(record.At) > reservationLife {
 		return "", "", ""
 	}
-	if use.profile.SelfSigned {
+	if p.profile.SelfSigned {
 		return CodeKeyInUse, "issuer", "has its self-signed certificate already"
 	}
-	other, known := profiles.Lookup(record.Profile)
-	if use.profile.Cross {
+	if p.profile.Cross {
 		return "", "", ""
 	}
-	if record.Profile != use.profile.Name && (use.profile.ExclusiveKey || known && other.ExclusiveKey) {
+	other, known := p.authority.config.Profiles.Lookup(record.Profile)
+	if record.Profile != p.profile.Name && (p.profile.ExclusiveKey || known && other.ExclusiveKey) {
 		return CodeKeyInUse, "csr", "holds a key that was certified for another purpose"
 	}
-	if record.Certificate == nil || record.Status.Expired || len(use.subject) == 0 {
+	if record.Certificate == nil || record.Status.Expired || len(p.read.Subject) == 0 {
 		return "", "", ""
 	}
 	// A key that proves two persons proves neither.
-	if certificate, err := x509.ParseCertificate(record.Certificate); err == nil && !bytes.Equal(certificate.RawSubject, use.subject) {
+	if certificate, err := x509.ParseCertificate(record.Certificate); err == nil && !bytes.Equal(certificate.RawSubject, p.read.Subject) {
 		return CodeKeyInUse, "csr", "holds a key that was certified for somebody else"
 	}
 	return "", "", ""

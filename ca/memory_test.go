@@ -54,17 +54,27 @@ func (m *memory) breakMethod(method string, err error) {
 	m.fail[method] = err
 }
 
-func (m *memory) Reserve(_ context.Context, intent journal.Intent) error {
+func (m *memory) ReserveSet(_ context.Context, set []journal.Intent, admit func(int, []journal.Record) error) error {
 	unlock, err := m.lock("Reserve")
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	if _, ok := m.records[intent.Serial]; ok {
-		return fs.ErrExist
+	if err := m.fail["RecordsByKey"]; err != nil {
+		return err
 	}
-	m.order = append(m.order, intent.Serial)
-	m.records[intent.Serial] = &journal.Record{Intent: intent}
+	for i, intent := range set {
+		if err := admit(i, m.recordsByKey(intent.KeyHash)); err != nil {
+			return err
+		}
+		if _, ok := m.records[intent.Serial]; ok {
+			return fs.ErrExist
+		}
+	}
+	for _, intent := range set {
+		m.order = append(m.order, intent.Serial)
+		m.records[intent.Serial] = &journal.Record{Intent: intent}
+	}
 	return nil
 }
 
@@ -184,13 +194,16 @@ func (m *memory) RecordsByKey(_ context.Context, hash [32]byte) ([]journal.Recor
 		return nil, err
 	}
 	defer unlock()
-	var records []journal.Record
+	return m.recordsByKey(hash), nil
+}
+
+func (m *memory) recordsByKey(hash [32]byte) (records []journal.Record) {
 	for _, serial := range m.order {
 		if record := m.records[serial]; record.KeyHash == hash {
 			records = append(records, *record)
 		}
 	}
-	return records, nil
+	return records
 }
 
 func (m *memory) Certificates(_ context.Context, selection journal.Selection) ([]journal.Record, error) {

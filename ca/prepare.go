@@ -54,7 +54,7 @@ func (a *Authority) Prepare(ctx context.Context, request Request) (*Prepared, er
 	if err != nil {
 		return nil, a.refused(ctx, request.Actor, began, err)
 	}
-	if err := a.reserve(ctx, prepared); err != nil {
+	if err := a.reserve(ctx, func(int) string { return "" }, prepared); err != nil {
 		return nil, a.refused(ctx, request.Actor, began, err)
 	}
 	return prepared, nil
@@ -79,25 +79,41 @@ func (a *Authority) refused(ctx context.Context, actor string, began time.Time, 
 	return err
 }
 
-// reserve makes the intent of a decided certificate durable.
-func (a *Authority) reserve(ctx context.Context, p *Prepared) error {
-	if p.profile.SelfSigned && !p.issuer.began.CompareAndSwap(false, true) {
-		var r refusal
-		r.add(CodeKeyInUse, "issuer", "has its self-signed certificate already", "")
-		return r.error()
-	}
-	if err := a.config.Register.Reserve(ctx, p.intent); err != nil {
-		p.issuer.began.Store(false)
-		return fmt.Errorf("reserving serial: %w", err)
-	}
-	// Another request for the same key may have been under way: of the two, the
-	// register has put one first.
+// reserve makes the intents of decided certificates durable, all or none, unless
+// the past of a key speaks against it. prefix is that of the i-th certificate's
+// fields in a refusal.
+func (a *Authority) reserve(ctx context.Context, prefix func(i int) string, set ...*Prepared) error {
 	var r refusal
-	use := keyUse{hash: p.intent.KeyHash, profile: p.profile, by: p.issuer, subject: p.read.Subject, reserved: p.intent.Serial}
-	if err := a.checkKeyHistory(ctx, use, &r); err != nil {
-		return err
+	intents := make([]journal.Intent, len(set))
+	for i, p := range set {
+		intents[i] = p.intent
+		if p.profile.SelfSigned && !p.issuer.began.CompareAndSwap(false, true) {
+			r.add(CodeKeyInUse, prefix(i)+"issuer", "has its self-signed certificate already", "")
+			return r.error()
+		}
 	}
-	return r.error()
+	err := a.config.Register.ReserveSet(ctx, intents, func(i int, sameKey []journal.Record) error {
+		if i == 0 {
+			r = refusal{}
+		}
+		set[i].checkHistory(sameKey, prefix(i), &r)
+		if i < len(set)-1 {
+			return nil
+		}
+		return r.error()
+	})
+	if err == nil {
+		return nil
+	}
+	for _, p := range set {
+		if p.profile.SelfSigned {
+			p.issuer.began.Store(false)
+		}
+	}
+	if refused := r.error(); refused != nil {
+		return refused
+	}
+	return fmt.Errorf("reserving serial: %w", err)
 }
 
 // decide does all of Prepare but the reservation: it writes nothing.
@@ -119,10 +135,12 @@ func (a *Authority) decide(ctx context.Context, request *Request) (*Prepared, er
 	}
 	// An error of the name has been refused already.
 	subject, _ := pki.MarshalName(attributes)
-	spki, keyID, err := a.encodeKey(ctx, public, keyUse{profile: profile, by: by, subject: subject}, &r)
+	spki, keyID, err := encodeKey(public)
 	if err != nil {
 		return nil, err
 	}
+	hash := sha256.Sum256(spki)
+	a.checkOwnKey(hash, profile, by, &r)
 	var wanted []generalName
 	if requested != nil {
 		wanted = profile.allow(requested.extensions, keyID, &r)
@@ -169,26 +187,23 @@ func (a *Authority) decide(ctx context.Context, request *Request) (*Prepared, er
 		return nil, err
 	}
 	intent := journal.Intent{
-		Serial: journal.SerialOf(serial), Issuer: by.ID, Profile: profile.Name, Set: request.Set, KeyHash: sha256.Sum256(spki),
+		Serial: journal.SerialOf(serial), Issuer: by.ID, Profile: profile.Name, Set: request.Set, KeyHash: hash,
 		NotAfter: notAfter, ToBeSigned: raw, Actor: request.Actor, At: now.UTC(),
 	}
 	return &Prepared{authority: a, issuer: by, profile: profile, intent: intent, linted: linted, read: read, ticket: request.Ticket}, nil
 }
 
-// encodeKey encodes the key that a certificate is for, derives its identifier
-// and looks at its past. All is nil for a key that was refused before.
-func (a *Authority) encodeKey(ctx context.Context, public crypto.PublicKey, use keyUse, r *refusal) (spki, keyID []byte, err error) {
+// encodeKey encodes the key that a certificate is for and derives its identifier.
+// Both are nil for a key that was refused before.
+func encodeKey(public crypto.PublicKey) (spki, keyID []byte, err error) {
 	if public == nil {
 		return nil, nil, nil
 	}
 	if spki, err = pki.MarshalPublicKey(public); err != nil {
 		return nil, nil, fmt.Errorf("encoding subject key: %w", err)
 	}
-	if keyID, err = pki.KeyIdentifier(spki); err != nil {
-		return nil, nil, err
-	}
-	use.hash = sha256.Sum256(spki)
-	return spki, keyID, a.checkKeyHistory(ctx, use, r)
+	keyID, err = pki.KeyIdentifier(spki)
+	return spki, keyID, err
 }
 
 // emptyName is the length of the encoding of a Name without attributes.

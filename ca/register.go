@@ -20,9 +20,12 @@ type Register interface {
 
 // Writer changes the register.
 type Writer interface {
-	// Reserve makes an intent durable. fs.ErrExist when the serial was ever
+	// ReserveSet makes intents durable, all or none in one commit. Before, it asks
+	// admit about each, with the records of all serials that were ever reserved for
+	// the same key, in the order of reservation; none comes in between. An error of
+	// admit ends the whole and is returned. fs.ErrExist when a serial was ever
 	// reserved.
-	Reserve(ctx context.Context, intent journal.Intent) error
+	ReserveSet(ctx context.Context, set []journal.Intent, admit func(i int, sameKey []journal.Record) error) error
 	// Complete stores the signed certificate of an intent with its Issued
 	// entry, and the ticket if one is given. fs.ErrNotExist for an unknown
 	// serial; fs.ErrExist when it is complete or the ticket was used.

@@ -58,15 +58,15 @@ func TestRunRecordsExpiry(t *testing.T) {
 	})
 }
 
-// slow is a register whose Reserve waits until it is let go.
+// slow is a register whose ReserveSet waits until it is let go.
 type slow struct {
 	*memory
 	letGo chan struct{}
 }
 
-func (s slow) Reserve(ctx context.Context, intent journal.Intent) error {
+func (s slow) ReserveSet(ctx context.Context, set []journal.Intent, admit func(int, []journal.Record) error) error {
 	<-s.letGo
-	return s.memory.Reserve(ctx, intent)
+	return s.memory.ReserveSet(ctx, set, admit)
 }
 
 func TestRepeatOfARequestInFlight(t *testing.T) {

@@ -53,13 +53,14 @@ func (a *Authority) PrepareSet(ctx context.Context, set Set) (*PreparedSet, erro
 	if err != nil {
 		return nil, a.refused(ctx, set.Actor, began, err)
 	}
-	for _, member := range members {
-		if err := a.reserve(ctx, member); err != nil {
-			return nil, a.refused(ctx, set.Actor, began, err)
-		}
+	if err := a.reserve(ctx, memberPrefix, members...); err != nil {
+		return nil, a.refused(ctx, set.Actor, began, err)
 	}
 	return &PreparedSet{authority: a, members: members, ticket: set.Ticket}, nil
 }
+
+// memberPrefix begins the names of the fields of one certificate of a set.
+func memberPrefix(i int) string { return fmt.Sprintf("certificates[%d].", i) }
 
 func (a *Authority) decideSet(ctx context.Context, set Set) ([]*Prepared, error) {
 	var r refusal
@@ -76,7 +77,7 @@ func (a *Authority) decideSet(ctx context.Context, set Set) ([]*Prepared, error)
 		request.Set, request.Actor, request.Ticket = set.Name, set.Actor, nil
 		member, err := a.decide(ctx, &request)
 		if refused, ok := errors.AsType[*RefusedError](err); ok {
-			r.take(fmt.Sprintf("certificates[%d].", i), refused)
+			r.take(memberPrefix(i), refused)
 			continue
 		}
 		if err != nil {
@@ -84,7 +85,7 @@ func (a *Authority) decideSet(ctx context.Context, set Set) ([]*Prepared, error)
 		}
 		// Each certificate of a set has a use of its own, and so a key.
 		if other, ok := holders[member.intent.KeyHash]; ok {
-			r.add(CodeKeyInUse, fmt.Sprintf("certificates[%d].csr", i), fmt.Sprintf("holds the key of certificates[%d]", other), "ETSI EN 319 412-2, Section 4.3.2")
+			r.add(CodeKeyInUse, memberPrefix(i)+"csr", fmt.Sprintf("holds the key of certificates[%d]", other), "ETSI EN 319 412-2, Section 4.3.2")
 		}
 		holders[member.intent.KeyHash] = i
 		members = append(members, member)
@@ -236,7 +237,7 @@ func (a *Authority) setOf(body *SetRequest) (*Set, error) {
 	var r refusal
 	set := &Set{Name: body.Set}
 	for i := range body.Certificates {
-		prefix := fmt.Sprintf("certificates[%d].", i)
+		prefix := memberPrefix(i)
 		if body.Certificates[i].Set != "" {
 			r.add(CodeInvalid, prefix+"set", "stands above all certificates", "")
 		}

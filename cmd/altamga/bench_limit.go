@@ -15,7 +15,6 @@ import (
 	"runtime/debug"
 	"time"
 
-	"github.com/altamga/altamga/ca"
 	"github.com/altamga/altamga/internal/journal"
 	"github.com/altamga/altamga/internal/lint"
 	ownlint "github.com/altamga/altamga/internal/pki/lint"
@@ -199,7 +198,7 @@ func benchDisk(ctx context.Context, report *benchReport, scratch string, length 
 	return nil
 }
 
-func reserveOnce(ctx context.Context, store ca.Writer) error {
+func reserveOnce(ctx context.Context, store *register.Register) error {
 	var serial [16]byte
 	rand.Read(serial[:])
 	serial[0] = serial[0]&0x7f | 0x40

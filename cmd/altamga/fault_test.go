@@ -302,11 +302,11 @@ func (f *faulty) issueOne(ctx context.Context, i int) (journal.Serial, error) {
 	return issued.Serial, nil
 }
 
-func (f *faulty) Reserve(ctx context.Context, intent journal.Intent) error {
+func (f *faulty) ReserveSet(ctx context.Context, set []journal.Intent, admit func(int, []journal.Record) error) error {
 	if err := f.reach("before reserve"); err != nil {
 		return err
 	}
-	if err := f.Register.Reserve(ctx, intent); err != nil {
+	if err := f.Register.ReserveSet(ctx, set, admit); err != nil {
 		return err
 	}
 	return f.reach("after reserve")

@@ -227,11 +227,17 @@ func (l *Log) await() {
 	}
 }
 
-// flushAll writes until no batch waits and no checkpoint is asked for.
+// flushAll writes until no batch waits and no checkpoint is asked for. Before
+// each write it gives up the processor once, so that those who are about to
+// append come along: nobody is kept waiting for a fuller batch, but where there
+// is one processor, each would otherwise have a flush of his own.
 func (l *Log) flushAll() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for l.waiting != nil || l.seal.wanted {
+		l.mu.Unlock()
+		runtime.Gosched()
+		l.mu.Lock()
 		b := l.waiting
 		if b == nil {
 			b = &batch{done: make(chan struct{})}

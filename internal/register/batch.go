@@ -25,6 +25,7 @@ type batch struct {
 	// rows are the certificates that the writes asked for, by the octets of the
 	// serial, as the batch has left them so far; nil for one that is not there.
 	rows    map[string]*certificateRow
+	keys    keyRecords
 	tickets map[ticketKey]bool
 	// pending are the statements that are still to be sent.
 	pending []statement
@@ -41,7 +42,7 @@ type batch struct {
 type ticketKey struct{ actor, key string }
 
 func newBatch(e engine) *batch {
-	return &batch{engine: e, rows: make(map[string]*certificateRow), tickets: make(map[ticketKey]bool)}
+	return &batch{engine: e, rows: make(map[string]*certificateRow), keys: newKeyRecords(), tickets: make(map[ticketKey]bool)}
 }
 
 // begin opens the transaction and reads what the writes need.
@@ -55,6 +56,11 @@ func (b *batch) begin(writes []*write) error {
 			if _, asked := b.rows[string(serial)]; !asked {
 				b.rows[string(serial)] = nil
 				reads = append(reads, b.readCertificate(serial))
+			}
+		}
+		for _, key := range w.keys {
+			if b.keys.ask(key) {
+				reads = append(reads, b.keys.read(key))
 			}
 		}
 		if w.ticket != nil {
@@ -142,6 +148,7 @@ func (b *batch) certificate(serial []byte) *certificateRow { return b.rows[strin
 
 // put makes row what the batch knows of a serial.
 func (b *batch) put(serial []byte, row *certificateRow) {
+	b.keys.changed(serial)
 	before, asked := b.rows[string(serial)]
 	if !asked {
 		// No write of the batch is about it.
@@ -159,6 +166,7 @@ func (b *batch) reserve(serial []byte, intent journal.Intent) {
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		b.id, serial, intent.Issuer, intent.Profile, intent.Set, intent.KeyHash[:], intent.Actor,
 		column(intent.NotAfter), column(intent.At), intent.ToBeSigned)
+	b.keys.reserved(serial, intent.KeyHash)
 	b.put(serial, &certificateRow{id: b.id, issuer: intent.Issuer, actor: intent.Actor, notAfter: stored(intent.NotAfter), toBeSigned: intent.ToBeSigned})
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
+	"slices"
 	"time"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -21,6 +22,52 @@ import (
 // becomes the present. It returns [fs.ErrExist] when the serial was ever
 // reserved, by whichever issuer.
 func (r *Register) Reserve(ctx context.Context, intent journal.Intent) error {
+	return r.ReserveSet(ctx, []journal.Intent{intent}, nil)
+}
+
+// ReserveSet is Reserve for several intents, all or none in one commit. admit,
+// unless it is nil, is asked about each of them first: it sees the records of all
+// serials that were ever reserved for the same key, in the order of their
+// reservation, and none can be added between its answer and the reservation. Its
+// error ends the whole and is returned. It may be asked again about the same
+// intent, must not use the register, and holds up all other writers.
+func (r *Register) ReserveSet(ctx context.Context, set []journal.Intent, admit func(i int, sameKey []journal.Record) error) error {
+	set = slices.Clone(set)
+	w := &write{}
+	for i := range set {
+		serial, err := checkIntent(&set[i])
+		if err != nil {
+			return fmt.Errorf("reserving serial: %w", err)
+		}
+		w.serials = append(w.serials, serial)
+		if admit != nil {
+			w.keys = append(w.keys, set[i].KeyHash)
+		}
+	}
+	w.run = func(b *batch) error {
+		for i := range w.keys {
+			records, err := b.sameKey(set[i].KeyHash)
+			if err == nil {
+				err = admit(i, records)
+			}
+			if err != nil {
+				return fmt.Errorf("reserving serial %s: %w", set[i].Serial, err)
+			}
+		}
+		for i, intent := range set {
+			if b.certificate(w.serials[i]) != nil {
+				return fmt.Errorf("reserving serial %s: %w", intent.Serial, fs.ErrExist)
+			}
+			b.reserve(w.serials[i], intent)
+		}
+		return nil
+	}
+	return r.write(ctx, w)
+}
+
+// checkIntent refuses an intent that cannot be stored, and completes it. It
+// returns the octets of its serial.
+func checkIntent(intent *journal.Intent) ([]byte, error) {
 	serial, err := octets(intent.Serial)
 	if err == nil && (intent.Issuer == "" || intent.Profile == "" || len(intent.ToBeSigned) == 0 || intent.NotAfter.IsZero()) {
 		err = errors.New("issuer, profile, to-be-signed part and end of validity must all be there")
@@ -28,21 +75,12 @@ func (r *Register) Reserve(ctx context.Context, intent journal.Intent) error {
 	if err == nil {
 		err = checkTexts("issuer", intent.Issuer, "profile", intent.Profile, "set", intent.Set, "actor", intent.Actor)
 	}
-	if err != nil {
-		return fmt.Errorf("reserving serial: %w", err)
-	}
 	if intent.At.IsZero() {
 		intent.At = time.Now()
 	}
 	// What the certificate will say.
 	intent.NotAfter = intent.NotAfter.Truncate(time.Second)
-	return r.write(ctx, &write{serials: [][]byte{serial}, run: func(b *batch) error {
-		if b.certificate(serial) != nil {
-			return fmt.Errorf("reserving serial %s: %w", intent.Serial, fs.ErrExist)
-		}
-		b.reserve(serial, intent)
-		return nil
-	}})
+	return serial, err
 }
 
 // Complete stores the signed certificate of a reserved serial together with

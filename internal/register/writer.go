@@ -15,10 +15,11 @@ const maxBatch = 256
 
 // write is one caller's change, on its way through the writer.
 type write struct {
-	// serials and ticket are what the change must know of the register: the rows
-	// of certificates, by their serials as octets, and whether a ticket was used.
-	// nil for none.
+	// serials, keys and ticket are what the change must know of the register: the
+	// rows of certificates, by their serials as octets; the records of certified
+	// keys, by their hashes; and whether a ticket was used. nil for none.
 	serials [][]byte
+	keys    [][32]byte
 	ticket  *journal.Ticket
 	// run makes the change or refuses it. It may run more than once.
 	run func(*batch) error

@@ -20,6 +20,8 @@ func Contract(t *testing.T, open func(testing.TB) Store) {
 	}{
 		{"empty store", testEmpty},
 		{"CERT-03 serial is reserved once for all issuers", testReserve},
+		{"reservation sees what the key was certified for", testReserveSet},
+		{"of many reservations for one key each sees those before", testReserveSetRace},
 		{"serials of 1 to 20 octets", testSerials},
 		{"certificate completes its intent", testComplete},
 		{"certificate that was not reserved is refused", testCompleteRefused},

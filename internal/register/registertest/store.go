@@ -18,6 +18,7 @@ import (
 // [register.Register].
 type Store interface {
 	Reserve(context.Context, journal.Intent) error
+	ReserveSet(ctx context.Context, set []journal.Intent, admit func(i int, sameKey []journal.Record) error) error
 	Complete(ctx context.Context, serial journal.Serial, certificate []byte, ticket *journal.Ticket) (journal.Entry, error)
 	CompleteSet(ctx context.Context, set []journal.Signed, ticket *journal.Ticket) ([]journal.Entry, error)
 	Unfinished(context.Context) ([]journal.Intent, error)
