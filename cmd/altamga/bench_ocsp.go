@@ -32,6 +32,7 @@ type benchOCSP struct {
 	Rounds       int           `help:"How often each server is measured; the round that other work disturbed least is reported." default:"3"`
 	Clients      int           `help:"How many connections ask at once." default:"64"`
 	Certificates int           `help:"How many certificates are asked about." default:"10000"`
+	Only         string        `help:"Measure only the lines whose names hold this text, and what they are compared with." placeholder:"TEXT"`
 }
 
 // AfterApply checks the flags.
