@@ -54,9 +54,14 @@ func (e *encoder) header(tag byte, mark int) {
 
 // time writes a GeneralizedTime.
 func (e *encoder) time(t time.Time) {
-	const layout = "20060102150405Z"
-	t.UTC().AppendFormat(e.room(len(layout))[:0], layout)
-	e.add(tagGeneralizedTime, byte(len(layout)))
+	t = t.UTC()
+	year, month, day := t.Date()
+	hour, minute, second := t.Clock()
+	e.add('Z')
+	for _, two := range [...]int{second, minute, hour, day, int(month), year % 100, year / 100} {
+		e.add(byte('0'+two/10), byte('0'+two%10))
+	}
+	e.add(tagGeneralizedTime, byte(len("20060102150405Z")))
 }
 
 // Tags, with the bits of their class and form.

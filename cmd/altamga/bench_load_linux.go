@@ -80,7 +80,11 @@ func (l *epollLoad) runTo(most int, length time.Duration) (m measured, err error
 		}
 	}
 	events := make([]syscall.EpollEvent, l.conns)
-	for end := start.Add(length); len(m.latencies) < most && time.Now().Before(end); {
+	for end := start.Add(length); len(m.latencies) < most; {
+		// On a machine that does much else the first answer may take longer.
+		if now := time.Now(); now.After(end) && (len(m.latencies) > 0 || now.After(end.Add(time.Minute))) {
+			break
+		}
 		n, err := l.wait(poll, events)
 		if err != nil && !errors.Is(err, syscall.EINTR) {
 			return m, err

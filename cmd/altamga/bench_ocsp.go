@@ -32,6 +32,8 @@ type benchOCSP struct {
 	Rounds       int           `help:"How often each server is measured; the round that other work disturbed least is reported." default:"3"`
 	Clients      int           `help:"How many connections ask at once." default:"64"`
 	Certificates int           `help:"How many certificates are asked about." default:"10000"`
+	Statuses     int           `help:"How many certificates a responder knows whose start and memory are measured; 0 measures neither." default:"100000"`
+	Only         string        `help:"Measure only the lines whose names hold this text, and what they are compared with." placeholder:"TEXT"`
 }
 
 // AfterApply checks the flags.
@@ -45,6 +47,8 @@ func (c benchOCSP) AfterApply() error {
 		return fmt.Errorf("--clients: %d is not between 1 and 1024", c.Clients)
 	case c.Certificates < 1 || c.Certificates > 100_000:
 		return fmt.Errorf("--certificates: %d is not between 1 and 100000", c.Certificates)
+	case c.Statuses < 0 || c.Statuses > 0 && c.Statuses < 1000 || c.Statuses > 10_000_000:
+		return fmt.Errorf("--statuses: %d is neither 0 nor between 1000 and 10000000", c.Statuses)
 	}
 	return nil
 }

@@ -49,7 +49,7 @@ func (c benchTarget) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	server := serve.Server{Name: "ocsp", Listener: listener}
-	var loops []serve.Loop
+	loops := []serve.Loop{{Name: "collector", Run: collectByStep}}
 	var cache *rediscache.Cache
 	memory := int64(-1)
 	switch c.Kind {

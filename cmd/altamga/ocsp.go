@@ -24,7 +24,10 @@ type ocspServe struct {
 }
 
 func (c ocspServe) Run(ctx context.Context, std streams) error {
-	return c.serve(ctx, std, (*process).addOCSP)
+	return c.serve(ctx, std, func(p *process, ctx context.Context) error {
+		p.loops = append(p.loops, serve.Loop{Name: "collector", Run: collectByStep})
+		return p.addOCSP(ctx)
+	})
 }
 
 // addOCSP adds the OCSP responder to the process.

@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime"
-	"strconv"
 	"sync"
 	"time"
 
@@ -57,21 +55,15 @@ type Config struct {
 
 // Cache is an [ocsp.Cache] in Redis.
 type Cache struct {
-	config  Config
-	client  redis.UniversalClient
-	put     *redis.Script
-	breaker breaker
-	writes  chan write
-	// questions wait in it for no longer than it takes to gather them.
-	questions chan question
+	config    Config
+	client    redis.UniversalClient
+	put       *redis.Script
+	breaker   breaker
+	writes    chan write
+	questions questions
 }
 
 var _ ocsp.Cache = (*Cache)(nil)
-
-type write struct {
-	key    ocsp.Key
-	answer *ocsp.Answer
-}
 
 // New checks the configuration. It does not connect: Redis may come later. The
 // caller runs [Cache.Run] and ends with [Cache.Close].
@@ -95,7 +87,7 @@ func New(c Config) (*Cache, error) {
 	quietOnce.Do(func() { redis.SetLogger(quiet{}) })
 	return &Cache{
 		config: c, put: redis.NewScript(putScript), breaker: breaker{limit: c.Failures, pause: c.Pause}, writes: make(chan write, c.Writes),
-		questions: make(chan question, mostQuestions),
+		questions: questions{more: make(chan struct{}, 1)},
 		client: redis.NewUniversalClient(&redis.UniversalOptions{
 			Addrs: c.Addresses, MasterName: c.Master, Username: c.User, Password: c.Password, TLSConfig: c.TLS,
 			// A question is asked once: the next one is to sign, not to ask again.
@@ -122,21 +114,6 @@ func orDefault[T comparable](value *T, otherwise T) {
 		*value = otherwise
 	}
 }
-
-// question is a look-up that waits for the next MGET.
-type question struct {
-	key    string
-	answer chan answered // holds one
-}
-
-// answered is what came of it: an empty value when there is none.
-type answered struct {
-	value string
-	err   error
-}
-
-// errUnasked is the end of a question that nobody has put to Redis in time.
-var errUnasked = errors.New("no answer within the budget")
 
 // Get implements [ocsp.Cache], within the budget.
 //
@@ -166,108 +143,6 @@ func (c *Cache) Get(ctx context.Context, key ocsp.Key) (*ocsp.Answer, bool) {
 	return answer, true
 }
 
-// ask puts a question and waits for its answer.
-func (c *Cache) ask(ctx context.Context, key string) answered {
-	q := question{key, make(chan answered, 1)}
-	timer := time.NewTimer(c.config.Budget)
-	defer timer.Stop()
-	select {
-	case c.questions <- q:
-	case <-timer.C:
-		c.judge(errUnasked)
-		return answered{err: errUnasked}
-	case <-ctx.Done():
-		return answered{err: ctx.Err()}
-	}
-	select {
-	case got := <-q.answer:
-		return got
-	case <-timer.C:
-		// Whoever asks Redis tells the breaker; this question may only have
-		// waited for it.
-		return answered{err: errUnasked}
-	case <-ctx.Done():
-		return answered{err: ctx.Err()}
-	}
-}
-
-// mostQuestions bounds those of one MGET.
-const mostQuestions = 256
-
-// askers is how many MGETs may be under way at once.
-const askers = 2
-
-// answerQuestions puts questions to Redis, as many at a time as there are.
-func (c *Cache) answerQuestions(ctx context.Context) {
-	batch := make([]question, 0, mostQuestions)
-	keys := make([]string, 0, mostQuestions)
-	for {
-		batch, keys = batch[:0], keys[:0]
-		select {
-		case <-ctx.Done():
-			return
-		case q := <-c.questions:
-			batch = append(batch, q)
-		}
-		// Whoever came first has woken this. Those who came at the same time
-		// put their questions now.
-		runtime.Gosched()
-	gather:
-		for len(batch) < mostQuestions {
-			select {
-			case q := <-c.questions:
-				batch = append(batch, q)
-			default:
-				break gather
-			}
-		}
-		for _, q := range batch {
-			keys = append(keys, q.key)
-		}
-		values, err := c.values(ctx, keys)
-		if ctx.Err() == nil {
-			c.judge(err)
-		}
-		for i, q := range batch {
-			got := answered{err: err}
-			if err == nil {
-				got.value, _ = values[i].(string)
-			}
-			q.answer <- got
-		}
-	}
-}
-
-// values reads the values of keys, nil for those that have none.
-func (c *Cache) values(ctx context.Context, keys []string) ([]any, error) {
-	// A little less, so that those who wait hear of it.
-	ctx, cancel := context.WithTimeout(ctx, c.config.Budget*4/5)
-	defer cancel()
-	if _, cluster := c.client.(*redis.ClusterClient); !cluster {
-		return c.client.MGet(ctx, keys...).Result()
-	}
-	// In a Cluster the keys lie on several servers, each of which is asked for
-	// its own.
-	asked, err := c.client.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for _, key := range keys {
-			p.Get(ctx, key)
-		}
-		return nil
-	})
-	if err != nil && !errors.Is(err, redis.Nil) {
-		return nil, err
-	}
-	values := make([]any, len(asked))
-	for i, one := range asked {
-		if value, err := one.(*redis.StringCmd).Result(); err == nil {
-			values[i] = value
-		} else if !errors.Is(err, redis.Nil) {
-			return nil, err
-		}
-	}
-	return values, nil
-}
-
 // Put implements [ocsp.Cache]. The answer is in Redis a moment later, if that
 // can be had.
 func (c *Cache) Put(ctx context.Context, key ocsp.Key, answer *ocsp.Answer) {
@@ -282,48 +157,12 @@ func (c *Cache) Put(ctx context.Context, key ocsp.Key, answer *ocsp.Answer) {
 // nothing is found.
 func (c *Cache) Run(ctx context.Context) error {
 	var asking sync.WaitGroup
-	defer asking.Wait()
 	for range askers {
 		asking.Go(func() { c.answerQuestions(ctx) })
 	}
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case w := <-c.writes:
-			_ = c.write(ctx, w) // observed
-		}
-	}
-}
-
-// Keep is Put that waits until the answer is in Redis, or says why it is not.
-func (c *Cache) Keep(ctx context.Context, key ocsp.Key, answer *ocsp.Answer) error {
-	return c.write(ctx, write{key, answer})
-}
-
-// errAlone is the end of a write while Redis is left alone.
-var errAlone = errors.New("redis does not answer and is left alone for a while")
-
-func (c *Cache) write(ctx context.Context, w write) error {
-	began := time.Now()
-	if !c.breaker.allow(began) {
-		c.config.Observe("skipped", 0)
-		return errAlone
-	}
-	// Nobody waits for a write, so it may take longer than a look-up.
-	ctx, cancel := context.WithTimeout(ctx, 4*c.config.Budget)
-	defer cancel()
-	ends := strconv.FormatInt(w.answer.NextUpdate.UnixMilli(), 10)
-	kept, err := c.put.Run(ctx, c.client, []string{prefix + string(w.key)}, encode(w.answer), ends).Int()
-	reason := "written"
-	switch c.judge(err); {
-	case err != nil:
-		reason = "failed"
-	case kept == 0:
-		reason = "older"
-	}
-	c.config.Observe(reason, time.Since(began))
-	return err
+	c.writePut(ctx)
+	asking.Wait()
+	return nil
 }
 
 // judge tells the breaker how a question ended, and the log when that opened or
