@@ -266,6 +266,7 @@ func samples(t testing.TB, newKey func() crypto.Signer) map[string]ca.Request {
 		"seal-right":            with(employed, "title", "Direktor"),
 		"organisation-seal":     legal,
 		"ocsp-signer":           legal,
+		"ocsp-signer-offline":   legal,
 		"tsa-signer":            legal,
 		"trust-list-signer":     legal,
 	} {

@@ -282,13 +282,18 @@ func TestOtherProfiles(t *testing.T) {
 			t.Error("the times have other types")
 		}
 	})
-	t.Run("OCSP-12 OCSP-13 responder has nocheck, neither OCSP nor CRL address", func(t *testing.T) {
-		c := certificates["ocsp-signer"]
-		if e := extension(c, pki.OIDOCSPNoCheck); e == nil || e.Critical || hexOf(e.Value) != "0500" {
-			t.Error("nocheck is wrong")
-		}
-		if len(c.OCSPServer) != 0 || len(c.CRLDistributionPoints) != 0 || !slices.Equal(c.ExtKeyUsage, []x509.ExtKeyUsage{x509.ExtKeyUsageOCSPSigning}) {
-			t.Error("addresses or purpose are wrong")
+	t.Run("OCSP-12 OCSP-13 responder has nocheck, neither OCSP nor CRL address, and a short life", func(t *testing.T) {
+		for profile, days := range map[string]int{"ocsp-signer": 30, "ocsp-signer-offline": 366} {
+			c := certificates[profile]
+			if e := extension(c, pki.OIDOCSPNoCheck); e == nil || e.Critical || hexOf(e.Value) != "0500" {
+				t.Errorf("%s: nocheck is wrong", profile)
+			}
+			if len(c.OCSPServer) != 0 || len(c.CRLDistributionPoints) != 0 || !slices.Equal(c.ExtKeyUsage, []x509.ExtKeyUsage{x509.ExtKeyUsageOCSPSigning}) {
+				t.Errorf("%s: addresses or purpose are wrong", profile)
+			}
+			if life := c.NotAfter.Sub(c.NotBefore); life > time.Duration(days)*24*time.Hour {
+				t.Errorf("%s: nobody can revoke it for %v", profile, life)
+			}
 		}
 	})
 	t.Run("TSA-09 TSA-10 time-stamping unit has one critical purpose", func(t *testing.T) {

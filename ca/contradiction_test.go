@@ -51,7 +51,7 @@ func TestContradictoryProfiles(t *testing.T) {
 		{"CERT-44 language that is none", "citizen-signature", `language = "az"`, `language = "xx"`, "qc.pds.language:"},
 		{"CERT-45 policy of a device without QcSSCD", "citizen-signature", `policies = ["2.999.31.1.1"]`, `policies = ["0.4.0.194112.1.2"]`, "citizen-signature.toml:8: policies: 0.4.0.194112.1.2 does not go with"},
 		{"OCSP-13 responder that names a CRL", "ocsp-signer", `["ca_issuers"]`, `["crl", "ca_issuers"]`, "carries: a responder's certificate names neither"},
-		{"OCSP-13 responder for two years", "ocsp-signer", `"90d"`, `"2y"`, "ocsp-signer.toml:2: validity:"},
+		{"OCSP-13 responder for two years", "ocsp-signer", `"30d"`, `"2y"`, "ocsp-signer.toml:4: validity:"},
 		{"TSA-09 purpose not critical", "tsa-signer", "ext_key_usage_critical = true", "", "ext_key_usage: timeStamping is the only purpose"},
 		{"TSA-09 key for other uses", "tsa-signer", "exclusive_key = true", "", "exclusive_key: a time-stamping key"},
 		{"TSA-42 private key longer than its certificate", "tsa-signer", `private_key_usage = "1y"`, `private_key_usage = "6y"`, "private_key_usage: is longer"},

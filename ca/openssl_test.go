@@ -47,7 +47,7 @@ func TestOpenSSLVerifies(t *testing.T) {
 			writePEM(t, dir, "suite.pem", centre.config.Issuers[3].Certificate)
 			writePEM(t, dir, "between.pem", centre.config.Issuers[1].Certificate, centre.config.Issuers[2].Certificate)
 			purposes := map[string]string{"tsa-signer": "timestampsign", "suite-server": "sslserver", "suite-client": "sslclient",
-				"citizen-authentication": "sslclient", "ocsp-signer": "ocsphelper", "citizen-signature": "any"}
+				"citizen-authentication": "sslclient", "ocsp-signer": "ocsphelper", "ocsp-signer-offline": "ocsphelper", "citizen-signature": "any"}
 			for profile, request := range samples(t, p256) {
 				writePEM(t, dir, profile+".pem", issue(t, centre.Authority, request).Certificate)
 				trust := []string{"-CAfile", "root.pem", "-untrusted", "between.pem"}

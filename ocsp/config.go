@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 )
@@ -189,15 +190,23 @@ func (r *Responder) addIssuer(issuer Issuer) error {
 			return errors.New("the id is given twice")
 		}
 	}
-	others, err := issuer.checkOthers(func(s *Signer) error { return s.check(issuer.Certificate, time.Now()) })
-	if err != nil {
+	var err error
+	if issuer.Signer, err = r.accept(issuer.Signer, &issuer); err != nil {
 		return err
 	}
-	issuer.Others = others
+	issuer.Others = slices.Clone(issuer.Others)
+	for i, other := range issuer.Others {
+		if issuer.Others[i], err = r.accept(other, &issuer); err != nil {
+			return fmt.Errorf("other signer %d: %w", i+1, err)
+		}
+		for _, before := range append(issuer.Others[:i:i], issuer.Signer) {
+			if before.algorithm.ID.Equal(issuer.Others[i].algorithm.ID) {
+				return fmt.Errorf("other signer %d: another one has its algorithm, and would always sign instead", i+1)
+			}
+		}
+	}
 	taken := new(seat)
-	if err := r.sit(taken, issuer); err != nil {
-		return err
-	}
+	taken.issuer.Store(&issuer)
 	keys, err := issuerKeys(issuer.Certificate)
 	if err != nil {
 		return err

@@ -1,6 +1,8 @@
 package ocsp
 
 import (
+	"time"
+
 	"github.com/altamga/altamga/internal/pki"
 )
 
@@ -17,7 +19,8 @@ func (i *Issuer) preferring(preferred []pki.Algorithm) *Issuer {
 			return i
 		}
 		for _, other := range i.Others {
-			if algorithm.ID.Equal(other.algorithm.ID) {
+			// One that nobody has renewed in time signs no more.
+			if algorithm.ID.Equal(other.algorithm.ID) && time.Now().Before(other.Certificate.NotAfter) {
 				with := *i
 				with.Signer = other
 				return &with
@@ -25,17 +28,4 @@ func (i *Issuer) preferring(preferred []pki.Algorithm) *Issuer {
 		}
 	}
 	return i
-}
-
-// checkOthers checks the other signers and returns copies of them.
-func (i *Issuer) checkOthers(check func(*Signer) error) ([]*Signer, error) {
-	var out []*Signer
-	for _, given := range i.Others {
-		other := *given
-		if err := check(&other); err != nil {
-			return nil, err
-		}
-		out = append(out, &other)
-	}
-	return out, nil
 }

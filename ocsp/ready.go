@@ -17,16 +17,10 @@ func (r *Responder) Ready(ctx context.Context) error {
 	now := time.Now()
 	for _, taken := range r.issuers {
 		issuer := taken.issuer.Load()
-		c := issuer.Signer.Certificate
-		switch {
-		case now.After(c.NotAfter):
-			problems = append(problems, fmt.Errorf("issuer %s: the OCSP signer's certificate ended at %s", issuer.ID, c.NotAfter.UTC().Format(time.RFC3339)))
-			continue
-		case now.Add(r.validity).After(c.NotAfter):
-			problems = append(problems, fmt.Errorf("issuer %s: the OCSP signer's certificate ends at %s, before an answer of now would", issuer.ID, c.NotAfter.UTC().Format(time.RFC3339)))
-		}
-		if err := r.signerRevoked(ctx, issuer.ID, c); err != nil {
-			problems = append(problems, fmt.Errorf("issuer %s: %w", issuer.ID, err))
+		for _, signer := range append([]*Signer{issuer.Signer}, issuer.Others...) {
+			if err := r.signerReady(ctx, issuer.ID, signer.Certificate, now); err != nil {
+				problems = append(problems, fmt.Errorf("issuer %s: %w", issuer.ID, err))
+			}
 		}
 	}
 	if err := r.follower.ready(now, r.maxAge); err != nil {
@@ -35,13 +29,20 @@ func (r *Responder) Ready(ctx context.Context) error {
 	return errors.Join(problems...)
 }
 
-func (r *Responder) signerRevoked(ctx context.Context, issuer string, c *x509.Certificate) error {
+func (r *Responder) signerReady(ctx context.Context, issuer string, c *x509.Certificate, now time.Time) error {
+	if now.After(c.NotAfter) {
+		return fmt.Errorf("the OCSP signer's certificate ended at %s", c.NotAfter.UTC().Format(time.RFC3339))
+	}
+	var ending error
+	if now.Add(r.validity).After(c.NotAfter) {
+		ending = fmt.Errorf("the OCSP signer's certificate ends at %s, before an answer of now would", c.NotAfter.UTC().Format(time.RFC3339))
+	}
 	s, err := r.source.Status(ctx, issuer, c.SerialNumber)
 	if err != nil {
-		return fmt.Errorf("reading status of the OCSP signer: %w", err)
+		return errors.Join(ending, fmt.Errorf("reading status of the OCSP signer: %w", err))
 	}
 	if s.State == Revoked {
-		return errors.New("the OCSP signer's certificate is revoked")
+		return errors.Join(ending, errors.New("the OCSP signer's certificate is revoked"))
 	}
-	return nil
+	return ending
 }

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -50,20 +51,26 @@ type Signer struct {
 // seat is an issuer's place in the responder. Issuers are not modified: one with
 // another signer takes the place of the one before, and an answer that is being
 // made is finished with the signer that it was begun with.
-type seat struct{ issuer atomic.Pointer[Issuer] }
+type seat struct {
+	issuer atomic.Pointer[Issuer]
+	// changing is held from the look at the issuer before to the next one's
+	// taking its place.
+	changing sync.Mutex
+}
 
-// sit gives the seat to an issuer, whose signer it checks.
-func (r *Responder) sit(s *seat, issuer Issuer) error {
-	signer := *issuer.Signer
+// accept checks a signer of an issuer and returns a copy of it, ready to sign.
+func (r *Responder) accept(given *Signer, issuer *Issuer) (*Signer, error) {
+	if given == nil {
+		return nil, errors.New("there is no signer")
+	}
+	signer := *given
 	if err := signer.check(issuer.Certificate, time.Now()); err != nil {
-		return err
+		return nil, err
 	}
 	for _, advice := range signer.advice() {
 		r.log.Warn("OCSP signer's certificate is not as RFC 9919, Section 3.2.2 recommends", "issuer", issuer.ID, "advice", advice)
 	}
-	issuer.Signer = &signer
-	s.issuer.Store(&issuer)
-	return nil
+	return &signer, nil
 }
 
 // ReplaceSigner lets another signer sign the answers about an issuer's
@@ -72,22 +79,42 @@ func (r *Responder) sit(s *seat, issuer Issuer) error {
 // no gap as long as it is replaced before that. A signer that relying parties
 // could not accept is refused, and the one before goes on.
 func (r *Responder) ReplaceSigner(issuer string, signer *Signer) error {
-	for _, s := range r.issuers {
-		current := s.issuer.Load()
-		if current.ID != issuer {
-			continue
-		}
-		if signer == nil {
-			return errors.New("ocsp: replacing signer: there is none")
-		}
-		next := *current
-		next.Signer = signer
-		if err := r.sit(s, next); err != nil {
-			return fmt.Errorf("ocsp: replacing signer of issuer %q: %w", issuer, err)
-		}
+	return r.replace(issuer, signer, func(i *Issuer, s *Signer) error {
+		i.Signer = s
 		return nil
+	})
+}
+
+// ReplaceOther is ReplaceSigner for the signer at that place in [Issuer.Others].
+func (r *Responder) ReplaceOther(issuer string, at int, signer *Signer) error {
+	return r.replace(issuer, signer, func(i *Issuer, s *Signer) error {
+		if at < 0 || at >= len(i.Others) {
+			return fmt.Errorf("it has %d others", len(i.Others))
+		}
+		i.Others = slices.Clone(i.Others)
+		i.Others[at] = s
+		return nil
+	})
+}
+
+func (r *Responder) replace(issuer string, signer *Signer, put func(*Issuer, *Signer) error) error {
+	at := slices.IndexFunc(r.issuers, func(s *seat) bool { return s.issuer.Load().ID == issuer })
+	if at < 0 {
+		return fmt.Errorf("ocsp: replacing signer: there is no issuer %q", issuer)
 	}
-	return fmt.Errorf("ocsp: replacing signer: there is no issuer %q", issuer)
+	taken := r.issuers[at]
+	taken.changing.Lock()
+	defer taken.changing.Unlock()
+	next := *taken.issuer.Load()
+	accepted, err := r.accept(signer, &next)
+	if err == nil {
+		err = put(&next, accepted)
+	}
+	if err != nil {
+		return fmt.Errorf("ocsp: replacing signer of issuer %q: %w", issuer, err)
+	}
+	taken.issuer.Store(&next)
+	return nil
 }
 
 // check refuses a signer that relying parties could not accept for the issuer.
@@ -153,6 +180,11 @@ func (s *Signer) advice() []string {
 	}
 	if len(s.Certificate.OCSPServer) > 0 || len(s.Certificate.CRLDistributionPoints) > 0 {
 		out = append(out, "names an OCSP responder or CRL for itself")
+	}
+	// "Short-lived" has no number there; this is what a root that is kept
+	// offline needs.
+	if life := s.Certificate.NotAfter.Sub(s.Certificate.NotBefore); life > 366*24*time.Hour {
+		out = append(out, "valid for more than a year, in which nobody can revoke it")
 	}
 	return out
 }

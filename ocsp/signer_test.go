@@ -131,6 +131,7 @@ func TestSignerAdvice(t *testing.T) {
 		"OCSP-12 without nocheck":             {signer(t, a, key, func(c *x509.Certificate) { c.ExtraExtensions = nil }), "no nocheck extension"},
 		"OCSP-13 with a responder of its own": {signer(t, a, key, func(c *x509.Certificate) { c.OCSPServer = []string{"http://127.0.0.1/"} }), "names an OCSP responder or CRL for itself"},
 		"OCSP-13 with a CRL":                  {signer(t, a, key, func(c *x509.Certificate) { c.CRLDistributionPoints = []string{"http://127.0.0.1/"} }), "names an OCSP responder or CRL for itself"},
+		"OCSP-13 for longer than a year":      {signer(t, a, key, func(c *x509.Certificate) { c.NotAfter = time.Now().AddDate(2, 0, 0) }), "valid for more than a year"},
 		"as recommended":                      {a.signer, ""},
 	} {
 		t.Run(name+" is logged", func(t *testing.T) {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/altamga/altamga/internal/config"
@@ -53,6 +55,16 @@ type redisConfig struct {
 type ocspIssuerConfig struct {
 	ID          string      `toml:"id"`
 	Certificate config.Path `toml:"certificate"`
+	ocspSignerConfig
+	// Others sign for clients that prefer their algorithm (RFC 6960, Section
+	// 4.4.7): an RSA key beside an ECDSA one, say. Default: none.
+	Others []ocspSignerConfig `toml:"other"`
+	// List is for an issuer that is known by its revocation lists alone.
+	List *ocspListConfig `toml:"list"`
+}
+
+// ocspSignerConfig is a delegated signer of an issuer.
+type ocspSignerConfig struct {
 	// Signer is the certificate of the delegated responder, issued directly by
 	// the issuer; SignerKey the URI of its key.
 	Signer    config.Path `toml:"signer"`
@@ -63,10 +75,8 @@ type ocspIssuerConfig struct {
 	Chain config.Path `toml:"chain"`
 	// Renew says how the signer's certificate is renewed before it ends, by the
 	// ca of the same process or of [ocsp.ca]: "same-key" (default), "new-key" or
-	// "off".
+	// "off", as for the signer of an authority whose key is in a safe.
 	Renew string `toml:"renew"`
-	// List is for an issuer that is known by its revocation lists alone.
-	List *ocspListConfig `toml:"list"`
 }
 
 func (c *ocspConfig) Validate() error {
@@ -85,6 +95,16 @@ func (c *redisConfig) Validate() error {
 }
 
 func (c *ocspIssuerConfig) Validate() error {
-	return required(field{"id", c.ID}, field{"certificate", string(c.Certificate)},
-		field{"signer", string(c.Signer)}, field{"signer_key", c.SignerKey})
+	return errors.Join(required(field{"id", c.ID}, field{"certificate", string(c.Certificate)}), c.ocspSignerConfig.Validate())
+}
+
+func (c *ocspSignerConfig) Validate() error {
+	err := required(field{"signer", string(c.Signer)}, field{"signer_key", c.SignerKey})
+	if !slices.Contains([]string{"", renewSameKey, renewNewKey, renewOff}, c.Renew) {
+		err = errors.Join(err, config.Wrong("renew", "%q is none of same-key, new-key, off", c.Renew))
+	}
+	if c.Renew == renewNewKey && !strings.HasPrefix(c.SignerKey, "file:") {
+		err = errors.Join(err, config.Wrong("renew", "new-key is for keys in files; one on a token stays"))
+	}
+	return err
 }

@@ -128,25 +128,40 @@ func (p *process) redisCache(c redisConfig) (*rediscache.Cache, error) {
 	return cache, nil
 }
 
-func (p *process) ocspIssuer(c ocspIssuerConfig) (ocsp.Issuer, error) {
-	issuer := ocsp.Issuer{ID: c.ID, Signer: &ocsp.Signer{}}
-	var err error
+func (p *process) ocspIssuer(c ocspIssuerConfig) (issuer ocsp.Issuer, err error) {
+	issuer.ID = c.ID
 	if issuer.Certificate, err = readCertificate(c.Certificate); err != nil {
 		return issuer, err
 	}
-	if err = p.finishSigner(c); err != nil {
+	if issuer.Signer, err = p.ocspSigner(c.ocspSignerConfig); err != nil {
 		return issuer, err
 	}
-	if issuer.Signer.Certificate, err = readCertificate(c.Signer); err != nil {
-		return issuer, err
+	for _, other := range c.Others {
+		signer, err := p.ocspSigner(other)
+		if err != nil {
+			return issuer, err
+		}
+		issuer.Others = append(issuer.Others, signer)
 	}
-	if issuer.Signer.Key, err = p.key(c.SignerKey, issuer.Signer.Certificate); err != nil {
-		return issuer, err
+	return issuer, nil
+}
+
+func (p *process) ocspSigner(c ocspSignerConfig) (*ocsp.Signer, error) {
+	if err := p.finishSigner(c); err != nil {
+		return nil, err
+	}
+	certificate, err := readCertificate(c.Signer)
+	if err != nil {
+		return nil, err
+	}
+	signer := &ocsp.Signer{Certificate: certificate}
+	if signer.Key, err = p.key(c.SignerKey, certificate); err != nil {
+		return nil, err
 	}
 	if c.Chain != "" {
-		issuer.Signer.Chain, err = readCertificates(c.Chain)
+		signer.Chain, err = readCertificates(c.Chain)
 	}
-	return issuer, err
+	return signer, err
 }
 
 // statusSource lets the responder read the register.

@@ -81,9 +81,9 @@ func (c registerSnapshot) write(ctx context.Context, from *register.Register, si
 		shown = newProgress(std.err, "statuses", int(statuses))
 		out, err = replica.NewSnapshot(file, signer, last, at, statuses)
 		return err
-	}, func(issuer string, serial journal.Serial, status journal.Status) error {
+	}, func(s journal.Standing) error {
 		shown.step()
-		return out.Add(issuer, serial, status)
+		return out.Add(s)
 	})
 	if shown != nil {
 		shown.end()

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto"
 	"crypto/ecdsa"
-	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -38,7 +37,9 @@ const signerProfile = "ocsp-signer"
 // and what the one before has signed stays good until its nextUpdate, which is
 // never past that one's end.
 type signerRenewal struct {
-	issuer string
+	// issuer whose signer it is, and the algorithm of its key, of which an
+	// issuer has one signer each.
+	issuer, algorithm string
 	// file of the certificate, and key URI, relative to dir.
 	file, key, dir string
 	// newKey makes a key for each certificate.
@@ -76,23 +77,36 @@ func (p *process) renewsSigners(c *ocspConfig, responder *ocsp.Responder, source
 		issue = issueSignerOverHTTP(source.client)
 	}
 	for i, configured := range c.Issuers {
-		signer := issuers[i].Signer
-		left := func() *x509.Certificate { return signer.Certificate }
-		if issue != nil && configured.Renew != renewOff && configured.List == nil {
-			r := &signerRenewal{
-				issuer: configured.ID, file: string(configured.Signer), key: configured.SignerKey, dir: p.dir,
-				newKey: configured.Renew == renewNewKey, issue: issue, keep: p.keep, log: p.log.With("server", "ocsp", "issuer", configured.ID),
-				replace: func(s *ocsp.Signer) error { return responder.ReplaceSigner(configured.ID, s) },
-			}
-			r.current.Store(signer)
-			left = func() *x509.Certificate { return r.current.Load().Certificate }
-			p.loops = append(p.loops, serve.Loop{Name: "ocsp signer renewal of " + configured.ID, Run: r.run})
-			p.admin.Add("ocsp", r.ready)
-			p.signers = append(p.signers, r)
+		of, issue := issuers[i], issue
+		if configured.List != nil {
+			// Another centre's: its authority is not the one that is asked here.
+			issue = nil
 		}
-		p.admin.Gauge("ocsp", "ocsp_signer_seconds_left", "Time until the certificate of the issuer's OCSP signer ends.",
-			func() float64 { return time.Until(left().NotAfter).Seconds() }, "issuer", configured.ID)
+		p.renewsSigner(of.ID, configured.ocspSignerConfig, of.Signer, issue, func(s *ocsp.Signer) error { return responder.ReplaceSigner(of.ID, s) })
+		for at, other := range configured.Others {
+			p.renewsSigner(of.ID, other, of.Others[at], issue, func(s *ocsp.Signer) error { return responder.ReplaceOther(of.ID, at, s) })
+		}
 	}
+}
+
+// renewsSigner adds the loop that renews one signer of an issuer, unless issue
+// is nil or the configuration says otherwise.
+func (p *process) renewsSigner(issuer string, c ocspSignerConfig, signer *ocsp.Signer, issue signerIssuer, replace func(*ocsp.Signer) error) {
+	r := &signerRenewal{
+		issuer: issuer, algorithm: keyAlgorithm(signer.Key.Public()), file: string(c.Signer), key: c.SignerKey, dir: p.dir,
+		newKey: c.Renew == renewNewKey, issue: issue, replace: replace, keep: p.keep,
+	}
+	r.log = p.log.With("server", "ocsp", "issuer", issuer, "key", r.algorithm)
+	r.current.Store(signer)
+	p.admin.Gauge("ocsp", "ocsp_signer_seconds_left", "Time until the certificate of one of the issuer's OCSP signers ends.",
+		func() float64 { return time.Until(r.current.Load().Certificate.NotAfter).Seconds() }, "issuer", issuer, "key", r.algorithm)
+	if issue == nil || c.Renew == renewOff {
+		r.log.Warn("nobody renews the OCSP signer: put the next one into its place in time", "not_after", signer.Certificate.NotAfter)
+		return
+	}
+	p.loops = append(p.loops, serve.Loop{Name: "ocsp signer renewal of " + issuer + " " + r.algorithm, Run: r.run})
+	p.admin.Add("ocsp", r.ready)
+	p.signers = append(p.signers, r)
 }
 
 // run renews until ctx ends.
@@ -126,7 +140,7 @@ func (r *signerRenewal) run(ctx context.Context) error {
 func (r *signerRenewal) ready(context.Context) error {
 	c := r.current.Load().Certificate
 	if left, life := time.Until(c.NotAfter), c.NotAfter.Sub(c.NotBefore); left < life/10 {
-		return fmt.Errorf("the certificate of the OCSP signer of %s ends at %s and was not renewed", r.issuer, c.NotAfter.UTC().Format(time.RFC3339))
+		return fmt.Errorf("the certificate of the OCSP signer of %s (%s) ends at %s and was not renewed", r.issuer, r.algorithm, c.NotAfter.UTC().Format(time.RFC3339))
 	}
 	return nil
 }
@@ -223,16 +237,18 @@ func (r *signerRenewal) makeKey(current crypto.Signer) (crypto.Signer, error) {
 	if err := os.Remove(coming(r.inDir(u.Path))); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	algorithm := ""
-	switch public := current.Public().(type) {
+	return keys.Generate(uri, r.dir, keyAlgorithm(current.Public()))
+}
+
+// keyAlgorithm is what [keys.Generate] calls the kind of the key.
+func keyAlgorithm(public crypto.PublicKey) string {
+	switch public := public.(type) {
 	case *ecdsa.PublicKey:
-		algorithm = fmt.Sprintf("p%d", public.Curve.Params().BitSize)
-	case ed25519.PublicKey:
-		algorithm = "ed25519"
+		return fmt.Sprintf("p%d", public.Curve.Params().BitSize)
 	case *rsa.PublicKey:
-		algorithm = fmt.Sprintf("rsa%d", public.N.BitLen())
+		return fmt.Sprintf("rsa%d", public.N.BitLen())
 	}
-	return keys.Generate(uri, r.dir, algorithm)
+	return "ed25519"
 }
 
 // write puts the issued certificate, and its key when that is new, in the place
@@ -269,7 +285,7 @@ func (r *signerRenewal) finish() error {
 
 // finishSigner makes up for an interruption while a signer with a new key was
 // put into place, before its files are read.
-func (p *process) finishSigner(c ocspIssuerConfig) error {
+func (p *process) finishSigner(c ocspSignerConfig) error {
 	if c.Renew != renewNewKey {
 		return nil
 	}

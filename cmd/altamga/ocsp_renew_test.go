@@ -5,13 +5,17 @@ import (
 	"context"
 	"crypto"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"errors"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -23,13 +27,15 @@ import (
 	"github.com/altamga/altamga/internal/keys"
 	"github.com/altamga/altamga/internal/pki"
 	"github.com/altamga/altamga/internal/problem"
+	"github.com/altamga/altamga/ocsp"
 )
 
 // TestOCSPSignersRenewThemselves lets a year pass over a responder whose signers
-// live for three months: those of ehm keep their key, hom's have a new one each
-// time, and policy's are renewed by the ca over its API.
+// live for a month: those of ehm keep their key, and there is one more for clients
+// that prefer its algorithm; hom's have a new key each time; and policy's are
+// renewed by the ca over its API.
 func TestOCSPSignersRenewThemselves(t *testing.T) {
-	t.Run("OCSP-14 a year with signers of three months, without a gap", func(t *testing.T) { synctest.Test(t, yearOfSigners) })
+	t.Run("OCSP-14 a year with signers of a month, without a gap", func(t *testing.T) { synctest.Test(t, yearOfSigners) })
 }
 
 func yearOfSigners(t *testing.T) {
@@ -43,6 +49,7 @@ func yearOfSigners(t *testing.T) {
 		t.Fatal(err)
 	}
 	change(t, filepath.Join(dir, configFile), `signer_key = "file:keys/ocsp-hom.key"`, "signer_key = \"file:keys/ocsp-hom.key\"\nrenew = \"new-key\"")
+	addOther(t, ctx, dir, "ehm")
 	p := withSigners(t, ctx, dir)
 	defer p.close()
 	network := &pipes{connections: make(chan net.Conn)}
@@ -56,7 +63,7 @@ func yearOfSigners(t *testing.T) {
 	seen := map[string]map[string]bool{}
 	keysSeen := map[string]map[string]bool{}
 	for _, r := range p.signers {
-		seen[r.issuer], keysSeen[r.issuer] = map[string]bool{}, map[string]bool{}
+		seen[signerName(r)], keysSeen[signerName(r)] = map[string]bool{}, map[string]bool{}
 		if r.issuer == "policy" {
 			r.issue = issueSignerOverHTTP(client)
 		}
@@ -68,30 +75,33 @@ func yearOfSigners(t *testing.T) {
 		synctest.Wait()
 		for _, r := range p.signers {
 			signer := r.current.Load()
-			by := answersBy(t, p, dir, r.issuer, signer.Certificate)
-			seen[r.issuer][by.SerialNumber.String()] = true
-			keysSeen[r.issuer][string(by.RawSubjectPublicKeyInfo)] = true
+			by := answersBy(t, p, dir, r, signer.Certificate)
+			seen[signerName(r)][by.SerialNumber.String()] = true
+			keysSeen[signerName(r)][string(by.RawSubjectPublicKeyInfo)] = true
 			if age, life := time.Since(by.NotBefore), by.NotAfter.Sub(by.NotBefore); age > life*2/3 {
-				t.Errorf("%s: signed with a certificate that is %v of %v old", r.issuer, age, life)
+				t.Errorf("%s: signed with a certificate that is %v of %v old", signerName(r), age, life)
 			}
 			written, err := readCertificate(config.Path(r.file))
 			if err != nil || !bytes.Equal(written.Raw, by.Raw) {
-				t.Errorf("%s: the file holds another certificate than signs, %v", r.issuer, err)
+				t.Errorf("%s: the file holds another certificate than signs, %v", signerName(r), err)
 			}
 			if key, err := keys.Open(r.key, dir); err != nil || pki.CheckKeyPair(written, key) != nil {
-				t.Errorf("%s: the file's key is not that of the certificate, %v", r.issuer, err)
+				t.Errorf("%s: the file's key is not that of the certificate, %v", signerName(r), err)
 			}
 			if err := r.ready(ctx); err != nil {
 				t.Error(err)
 			}
 		}
 	}
-	for issuer, serials := range seen {
-		if len(serials) < 6 || len(serials) > 8 {
-			t.Errorf("%s had %d signers in a year", issuer, len(serials))
+	if len(seen) != 5 || seen["ehm p384"] == nil {
+		t.Errorf("the signers that renew themselves are %v", slices.Collect(maps.Keys(seen)))
+	}
+	for name, serials := range seen {
+		if len(serials) < 18 || len(serials) > 22 {
+			t.Errorf("%s had %d certificates in a year", name, len(serials))
 		}
-		if want := map[bool]int{true: len(serials), false: 1}[issuer == "hom"]; len(keysSeen[issuer]) != want {
-			t.Errorf("%s had %d keys with %d certificates", issuer, len(keysSeen[issuer]), len(serials))
+		if want := map[bool]int{true: len(serials), false: 1}[name == "hom p256"]; len(keysSeen[name]) != want {
+			t.Errorf("%s had %d keys with %d certificates", name, len(keysSeen[name]), len(serials))
 		}
 	}
 	// The right to renew signers is no other right.
@@ -126,6 +136,45 @@ func isForbidden(err error) bool {
 	return ok && details.Status == http.StatusForbidden
 }
 
+func signerName(r *signerRenewal) string { return r.issuer + " " + r.algorithm }
+
+// addOther gives an issuer a second signer, for those who prefer ECDSA with
+// SHA-384.
+func addOther(t *testing.T, ctx context.Context, dir, issuer string) {
+	t.Helper()
+	p := withSigners(t, ctx, dir)
+	defer p.close()
+	key, err := keys.Generate("file:keys/other.key", dir, "p384")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range p.signers {
+		if r.issuer != issuer {
+			continue
+		}
+		r.file, r.issue = filepath.Join(dir, "certificates/other.pem"), issueSignerHere(p.authority)
+		// Of the same names, and no renewal yet.
+		if err := r.prepare(&ocsp.Signer{Certificate: r.current.Load().Certificate, Key: key}); err != nil {
+			t.Fatal(err)
+		}
+		if r.issued, err = r.issue(ctx, r.request); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.write(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const own = `signer_key = "file:keys/ocsp-ehm.key"
+chain = "certificates/policy.pem"
+`
+	change(t, filepath.Join(dir, configFile), own, own+`
+[[ocsp.issuer.other]]
+signer = "certificates/other.pem"
+signer_key = "file:keys/other.key"
+chain = "certificates/policy.pem"
+`)
+}
+
 // change replaces a text in a file.
 func change(t *testing.T, file, from, to string) {
 	t.Helper()
@@ -154,10 +203,12 @@ func withSigners(t *testing.T, ctx context.Context, dir string) *process {
 	return p
 }
 
-// answersBy asks the responder of a process about the signer itself, holds the
-// answer to what x/crypto/ocsp thinks of it, and returns who signed it.
-func answersBy(t *testing.T, p *process, dir, issuer string, about *x509.Certificate) *x509.Certificate {
+// answersBy asks the responder of a process about a certificate of the signer's
+// issuer, in the way that the signer answers, holds the answer to what
+// x/crypto/ocsp thinks of it, and returns who signed it.
+func answersBy(t *testing.T, p *process, dir string, r *signerRenewal, about *x509.Certificate) *x509.Certificate {
 	t.Helper()
+	issuer := r.issuer
 	above, err := readCertificate(config.Path(filepath.Join(dir, "certificates", issuer+".pem")))
 	if err != nil {
 		t.Fatal(err)
@@ -165,6 +216,9 @@ func answersBy(t *testing.T, p *process, dir, issuer string, about *x509.Certifi
 	in, err := xocsp.CreateRequest(about, above, &xocsp.RequestOptions{Hash: crypto.SHA256})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if r.algorithm == "p384" {
+		in = preferring384(t, in)
 	}
 	request := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(in))
 	request.Header.Set("Content-Type", "application/ocsp-request")
@@ -178,6 +232,32 @@ func answersBy(t *testing.T, p *process, dir, issuer string, about *x509.Certifi
 		t.Errorf("%s: status %d, nextUpdate %v, the signer ends at %v", issuer, answer.Status, answer.NextUpdate, answer.Certificate.NotAfter)
 	}
 	return answer.Certificate
+}
+
+// preferring384 adds a preference for ECDSA with SHA-384 to a request (RFC 6960,
+// Section 4.4.7).
+func preferring384(t *testing.T, in []byte) []byte {
+	t.Helper()
+	var request struct {
+		Body struct {
+			List       asn1.RawValue
+			Extensions []pkix.Extension `asn1:"optional,explicit,tag:2"`
+		}
+	}
+	if rest, err := asn1.Unmarshal(in, &request); err != nil || len(rest) > 0 {
+		t.Fatal(err)
+	}
+	type preference struct{ Signature pkix.AlgorithmIdentifier }
+	value, err := asn1.Marshal([]preference{{pkix.AlgorithmIdentifier{Algorithm: asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 3}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Body.Extensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1, 8}, Value: value}}
+	out, err := asn1.Marshal(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
 }
 
 // TestSignerWithNewKeyInterrupted interrupts the renewal of a signer with a new
@@ -201,7 +281,7 @@ func TestSignerWithNewKeyInterrupted(t *testing.T) {
 		t.Cleanup(func() { p.close() })
 		for _, r := range p.signers {
 			if r.issuer == "hom" {
-				answersBy(t, p, dir, "hom", r.current.Load().Certificate)
+				answersBy(t, p, dir, r, r.current.Load().Certificate)
 				if err := p.close(); err != nil {
 					t.Fatal(err)
 				}

@@ -126,6 +126,7 @@ func (s replicaSource) Status(ctx context.Context, issuer string, serial *big.In
 		return ocsp.Status{}, err
 	}
 	status := ocspStatus(known.Status, known.Position)
+	status.Class = ocspClass(known.Profile)
 	// What is revoked for good is so now, however long ago that was learnt.
 	if known.Status.State != journal.Gone {
 		status.ThisUpdate = known.AsOf

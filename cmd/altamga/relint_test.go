@@ -204,7 +204,7 @@ func (p *press) request(t testing.TB, profile string, n int) ca.Request {
 	case "virtual-pin-signature", "virtual-pin-authentication":
 		delete(r.Subject, "fin")
 		r.Subject["virtual_pin"] = fmt.Sprintf("V%07d", n)
-	case "organisation-seal", "policy", "issuing", "ocsp-signer", "tsa-signer", "trust-list-signer":
+	case "organisation-seal", "policy", "issuing", "ocsp-signer", "ocsp-signer-offline", "tsa-signer", "trust-list-signer":
 		r.Subject = map[string]string{"CN": fmt.Sprintf("Xidmət %d", n)}
 		organisation()
 	case "suite-server":

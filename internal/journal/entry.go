@@ -95,6 +95,9 @@ type Entry struct {
 	Issuer string `json:"issuer"`
 	// Serial is empty for Listed.
 	Serial Serial `json:"serial,omitempty"`
+	// Profile is the one that the serial of an Issued or Abandoned entry was
+	// reserved by: what kind of certificate it is, and nothing of its holder.
+	Profile string `json:"profile,omitempty"`
 	// Reason qualifies Revoked.
 	Reason Reason `json:"reason,omitempty"`
 	// Owner qualifies Held and Released.

@@ -47,6 +47,16 @@ type Status struct {
 	Version uint64 `json:"version"`
 }
 
+// Standing is the status of a certificate, by name.
+type Standing struct {
+	// Issuer is the register's short name of the issuing authority.
+	Issuer string `json:"issuer"`
+	Serial Serial `json:"serial"`
+	// Profile is the one that the serial was reserved by.
+	Profile string `json:"profile,omitempty"`
+	Status
+}
+
 // Apply returns the status after e. A change that the state does not allow is
 // refused with a [*TransitionError], and the status stays as it was.
 func (s Status) Apply(e Entry) (Status, error) {

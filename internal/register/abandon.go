@@ -29,7 +29,7 @@ func (r *Register) Abandon(ctx context.Context, serial journal.Serial, actor str
 		case row.status.State != journal.NonIssued:
 			return fmt.Errorf("it is %s: %w", row.status.State, fs.ErrExist)
 		}
-		e := journal.Entry{Kind: journal.Abandoned, Issuer: row.issuer, Serial: serial, Actor: actor}
+		e := journal.Entry{Kind: journal.Abandoned, Issuer: row.issuer, Serial: serial, Profile: row.profile, Actor: actor}
 		b.append(&e, row.id)
 		status, err := row.status.Apply(e)
 		if err != nil {

@@ -117,6 +117,7 @@ func (b *batch) append(e *journal.Entry, id int64) {
 type certificateRow struct {
 	id         int64
 	issuer     string
+	profile    string
 	actor      string
 	notAfter   time.Time
 	toBeSigned []byte // nil once the certificate is there
@@ -125,13 +126,13 @@ type certificateRow struct {
 
 func (b *batch) readCertificate(serial []byte) statement {
 	return statement{
-		query: "SELECT id, issuer, actor, not_after, to_be_signed, " + statusColumns + " FROM certificate WHERE serial = ?",
+		query: "SELECT id, issuer, profile, actor, not_after, to_be_signed, " + statusColumns + " FROM certificate WHERE serial = ?",
 		args:  []any{serial},
 		scan: func(scan scanner) (err error) {
 			row := new(certificateRow)
 			var status statusRow
 			var notAfter sql.NullInt64
-			if err := scan.Scan(append([]any{&row.id, &row.issuer, &row.actor, &notAfter, &row.toBeSigned}, status.dest()...)...); err != nil {
+			if err := scan.Scan(append([]any{&row.id, &row.issuer, &row.profile, &row.actor, &notAfter, &row.toBeSigned}, status.dest()...)...); err != nil {
 				return err
 			}
 			row.notAfter = fromColumn(notAfter)
@@ -167,7 +168,7 @@ func (b *batch) reserve(serial []byte, intent journal.Intent) {
 		b.id, serial, intent.Issuer, intent.Profile, intent.Set, intent.KeyHash[:], intent.Actor,
 		column(intent.NotAfter), column(intent.At), intent.ToBeSigned)
 	b.keys.reserved(serial, intent.KeyHash)
-	b.put(serial, &certificateRow{id: b.id, issuer: intent.Issuer, actor: intent.Actor, notAfter: stored(intent.NotAfter), toBeSigned: intent.ToBeSigned})
+	b.put(serial, &certificateRow{id: b.id, issuer: intent.Issuer, profile: intent.Profile, actor: intent.Actor, notAfter: stored(intent.NotAfter), toBeSigned: intent.ToBeSigned})
 }
 
 // setStatus stores a new fold, and with it the certificate unless it is nil.

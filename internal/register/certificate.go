@@ -150,7 +150,7 @@ func (b *batch) complete(signed journal.Signed, key, tbs []byte) (journal.Entry,
 	case !bytes.Equal(row.toBeSigned, tbs):
 		return journal.Entry{}, errors.New("the certificate is not the one that the serial was reserved for")
 	}
-	e := journal.Entry{Kind: journal.Issued, Issuer: row.issuer, Serial: signed.Serial, Actor: row.actor}
+	e := journal.Entry{Kind: journal.Issued, Issuer: row.issuer, Serial: signed.Serial, Profile: row.profile, Actor: row.actor}
 	b.append(&e, row.id)
 	status, err := row.status.Apply(e)
 	if err != nil {

@@ -142,7 +142,7 @@ func (c *checker) certificates() error {
 }
 
 // entryColumnsOrNot are entryColumns where an outer join may have found none.
-const entryColumnsOrNot = "coalesce(e.position, 0), coalesce(e.kind, ''), coalesce(e.issuer, ''), c.serial, coalesce(e.reason, 0), " +
+const entryColumnsOrNot = "coalesce(e.position, 0), coalesce(e.kind, ''), coalesce(e.issuer, ''), c.serial, c.profile, coalesce(e.reason, 0), " +
 	"coalesce(e.owner, ''), e.received_at, e.effective_at, e.invalidity_date, coalesce(e.actor, '')"
 
 // qualified puts the table's name before each of the columns.

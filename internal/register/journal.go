@@ -15,22 +15,26 @@ import (
 
 const (
 	entryTables  = "entry e LEFT JOIN certificate c ON c.id = e.certificate"
-	entryColumns = "e.position, e.kind, e.issuer, c.serial, e.reason, e.owner, e.received_at, e.effective_at, e.invalidity_date, e.actor"
+	entryColumns = "e.position, e.kind, e.issuer, c.serial, c.profile, e.reason, e.owner, e.received_at, e.effective_at, e.invalidity_date, e.actor"
 )
 
 // entryRow receives entryColumns.
 type entryRow struct {
 	e                               journal.Entry
 	serial                          []byte
+	profile                         sql.NullString
 	received, effective, invalidity sql.NullInt64
 }
 
 func (r *entryRow) dest() []any {
-	return []any{&r.e.Position, &r.e.Kind, &r.e.Issuer, &r.serial, &r.e.Reason, &r.e.Owner, &r.received, &r.effective, &r.invalidity, &r.e.Actor}
+	return []any{&r.e.Position, &r.e.Kind, &r.e.Issuer, &r.serial, &r.profile, &r.e.Reason, &r.e.Owner, &r.received, &r.effective, &r.invalidity, &r.e.Actor}
 }
 
 func (r *entryRow) entry() journal.Entry {
 	r.e.Serial = serialOf(r.serial)
+	if r.e.Kind == journal.Issued || r.e.Kind == journal.Abandoned {
+		r.e.Profile = r.profile.String
+	}
 	r.e.ReceivedAt, r.e.EffectiveAt, r.e.InvalidityDate = fromColumn(r.received), fromColumn(r.effective), fromColumn(r.invalidity)
 	return r.e
 }

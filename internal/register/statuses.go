@@ -11,7 +11,7 @@ import (
 // calls begin with the journal's last entry, zero when there is none, and how
 // many statuses there are, and then each for every one of them, in the order of
 // their reservation. It holds up nobody. An error of either ends it.
-func (r *Register) Statuses(ctx context.Context, begin func(last journal.Entry, statuses int64) error, each func(issuer string, serial journal.Serial, status journal.Status) error) error {
+func (r *Register) Statuses(ctx context.Context, begin func(last journal.Entry, statuses int64) error, each func(journal.Standing) error) error {
 	tx, err := r.snapshot(ctx)
 	if err != nil {
 		return fmt.Errorf("reading statuses: %w", err)
@@ -36,18 +36,19 @@ func (r *Register) Statuses(ctx context.Context, begin func(last journal.Entry, 
 		return err
 	}
 	var told error
-	err = tx.each("SELECT issuer, serial, "+statusColumns+" FROM certificate WHERE state <> '' ORDER BY id", nil, func(scan scanner) error {
-		var issuer string
+	err = tx.each("SELECT issuer, serial, profile, "+statusColumns+" FROM certificate WHERE state <> '' ORDER BY id", nil, func(scan scanner) error {
+		var s journal.Standing
 		var serial []byte
 		var row statusRow
-		if err := scan.Scan(append([]any{&issuer, &serial}, row.dest()...)...); err != nil {
+		err := scan.Scan(append([]any{&s.Issuer, &serial, &s.Profile}, row.dest()...)...)
+		if err != nil {
 			return err
 		}
-		status, err := row.status()
-		if err != nil {
-			return fmt.Errorf("serial %s: %w", serialOf(serial), err)
+		s.Serial = serialOf(serial)
+		if s.Status, err = row.status(); err != nil {
+			return fmt.Errorf("serial %s: %w", s.Serial, err)
 		}
-		told = each(issuer, serialOf(serial), status)
+		told = each(s)
 		return told
 	})
 	if told != nil {

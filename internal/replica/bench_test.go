@@ -27,7 +27,7 @@ func BenchmarkReplica(b *testing.B) {
 	random := rand.New(rand.NewPCG(1, 1))
 	for i := range serials {
 		serials[i] = journal.Serial(fmt.Sprintf("%x%016x", 1+random.Uint64()>>1, random.Uint64()))
-		if err := w.Add("ehm", serials[i], journal.Status{State: journal.Valid, Version: uint64(i + 1)}); err != nil {
+		if err := w.Add(journal.Standing{Issuer: "ehm", Serial: serials[i], Profile: "citizen-signature", Status: journal.Status{State: journal.Valid, Version: uint64(i + 1)}}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -1,8 +1,9 @@
 // Package replica keeps what a responder apart from the certification authority
-// has to know: the statuses of certificates by serial number, and how far into
-// the authority's journal they reach. It holds no certificate and nothing
-// personal, and needs no account on the authority's database: a host in a DMZ
-// is given the right to read the journal, and no other.
+// has to know: the statuses of certificates by serial number, of what kind they
+// are, which it counts its answers by, and how far into the authority's journal
+// they reach. It holds no certificate and nothing personal, and needs no account
+// on the authority's database: a host in a DMZ is given the right to read the
+// journal, and no other.
 //
 // The life of a replica:
 //

@@ -21,6 +21,7 @@ type authority struct {
 	entries []journal.Entry
 	fold    map[journal.Serial]journal.Status
 	issuer  map[journal.Serial]string
+	profile map[journal.Serial]string
 	grown   chan struct{}
 	lost    error
 	asked   int
@@ -29,7 +30,7 @@ type authority struct {
 }
 
 func newAuthority() *authority {
-	return &authority{fold: map[journal.Serial]journal.Status{}, issuer: map[journal.Serial]string{}, grown: make(chan struct{})}
+	return &authority{fold: map[journal.Serial]journal.Status{}, issuer: map[journal.Serial]string{}, profile: map[journal.Serial]string{}, grown: make(chan struct{})}
 }
 
 // add writes an entry, as far as the fold allows it.
@@ -46,6 +47,9 @@ func (a *authority) add(e journal.Entry) bool {
 			return false
 		}
 		a.fold[e.Serial], a.issuer[e.Serial] = next, e.Issuer
+		if e.Profile != "" {
+			a.profile[e.Serial] = e.Profile
+		}
 	}
 	a.entries = append(a.entries, e)
 	a.wake()
@@ -71,6 +75,9 @@ func (a *authority) live(random *rand.Rand, n int) {
 		if e.Kind == journal.Held || e.Kind == journal.Released || e.Kind == journal.Revoked {
 			e.Owner = owners[random.IntN(len(owners))]
 			e.ReceivedAt = time.Now().UTC().Add(-time.Minute).Truncate(time.Microsecond)
+		}
+		if e.Kind == journal.Issued {
+			e.Profile = []string{"citizen-signature", "citizen-authentication", "tsa-signer"}[number%3]
 		}
 		if e.Kind == journal.Revoked {
 			e.Reason = journal.KeyCompromise
@@ -172,6 +179,9 @@ func agree(t *testing.T, r *replica.Replica, a *authority) {
 		}
 		if got := fmt.Sprintf("%+v", known.Status); got != fmt.Sprintf("%+v", want) {
 			t.Errorf("%s: got %v, want %+v", serial, got, want)
+		}
+		if known.Profile != a.profile[serial] {
+			t.Errorf("%s: got profile %q, want %q", serial, known.Profile, a.profile[serial])
 		}
 		if known.Position != a.head() {
 			t.Fatalf("%s: position %d, want %d", serial, known.Position, a.head())

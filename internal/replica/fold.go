@@ -151,7 +151,7 @@ func (f *folder) add(e journal.Entry) error {
 		return contradiction("entry %d of serial %s: %w", e.Position, e.Serial, err)
 	}
 	if !known {
-		return f.put(e.Issuer, key, next)
+		return f.put(key, journal.Standing{Issuer: e.Issuer, Serial: e.Serial, Profile: e.Profile, Status: next})
 	}
 	args, err := statusArgs(next)
 	if err != nil {
@@ -162,26 +162,26 @@ func (f *folder) add(e journal.Entry) error {
 }
 
 // put writes the status of a serial that has none.
-func (f *folder) put(issuer string, key []byte, status journal.Status) (err error) {
-	id, ok := f.issuers[issuer]
+func (f *folder) put(key []byte, s journal.Standing) (err error) {
+	id, ok := f.issuers[s.Issuer]
 	if !ok {
-		err = f.tx.QueryRowContext(f.ctx, "INSERT INTO issuer (name) VALUES (?) ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING id", issuer).Scan(&id)
+		err = f.tx.QueryRowContext(f.ctx, "INSERT INTO issuer (name) VALUES (?) ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING id", s.Issuer).Scan(&id)
 		if err != nil {
 			return err
 		}
-		f.issuers[issuer] = id
+		f.issuers[s.Issuer] = id
 	}
 	if f.insert == nil {
-		f.insert, err = f.tx.PrepareContext(f.ctx, "INSERT INTO status (serial, issuer, state, holds, reason, since, invalidity_date, expired, version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
+		f.insert, err = f.tx.PrepareContext(f.ctx, "INSERT INTO status (serial, issuer, profile, state, holds, reason, since, invalidity_date, expired, version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
 		if err != nil {
 			return err
 		}
 	}
-	args, err := statusArgs(status)
+	args, err := statusArgs(s.Status)
 	if err != nil {
 		return err
 	}
-	_, err = f.insert.ExecContext(f.ctx, append([]any{key, id}, args...)...)
+	_, err = f.insert.ExecContext(f.ctx, append([]any{key, id, s.Profile}, args...)...)
 	return err
 }
 

@@ -77,21 +77,21 @@ type loader struct {
 	progress func(read, of int64)
 }
 
-func (l *loader) add(issuer string, serial journal.Serial, status journal.Status) error {
-	key, err := octets(serial)
+func (l *loader) add(s journal.Standing) error {
+	key, err := octets(s.Serial)
 	if err != nil {
 		return err
 	}
-	err = l.put(issuer, key, status)
+	err = l.put(key, s)
 	// SQLITE_CONSTRAINT_UNIQUE
 	if code, ok := errors.AsType[interface {
 		error
 		Code() int
 	}](err); ok && code.Code() == 2067 {
-		return untrusted("serial %s stands twice", serial)
+		return untrusted("serial %s stands twice", s.Serial)
 	}
 	if err != nil {
-		return fmt.Errorf("serial %s: %w", serial, err)
+		return fmt.Errorf("serial %s: %w", s.Serial, err)
 	}
 	if l.read++; l.progress != nil && l.read%1000 == 0 {
 		l.progress(l.read, l.of)

@@ -17,9 +17,9 @@ import (
 
 // A snapshot is a text of lines, each a JSON object:
 //
-//	{"snapshot":1,"origin":"pki.example/audit","position":7,"anchor":"9c1e...","at":"2026-11-22T10:00:00Z","statuses":2}
-//	{"issuer":"ehm","serial":"1f","state":"valid","version":5}
-//	{"issuer":"ehm","serial":"2e","state":"revoked","reason":"keyCompromise","since":"2026-11-22T09:59:00Z","version":7}
+//	{"snapshot":2,"origin":"pki.example/audit","position":7,"anchor":"9c1e...","at":"2026-11-22T10:00:00Z","statuses":2}
+//	{"issuer":"ehm","serial":"1f","profile":"citizen-signature","state":"valid","version":5}
+//	{"issuer":"ehm","serial":"2e","profile":"citizen-signature","state":"revoked","reason":"keyCompromise","since":"2026-11-22T09:59:00Z","version":7}
 //	{"hash":"77ab...","signature":"Az3g..."}
 //
 // The first says of which log, up to which position of the journal, with what
@@ -29,7 +29,7 @@ import (
 // before its end.
 
 // snapshotVersion is the version of the form above.
-const snapshotVersion = 1
+const snapshotVersion = 2
 
 // maxLine bounds a line of a snapshot in octets: a status with four holds has
 // some hundred.
@@ -69,13 +69,6 @@ type Head struct {
 	At time.Time `json:"at"`
 	// Statuses is how many there are.
 	Statuses int64 `json:"statuses"`
-}
-
-// line is a status in a snapshot.
-type line struct {
-	Issuer string         `json:"issuer"`
-	Serial journal.Serial `json:"serial"`
-	journal.Status
 }
 
 // tail is the last line.
@@ -123,9 +116,9 @@ func (s *SnapshotWriter) write(v any) error {
 }
 
 // Add writes the status of a serial that was issued or abandoned.
-func (s *SnapshotWriter) Add(issuer string, serial journal.Serial, status journal.Status) error {
+func (s *SnapshotWriter) Add(standing journal.Standing) error {
 	s.count++
-	return s.write(line{issuer, serial, status})
+	return s.write(standing)
 }
 
 // Close signs and ends the snapshot; the underlying writer stays open.
@@ -159,7 +152,7 @@ func untrusted(format string, args ...any) error {
 // its statuses. Only when it returns nil was any of it true; whoever has kept
 // something of it forgets that otherwise. Errors of begin and add are returned
 // as they are.
-func ReadSnapshot(in io.Reader, key Verifier, begin func(Head) error, add func(issuer string, serial journal.Serial, status journal.Status) error) error {
+func ReadSnapshot(in io.Reader, key Verifier, begin func(Head) error, add func(journal.Standing) error) error {
 	r := &reader{in: bufio.NewReaderSize(in, maxLine), hash: sha256.New()}
 	var head Head
 	if err := r.read(&head); err != nil {
@@ -172,14 +165,14 @@ func ReadSnapshot(in io.Reader, key Verifier, begin func(Head) error, add func(i
 		return err
 	}
 	for range head.Statuses {
-		var l line
-		if err := r.read(&l); err != nil {
+		var s journal.Standing
+		if err := r.read(&s); err != nil {
 			return err
 		}
-		if err := l.check(head); err != nil {
+		if err := head.checkStanding(s); err != nil {
 			return untrusted("line %d: %w", r.line, err)
 		}
-		if err := add(l.Issuer, l.Serial, l.Status); err != nil {
+		if err := add(s); err != nil {
 			return err
 		}
 	}
@@ -253,19 +246,18 @@ func (h Head) check(key Verifier) error {
 	return nil
 }
 
-// check refuses a status that no journal can lead to, so that the next entry
-// finds one that it can be folded into.
-func (l line) check(head Head) error {
-	s := l.Status
-	if _, err := octets(l.Serial); err != nil {
+// checkStanding refuses a status that no journal can lead to, so that the next
+// entry finds one that it can be folded into.
+func (h Head) checkStanding(s journal.Standing) error {
+	if _, err := octets(s.Serial); err != nil {
 		return err
 	}
 	held := s.State == journal.OnHold
 	switch {
-	case l.Issuer == "":
+	case s.Issuer == "":
 		return errors.New("it names no issuer")
-	case s.Version == 0 || s.Version > head.Position:
-		return fmt.Errorf("version %d is none of a journal of %d entries", s.Version, head.Position)
+	case s.Version == 0 || s.Version > h.Position:
+		return fmt.Errorf("version %d is none of a journal of %d entries", s.Version, h.Position)
 	case s.State != journal.Valid && s.State != journal.OnHold && s.State != journal.Gone:
 		return fmt.Errorf("state %q is none of a certificate", s.State)
 	case held != (len(s.Holds) > 0), held != (s.Reason == journal.CertificateHold):

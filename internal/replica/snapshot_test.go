@@ -34,7 +34,7 @@ func snapshot(t testing.TB, a *authority, signer replica.Signer, at time.Time) [
 		t.Fatal(err)
 	}
 	for serial, status := range a.fold {
-		if err := w.Add(a.issuer[serial], serial, status); err != nil {
+		if err := w.Add(journal.Standing{Issuer: a.issuer[serial], Serial: serial, Profile: a.profile[serial], Status: status}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -202,7 +202,7 @@ func TestSnapshotRefused(t *testing.T) {
 // readOnly reads a snapshot and keeps nothing of it.
 func readOnly(text []byte, key replica.Verifier) error {
 	return replica.ReadSnapshot(bytes.NewReader(text), key, func(replica.Head) error { return nil },
-		func(string, journal.Serial, journal.Status) error { return nil })
+		func(journal.Standing) error { return nil })
 }
 
 type failingReader struct{}
@@ -259,7 +259,7 @@ func TestStore(t *testing.T) {
 func FuzzReadSnapshot(f *testing.F) {
 	a, signer, at := newAuthority(), newKey("pki.example/audit", 1), time.Unix(1_800_000_000, 0).UTC()
 	f.Add(snapshot(f, a, signer, at))
-	a.add(journal.Entry{EffectiveAt: at, Kind: journal.Issued, Issuer: "ehm", Serial: "1f"})
+	a.add(journal.Entry{EffectiveAt: at, Kind: journal.Issued, Issuer: "ehm", Serial: "1f", Profile: "citizen-signature"})
 	a.add(journal.Entry{EffectiveAt: at, Kind: journal.Issued, Issuer: "hom", Serial: "2e"})
 	a.add(journal.Entry{EffectiveAt: at, Kind: journal.Held, Issuer: "ehm", Serial: "1f", Owner: journal.Court})
 	a.add(journal.Entry{EffectiveAt: at, Kind: journal.Revoked, Issuer: "hom", Serial: "2e", Owner: journal.Holder, Reason: journal.Superseded})
@@ -268,15 +268,10 @@ func FuzzReadSnapshot(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var out bytes.Buffer
 		var head replica.Head
-		type row struct {
-			issuer string
-			serial journal.Serial
-			status journal.Status
-		}
-		var rows []row
+		var rows []journal.Standing
 		err := replica.ReadSnapshot(bytes.NewReader(text), signer, func(h replica.Head) error { head = h; return nil },
-			func(issuer string, serial journal.Serial, status journal.Status) error {
-				rows = append(rows, row{issuer, serial, status})
+			func(s journal.Standing) error {
+				rows = append(rows, s)
 				return nil
 			})
 		if err != nil {
@@ -295,7 +290,7 @@ func FuzzReadSnapshot(f *testing.F) {
 			t.Fatal(err)
 		}
 		for _, r := range rows {
-			if err := w.Add(r.issuer, r.serial, r.status); err != nil {
+			if err := w.Add(r); err != nil {
 				t.Fatal(err)
 			}
 		}

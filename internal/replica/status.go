@@ -17,6 +17,9 @@ import (
 type Known struct {
 	// Status is NonIssued when the serial is unknown or another issuer's.
 	Status journal.Status
+	// Profile is the one that the certificate was issued by; empty when the
+	// serial is not known.
+	Profile string
 	// Position is that of the last entry of the journal that was folded.
 	Position uint64
 	// AsOf is the moment as of which the status is certain. A certificate that is
@@ -37,19 +40,21 @@ func (r *Replica) Status(ctx context.Context, issuer string, serial journal.Seri
 	var known Known
 	var row statusRow
 	var asOf int64
+	var profile sql.NullString
 	// One statement is one moment: no status is told of a later position than
 	// the one beside it.
 	statement, err := r.reading(ctx)
 	if err != nil {
 		return Known{}, fmt.Errorf("reading replica: %w", err)
 	}
-	err = statement.QueryRowContext(ctx, key, issuer).Scan(append([]any{&known.Position, &asOf}, row.dest()...)...)
+	err = statement.QueryRowContext(ctx, key, issuer).Scan(append([]any{&known.Position, &asOf, &profile}, row.dest()...)...)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = ErrNotBegun
 	}
 	if err != nil {
 		return Known{}, fmt.Errorf("reading replica: %w", err)
 	}
+	known.Profile = profile.String
 	if known.Status, err = row.status(); err != nil {
 		return Known{}, fmt.Errorf("reading replica: serial %s: %w", serial, err)
 	}
@@ -64,7 +69,7 @@ func (r *Replica) reading(ctx context.Context) (*sql.Stmt, error) {
 	if s := r.read.Load(); s != nil {
 		return s, nil
 	}
-	s, err := r.db.PrepareContext(ctx, "SELECT r.position, r.as_of, i.name, "+statusColumns+
+	s, err := r.db.PrepareContext(ctx, "SELECT r.position, r.as_of, s.profile, i.name, "+statusColumns+
 		" FROM replica r LEFT JOIN issuer i ON i.name = ?2 LEFT JOIN status s ON s.serial = ?1 AND s.issuer = i.id")
 	if err != nil {
 		return nil, err

@@ -17,9 +17,9 @@ import (
 	_ "modernc.org/sqlite" // the driver "sqlite"
 )
 
-// schema is that of version 1, the one below.
+// schema is that of version 2, the one below.
 const (
-	schemaVersion = 1
+	schemaVersion = 2
 	schema        = `
 -- One row once the replica has begun: how far the journal was folded.
 CREATE TABLE replica (
@@ -38,6 +38,7 @@ CREATE TABLE status (
     id              INTEGER PRIMARY KEY,
     serial          BLOB    NOT NULL UNIQUE, -- big-endian, no leading zero
     issuer          INTEGER NOT NULL REFERENCES issuer (id),
+    profile         TEXT    NOT NULL,        -- what kind of certificate it is
     state           TEXT    NOT NULL,
     holds           TEXT,                    -- JSON, oldest first
     reason          INTEGER NOT NULL,
@@ -49,7 +50,7 @@ CREATE TABLE status (
 
 CREATE INDEX status_version ON status (version);
 
-PRAGMA user_version = 1;`
+PRAGMA user_version = 2;`
 )
 
 // readers bounds the read connections.

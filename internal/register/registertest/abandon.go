@@ -27,7 +27,7 @@ func testAbandon(t *testing.T, s Store) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := journal.Entry{Position: 1, Kind: journal.Abandoned, Issuer: "ehm", Serial: intent.Serial, EffectiveAt: entry.EffectiveAt, Actor: "reconcile"}
+	want := journal.Entry{Position: 1, Kind: journal.Abandoned, Issuer: "ehm", Serial: intent.Serial, Profile: intent.Profile, EffectiveAt: entry.EffectiveAt, Actor: "reconcile"}
 	if entry != want {
 		t.Errorf("got entry %+v, want %+v", entry, want)
 	}

@@ -132,7 +132,7 @@ func testComplete(t *testing.T, s Store) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := journal.Entry{Position: 1, Kind: journal.Issued, Issuer: "ehm", Serial: intent.Serial, EffectiveAt: entry.EffectiveAt, Actor: "ra.test"}
+	want := journal.Entry{Position: 1, Kind: journal.Issued, Issuer: "ehm", Serial: intent.Serial, Profile: intent.Profile, EffectiveAt: entry.EffectiveAt, Actor: "ra.test"}
 	if entry != want {
 		t.Errorf("got entry %+v, want %+v", entry, want)
 	}

@@ -10,19 +10,14 @@ import (
 
 func testStatuses(t *testing.T, s Store) {
 	ctx := t.Context()
-	type row struct {
-		issuer string
-		serial journal.Serial
-		status journal.Status
-	}
-	read := func(between func()) (last journal.Entry, statuses int64, rows []row) {
+	read := func(between func()) (last journal.Entry, statuses int64, rows []journal.Standing) {
 		t.Helper()
 		err := s.Statuses(ctx, func(l journal.Entry, n int64) error {
 			last, statuses = l, n
 			between()
 			return nil
-		}, func(issuer string, serial journal.Serial, status journal.Status) error {
-			rows = append(rows, row{issuer, serial, status})
+		}, func(s journal.Standing) error {
+			rows = append(rows, s)
 			return nil
 		})
 		if err != nil {
@@ -42,7 +37,10 @@ func testStatuses(t *testing.T, s Store) {
 		t.Fatal(err)
 	}
 	held, heldStatus := change(t, s, journal.Entry{Kind: journal.Held, Owner: journal.Court, Serial: first.Serial})
-	want := []row{{"ehm", first.Serial, heldStatus}, {"hom", second.Serial, journal.Status{State: journal.Valid, Version: 2}}}
+	want := []journal.Standing{
+		{Issuer: "ehm", Serial: first.Serial, Profile: first.Profile, Status: heldStatus},
+		{Issuer: "hom", Serial: second.Serial, Profile: second.Profile, Status: journal.Status{State: journal.Valid, Version: 2}},
+	}
 	// What happens meanwhile is of another moment.
 	last, n, rows := read(func() {
 		change(t, s, journal.Entry{Kind: journal.Revoked, Owner: journal.Holder, Serial: first.Serial})
@@ -51,12 +49,12 @@ func testStatuses(t *testing.T, s Store) {
 	if !reflect.DeepEqual(last, held) || n != 2 || !reflect.DeepEqual(rows, want) {
 		t.Errorf("got %+v, %d, %+v, want %+v and %+v", last, n, rows, held, want)
 	}
-	if last, n, rows := read(nothing); last.Position != 5 || n != 3 || len(rows) != 3 || rows[0].status.State != journal.Gone {
+	if last, n, rows := read(nothing); last.Position != 5 || n != 3 || len(rows) != 3 || rows[0].State != journal.Gone {
 		t.Errorf("later: %+v, %d, %+v", last, n, rows)
 	}
 	// Whoever has seen enough ends it.
 	err := s.Statuses(ctx, func(journal.Entry, int64) error { return io.EOF }, nil)
 	wantError(t, "ended before the first", err, io.EOF)
-	err = s.Statuses(ctx, func(journal.Entry, int64) error { return nil }, func(string, journal.Serial, journal.Status) error { return io.EOF })
+	err = s.Statuses(ctx, func(journal.Entry, int64) error { return nil }, func(journal.Standing) error { return io.EOF })
 	wantError(t, "ended after the first", err, io.EOF)
 }

@@ -32,7 +32,7 @@ type Store interface {
 	Redeemed(ctx context.Context, actor, key string) (journal.Ticket, journal.Entry, error)
 	Status(ctx context.Context, issuer string, serial journal.Serial) (status journal.Status, head uint64, err error)
 	History(context.Context, journal.Serial) ([]journal.Entry, error)
-	Statuses(ctx context.Context, begin func(last journal.Entry, statuses int64) error, each func(issuer string, serial journal.Serial, status journal.Status) error) error
+	Statuses(ctx context.Context, begin func(last journal.Entry, statuses int64) error, each func(journal.Standing) error) error
 
 	Entries(ctx context.Context, after uint64, limit int) ([]journal.Entry, error)
 	Head(context.Context) (uint64, error)
