@@ -170,12 +170,16 @@ func appendEntry(dst []byte, e *Entry, issuer []byte) []byte {
 	}
 	dst = appendDate(dst, e.Since)
 	switch {
-	case issuer == nil && e.InvalidityDate.IsZero() && e.Reason == 0:
+	case issuer != nil || !e.InvalidityDate.IsZero() && e.Reason == 0:
+		dst = append(dst, entryExtensions(e, issuer)...)
+	case e.Reason == 0:
 		// RFC 5280, Section 5.3.1: an unspecified reason is left out.
-	case issuer == nil && e.InvalidityDate.IsZero():
+	case e.InvalidityDate.IsZero():
 		dst = append(append(dst, usualExtensions...), byte(e.Reason))
 	default:
-		dst = append(dst, entryExtensions(e, issuer)...)
+		// RFC 5280, Section 5.3.2: a GeneralizedTime in UTC.
+		dst = append(append(append(dst, datedExtensions...), byte(e.Reason)), invalidityDate...)
+		dst = appendTime(dst, e.InvalidityDate.UTC())
 	}
 	if n := len(dst) - start - 2; n < 0x80 {
 		dst[start+1] = byte(n)
@@ -187,10 +191,25 @@ func appendEntry(dst []byte, e *Entry, issuer []byte) []byte {
 
 // appendDate appends a Time (RFC 5280, Section 5.1.2.6).
 func appendDate(dst []byte, t time.Time) []byte {
-	if y := t.UTC().Year(); y >= 1950 && y < 2050 {
-		return t.UTC().AppendFormat(append(dst, tagUTCTime, 13), "060102150405Z")
+	t = t.UTC()
+	if y := t.Year(); y >= 1950 && y < 2050 {
+		at := len(dst)
+		dst = appendTime(dst, t)
+		// A UTCTime has no century: tag and length take its place.
+		dst[at], dst[at+1] = tagUTCTime, 13
+		return dst
 	}
-	return t.UTC().AppendFormat(append(dst, tagGeneralizedTime, 15), "20060102150405Z")
+	return appendTime(append(dst, tagGeneralizedTime, 15), t)
+}
+
+// appendTime appends YYYYMMDDHHMMSSZ, much faster than time.Format.
+func appendTime(dst []byte, t time.Time) []byte {
+	year, month, day := t.Date()
+	hour, minute, second := t.Clock()
+	for _, n := range [...]int{year / 100, year % 100, int(month), day, hour, minute, second} {
+		dst = append(dst, byte('0'+n/10), byte('0'+n%10))
+	}
+	return append(dst, 'Z')
 }
 
 func entryExtensions(e *Entry, issuer []byte) []byte {

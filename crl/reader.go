@@ -214,6 +214,13 @@ func (r *Reader) Next() (Entry, error) {
 // of the reason code alone, up to its value.
 var usualExtensions = []byte{tagSequence, 12, tagSequence, 10, 6, 3, 0x55, 0x1d, 0x15, tagOctetString, 3, 0x0a, 1}
 
+// datedExtensions and invalidityDate are how nearly all others end: the reason
+// code up to its value, which is followed by the invalidity date up to its own.
+var (
+	datedExtensions = append([]byte{tagSequence, 38}, usualExtensions[2:]...)
+	invalidityDate  = []byte{tagSequence, 24, 6, 3, 0x55, 0x1d, 0x18, tagOctetString, 17, tagGeneralizedTime, 15}
+)
+
 func (r *Reader) readEntry() (Entry, error) {
 	raw, at, err := r.scan.element(tagSequence, r.revoked)
 	if err != nil {
@@ -236,20 +243,31 @@ func (r *Reader) readEntry() (Entry, error) {
 	if e.Since, ok = readTime(rest[0], rest[2:2+rest[1]]); !ok {
 		return Entry{}, r.scan.malformed("a revocation date that is malformed")
 	}
-	rest = rest[2+rest[1]:]
-	switch {
-	case len(rest) == 0:
-	case len(rest) == len(usualExtensions)+1 && bytes.HasPrefix(rest, usualExtensions):
-		e.Reason = int(rest[len(usualExtensions)])
-		if !knownReason(e.Reason) {
-			return Entry{}, r.scan.malformed("a reason that does not exist")
-		}
-	default:
+	if rest = rest[2+rest[1]:]; len(rest) > 0 && !e.usual(rest) {
 		if err := r.readEntryExtensions(rest, &e); err != nil {
 			return Entry{}, r.scan.malformed(err.Error())
 		}
 	}
 	return e, nil
+}
+
+// usual reads extensions in one of the forms that nearly all entries have;
+// false when they have another or are malformed.
+func (e *Entry) usual(encoded []byte) bool {
+	const at = 13 // where the reason stands in both
+	switch {
+	case len(encoded) == at+1 && bytes.HasPrefix(encoded, usualExtensions):
+	case len(encoded) == at+27 && bytes.HasPrefix(encoded, datedExtensions) && bytes.HasPrefix(encoded[at+1:], invalidityDate):
+		date, ok := readTime(tagGeneralizedTime, encoded[at+1+len(invalidityDate):])
+		if !ok {
+			return false
+		}
+		e.InvalidityDate = date
+	default:
+		return false
+	}
+	e.Reason = int(encoded[at])
+	return knownReason(e.Reason)
 }
 
 // knownReason: RFC 5280, Section 5.3.1: 7 is not used.

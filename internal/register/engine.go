@@ -24,6 +24,9 @@ type engine interface {
 	// snapshot begins a transaction that only reads. All that it reads is of one
 	// moment, which is not before the call.
 	snapshot(ctx context.Context) (*snapshot, error)
+	// listings is the query for the listings of the issuer's held and revoked
+	// certificates behind that of last, at most limit of them, as one value.
+	listings(issuer string, last listing, limit int) (query string, args []any)
 
 	// The following are called by the writer only, which has one transaction at
 	// a time.

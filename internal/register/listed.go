@@ -85,24 +85,15 @@ func (r *Register) eachListed(ctx context.Context, issuer string, at Point, do f
 		}
 		return nil
 	}
-	// One set of variables for all rows: this is called a million times.
-	var serial sql.RawBytes
-	var reason int64
-	var since, invalidity sql.NullInt64
-	dest := []any{&serial, &reason, &since, &invalidity}
-	err = tx.each(`SELECT serial, reason, since, invalidity_date FROM certificate
-		WHERE issuer = ? AND state IN ('held', 'revoked') AND version <= ? AND NOT (expired <> 0 AND version <= ?) ORDER BY serial`,
-		[]any{issuer, position(at.Number), position(at.Dropped)},
-		func(row scanner) error {
-			if err := row.Scan(dest...); err != nil {
-				return err
-			}
-			if err := before(serial); err != nil {
-				return err
-			}
-			e := Listed{Serial: serial, Reason: int(reason), Since: fromColumn(since), InvalidityDate: fromColumn(invalidity)}
-			return do(e.notAfter(at))
-		})
+	err = eachListing(r.engine, tx, issuer, func(l listing) error {
+		if !l.on(at) {
+			return nil
+		}
+		if err := before(l.serial()); err != nil {
+			return err
+		}
+		return do(l.entry().notAfter(at))
+	})
 	if err != nil {
 		return err
 	}

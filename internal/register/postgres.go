@@ -173,6 +173,13 @@ func (p *postgres) snapshot(ctx context.Context) (*snapshot, error) {
 	return &snapshot{ctx: ctx, tx: tx, rebind: p.rebind, explain: explain}, nil
 }
 
+// listings reads the index alone.
+func (p *postgres) listings(issuer string, last listing, limit int) (string, []any) {
+	return `SELECT string_agg(listing(serial, reason, expired, since, invalidity_date, version), '' ORDER BY serial) FROM (
+		SELECT serial, reason, expired, since, invalidity_date, version FROM certificate
+		WHERE issuer = ? AND state IN ('held', 'revoked') AND serial > ? ORDER BY serial LIMIT ?) AS listed`, []any{issuer, last.serial(), limit}
+}
+
 func (p *postgres) poll() time.Duration {
 	if p.ear.hears.Load() {
 		return calmPoll

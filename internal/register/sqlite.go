@@ -181,6 +181,12 @@ func (s *sqlite) snapshot(ctx context.Context) (*snapshot, error) {
 	return &snapshot{ctx: ctx, tx: tx, rebind: func(query string) string { return query }, explain: explainSQLite}, nil
 }
 
+// listings reads the index alone.
+func (s *sqlite) listings(issuer string, last listing, limit int) (string, []any) {
+	return `SELECT CAST(group_concat(listing, '') AS BLOB) FROM (SELECT listing FROM certificate
+		WHERE issuer = ? AND state IN ('held', 'revoked') AND listing > ? ORDER BY listing LIMIT ?)`, []any{issuer, []byte(last), limit}
+}
+
 func (s *sqlite) open(statements []statement) error {
 	// IMMEDIATE takes the write lock at once. Were it taken at the first write,
 	// another process could have written after this one had read the head.
