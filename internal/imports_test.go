@@ -27,7 +27,7 @@ const floors = `
 	plumbing  internal/register internal/keys internal/audit internal/serve internal/config internal/lint internal/dossier
 	          internal/ntp
 	          internal/replica ocsp/rediscache
-	ground    internal/pki internal/der internal/journal internal/problem internal/http1 internal/xmlsec internal/gost
+	ground    internal/pki internal/der internal/journal internal/problem internal/http1 internal/xmlsec internal/jose internal/gost
 	          internal/loopback
 `
 

@@ -1,5 +1,5 @@
 // Package interop reads, verifies, follows, authors and publishes trust lists
-// (ETSI TS 119 612): the lists by which states tell one another which trust
+// (ETSI TS 119 612, and in JSON ETSI TS 119 602): the lists by which states tell one another which trust
 // services they vouch for, since when, and until when they did.
 //
 // Versions 5 and 6 are read strictly by their schemas, and older ones that
@@ -20,6 +20,7 @@
 //	fetch.go            http and https only, no address that is not public
 //	verify.go           internal/xmlsec: the signature, by a pinned signer
 //	read.go             the octets that were signed, strictly by the schema
+//	lote.go, loteread.go, lotewrite.go   the same in JSON: internal/jose, and its schema
 //	pivot.go            signers that changed since they were pinned
 //	follow.go, keep.go  a list of lists and where it leads; the last good ones kept
 //	recognise.go        what it says in a partner's words counts here as: by the agreement

@@ -244,7 +244,7 @@ func (f *Follower) refresh(ctx context.Context, e *followed, signers []*Certific
 			return err
 		}
 		// It is what it was; it may have grown old.
-		return Terms{At: now}.check(&e.good.Scheme)
+		return Terms{At: now}.check(e.good.List)
 	}
 	terms := Terms{At: now}
 	if e.good != nil {

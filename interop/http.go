@@ -82,13 +82,16 @@ func NewSite(c SiteConfig) (*Site, error) {
 	return s, nil
 }
 
+// interval is how often a [Site] looks where its folder's link leads.
+const interval = 200 * time.Millisecond
+
 // Run looks for a new release until ctx ends.
 func (s *Site) Run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(time.Second):
+		case <-time.After(interval):
 		}
 		if err := s.look(); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			s.config.Log.ErrorContext(ctx, "new release is not served", "err", err)

@@ -15,6 +15,8 @@ type List struct {
 	Scheme    Scheme
 	Providers []Provider
 
+	// JSON: it was read as a list of trusted entities (ETSI TS 119 602).
+	JSON bool
 	// Notes say where the list departs from its version's schema in ways that
 	// are taken nevertheless.
 	Notes []string

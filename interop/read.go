@@ -5,15 +5,26 @@ import (
 	"strings"
 	"time"
 
+	"github.com/altamga/altamga/internal/jose"
 	"github.com/altamga/altamga/internal/xmlsec"
 )
 
 // Root is the root element of a trust list.
 var Root = xmlsec.Name{Space: spaceList, Local: "TrustServiceStatusList"}
 
-// Read reads a list without looking at its signature. It is for lists of one's
-// own making and for diagnosis: trust is in [Verify].
+// Read reads a list, in XML or JSON, without looking at its signature. It is for
+// lists of one's own making and for diagnosis: trust is in [Verify].
 func Read(data []byte) (*List, error) {
+	if jose.IsCompact(data) {
+		payload, err := jose.Payload(data)
+		if err != nil {
+			return nil, err
+		}
+		return readLoTE(payload)
+	}
+	if isJSON(data) {
+		return readLoTE(data)
+	}
 	d, err := xmlsec.Parse(data, xmlsec.Limits{})
 	if err != nil {
 		return nil, err

@@ -99,12 +99,15 @@ func Recognise(a *Agreement, partner *Verified, c *Certificate, at time.Time) Re
 func (q *Equivalence) judge(one candidate, leaf *Facts, at time.Time) (r Recognition) {
 	service, until := one.service.At(at)
 	if service == nil {
+		if matches(q.Pointed, &one.service.State) && len(q.Pointing) > 0 {
+			r.Type = q.Pointing[0].Type
+		}
 		r.Why = "the service was not on the partner's list yet: its history begins on " + until.Format(time.DateOnly)
 		return r
 	}
 	agreed, ended := q.At(at)
 	if agreed == nil {
-		if matches(q.Pointed, service) {
+		if matches(q.Pointed, service) && len(q.Pointing) > 0 {
 			r.Type, r.Why = q.Pointing[0].Type, fmt.Sprintf("%s is agreed from %s on, not before", q.LegalID, ended.Format(time.DateOnly))
 		}
 		return r

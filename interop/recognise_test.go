@@ -162,7 +162,7 @@ func TestRecognise(t *testing.T) {
 		{"while both held", ours, leaf, "2026-05-01", true, "equivalent to CA/QC, status granted, since 2026-03-01, because QCForESig is enacted since 2026-03-01 and the service"},
 		{"on the first day", ours, leaf, "2026-03-01", true, "equivalent to CA/QC"},
 		{"before the agreement", ours, leaf, "2026-02-15", false, "is agreed from 2026-03-01 on, not before"},
-		{"before the service", ours, leaf, "2026-01-15", false, "names no service"},
+		{"before the service", ours, leaf, "2026-01-15", false, "the service was not on the partner's list yet: its history begins on 2026-02-01"},
 		{"after the service stopped", ours, leaf, "2026-09-02", false, "status was stopped since 2026-09-01, which counts as not valid"},
 		{"another legislation", ours, other, "2026-05-01", false, "does not say what the parties agreed"},
 		{"no statements", ours, plain, "2026-05-01", false, "does not say what the parties agreed"},

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/altamga/altamga/internal/jose"
 	"github.com/altamga/altamga/internal/xmlsec"
 )
 
@@ -72,8 +73,28 @@ type Verified struct {
 
 // Verify verifies a list that one of the signers has to have signed: the
 // signers are known beforehand, and nothing that a list says makes another one.
-// The error is a [*Refusal].
+// The list is in XML (ETSI TS 119 612) or in JSON (ETSI TS 119 602). The error is
+// a [*Refusal].
 func Verify(data []byte, signers []*Certificate, terms Terms) (*Verified, error) {
+	verify := verifyXML
+	switch {
+	case jose.IsCompact(data):
+		verify = verifyLoTE
+	case isJSON(data):
+		return nil, refuse(string(xmlsec.Unsigned), "the list of trusted entities is not signed")
+	}
+	v, err := verify(data, signers)
+	if err != nil {
+		return nil, err
+	}
+	if err := terms.check(v.List); err != nil {
+		return nil, err
+	}
+	v.Digest = sha256.Sum256(data)
+	return v, nil
+}
+
+func verifyXML(data []byte, signers []*Certificate) (*Verified, error) {
 	pinned := make([]xmlsec.Signer, len(signers))
 	for i, c := range signers {
 		pinned[i] = xmlsec.Signer{Certificate: c.Raw}
@@ -95,14 +116,32 @@ func Verify(data []byte, signers []*Certificate, terms Terms) (*Verified, error)
 	if list.Scheme.Version >= 6 && !v.V2 {
 		return nil, refuse(ReasonStructure, "a list of version %d is signed with the properties of version 5", list.Scheme.Version)
 	}
-	if err := terms.check(&list.Scheme); err != nil {
-		return nil, err
+	return &Verified{List: list, Signer: signers[v.Signer], SignedAt: v.SigningTime, Method: v.Method, Weak: v.Weak}, nil
+}
+
+// verifyLoTE verifies a list of trusted entities (ETSI TS 119 602, Section 6.8).
+func verifyLoTE(data []byte, signers []*Certificate) (*Verified, error) {
+	pinned := make([]jose.Signer, len(signers))
+	for i, c := range signers {
+		pinned[i] = jose.Signer{Certificate: c.Raw}
+		if f, err := c.Facts(); err == nil {
+			pinned[i].Key, pinned[i].NotBefore, pinned[i].NotAfter = f.Key(), f.NotBefore, f.NotAfter
+		}
 	}
-	return &Verified{List: list, Digest: sha256.Sum256(data), Signer: signers[v.Signer], SignedAt: v.SigningTime, Method: v.Method, Weak: v.Weak}, nil
+	v, err := jose.Verify(data, pinned)
+	if err != nil {
+		return nil, &Refusal{string(jose.ReasonOf(err)), err}
+	}
+	list, err := readLoTE(v.Payload)
+	if err != nil {
+		return nil, &Refusal{ReasonStructure, err}
+	}
+	return &Verified{List: list, Signer: signers[v.Signer], SignedAt: v.SigningTime, Method: v.Algorithm}, nil
 }
 
 // check holds a list to the terms.
-func (t Terms) check(s *Scheme) error {
+func (t Terms) check(l *List) error {
+	s := &l.Scheme
 	if s.SequenceNumber < t.MinSequence {
 		// ETSI TS 119 612, Section 5.3.2.
 		return refuse(ReasonReplayed, "it has the sequence number %d; %d is in force", s.SequenceNumber, t.MinSequence)
@@ -115,7 +154,7 @@ func (t Terms) check(s *Scheme) error {
 		skew = 5 * time.Minute
 	}
 	switch {
-	case s.Version < 5:
+	case s.Version < 5 && !l.JSON:
 		// ETSI TS 119 612, Section 5.3.1: older versions are for the archive.
 		return refuse(ReasonStructure, "it is of version %d, which is not in force any more", s.Version)
 	case s.IssuedAt.After(t.At.Add(skew)):

@@ -31,6 +31,10 @@ type interopConfig struct {
 	// Audit is the log of what the officers do. It is one of its own: their
 	// commands write it while the servers write theirs.
 	Audit *auditConfig `toml:"audit"`
+	// Packages has the key that packages for relying parties are signed with: it
+	// is in use day and night, so it is not the list's. Without it they are not
+	// signed, and their manifests say so.
+	Packages *packagesConfig `toml:"packages"`
 	// Follow is a list of lists, or one list, whose word is asked for here.
 	Follow *followConfig `toml:"follow"`
 }
@@ -40,6 +44,18 @@ type officerConfig struct {
 	Name string `toml:"name"`
 	// Token is the SHA-256 hash of the officer's token.
 	Token hexHash `toml:"token"`
+}
+
+type packagesConfig struct {
+	// Certificate and Key sign the packages, and Chain is the PEM file of what
+	// goes with them, without the root. The key is RSA or ECDSA.
+	Certificate config.Path `toml:"certificate"`
+	Key         string      `toml:"key"`
+	Chain       config.Path `toml:"chain"`
+}
+
+func (c *packagesConfig) Validate() error {
+	return required(field{"certificate", string(c.Certificate)}, field{"key", c.Key})
 }
 
 type followConfig struct {

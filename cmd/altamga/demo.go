@@ -260,6 +260,7 @@ func (d *demonstration) tour(p *process) (*tour, error) {
 		RA: "http://" + string(c.RA.Listen), Admin: map[string]string{"all": admin},
 	}}
 	if c.Interop != nil {
+		t.lists = c.Interop
 		t.at.TrustList, t.at.TrustListSigner = "http://"+string(c.Interop.Listen)+"/"+trustListFile, string(c.Interop.Certificate)
 	}
 	for _, server := range []string{"ca", "ocsp", "crl", "tsa", "ra", "interop"} {

@@ -164,13 +164,5 @@ func (f *founder) firstTrustList(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	draft, _, err := desk.Prepare(ctx, tokens[0], plan, files)
-	if err != nil {
-		return fmt.Errorf("preparing the trust list: %w", err)
-	}
-	if _, err := desk.Sign(ctx, tokens[1], draft.Digest); err != nil {
-		return fmt.Errorf("signing the trust list: %w", err)
-	}
-	_, err = desk.Publish(ctx, tokens[0])
-	return err
+	return publishList(ctx, desk, plan, files, tokens[0], tokens[1])
 }

@@ -18,12 +18,12 @@ import (
 
 type interopCommands struct {
 	Serve     interopServe     `cmd:"" help:"Serve the national trust list, its pages, and answers about followed lists."`
-	Verify    interopVerify    `cmd:"" help:"Verify a trust list by its pinned signers."`
+	Verify    interopVerify    `cmd:"" help:"Verify a trust list, in XML or JSON, by its pinned signers."`
 	Show      interopShow      `cmd:"" help:"Show what a trust list says."`
 	Diff      interopDiff      `cmd:"" help:"Tell what one trust list says that another one does not."`
 	Trust     interopTrust     `cmd:"" help:"Ask trust lists about a certificate: which service vouches for it at a time, and why."`
 	Recognise interopRecognise `cmd:"" help:"Judge a partner's certificate by the agreement in our list: equivalent to what, since when, because of what."`
-	Package   interopPackage   `cmd:"" help:"Pack what verified lists vouch for: PEM, hashed folder, PKCS #7, PKCS #12, JKS, SST, inventory; one zip with a manifest."`
+	Package   interopPackage   `cmd:"" help:"Pack what verified lists vouch for: PEM, hashed folder, PKCS #7, PKCS #12, JKS, SST, a list of trusted entities (JSON), inventory; one zip with a signed manifest."`
 	Partner   interopPartner   `cmd:"" help:"Bring another state into our list: proposed, tested, accepted by two officers, published, suspended."`
 	Prepare   interopPrepare   `cmd:"" help:"Prepare the next national trust list from its plan, for another officer to sign."`
 	Sign      interopSign      `cmd:"" help:"Look at what another officer prepared and, with --digest, sign it."`
@@ -71,13 +71,36 @@ func (p *process) addInterop(context.Context) error {
 	if err != nil {
 		return fmt.Errorf("configuring interop: %w", err)
 	}
+	signer, err := p.packageSigner(c.Packages)
+	if err != nil {
+		return fmt.Errorf("configuring interop.packages: %w", err)
+	}
 	mux := http.NewServeMux()
-	mux.Handle("/packages/", truststore.NewHandler(served.Trust))
+	mux.Handle("/packages/", truststore.NewHandler(served.Trust, signer))
 	mux.Handle("/", served)
 	p.add("interop", c.Listen, nil, mux)
 	p.loops = append(p.loops, serve.Loop{Name: "interop site", Run: served.Run})
 	p.admin.Add("interop", served.Ready)
 	return nil
+}
+
+// packageSigner opens what packages are signed with, nil when there is none.
+func (p *process) packageSigner(c *packagesConfig) (*truststore.Signer, error) {
+	if c == nil {
+		return nil, nil
+	}
+	certificate, err := readCertificate(c.Certificate)
+	if err != nil {
+		return nil, err
+	}
+	s := &truststore.Signer{Certificate: certificate}
+	if s.Key, err = p.key(c.Key, certificate); err != nil {
+		return nil, err
+	}
+	if c.Chain != "" {
+		s.Chain, err = readCertificates(c.Chain)
+	}
+	return s, err
 }
 
 func (p *process) followLists(c *followConfig, log *slog.Logger) (*interop.Follower, error) {

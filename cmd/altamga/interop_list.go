@@ -198,7 +198,11 @@ func showProvider(w io.Writer, p *interop.Provider) {
 	fmt.Fprintf(w, "\n%s\n", interop.In(p.Name))
 	for i := range p.Services {
 		s := &p.Services[i]
-		fmt.Fprintf(w, "  %s\n    %s: %s since %s\n", interop.In(s.Name), short(s.Type), short(s.Status), s.Since.Format(time.DateOnly))
+		fmt.Fprintf(w, "  %s\n", interop.In(s.Name))
+		// Some lists of trusted entities have neither: to be there is to be trusted.
+		if s.Status != "" {
+			fmt.Fprintf(w, "    %s: %s since %s\n", short(s.Type), short(s.Status), s.Since.Format(time.DateOnly))
+		}
 		for _, c := range s.Identity.Certificates() {
 			facts, err := c.Facts()
 			switch {

@@ -2,12 +2,13 @@ package main
 
 import (
 	"context"
-	"crypto"
 	"fmt"
 	"os"
 	"path/filepath"
 
+	"github.com/altamga/altamga/internal/config"
 	"github.com/altamga/altamga/internal/keys"
+	"github.com/altamga/altamga/internal/pki"
 	"github.com/altamga/altamga/interop"
 	"github.com/altamga/altamga/interop/truststore"
 )
@@ -16,14 +17,15 @@ import (
 type interopPackage struct {
 	List []string `arg:"" help:"The lists: files or http addresses."`
 	pinned
-	Output    string   `short:"o" required:"" help:"The zip to write, or with --format dir the folder." type:"path" placeholder:"FILE"`
-	Format    string   `help:"zip or dir." enum:"zip,dir" default:"zip"`
-	Key       string   `help:"URI of the key that signs the zip's manifest." placeholder:"URI"`
-	Territory []string `help:"Take this territory only; may be repeated."`
-	Type      []string `help:"Take services of this type only, such as CA/QC; may be repeated."`
-	Status    []string `help:"Take services of this status only, such as withdrawn. Default: those that are relied on."`
-	Algorithm []string `help:"Take certificates with keys of this kind only: rsa, ecdsa, ed25519, gost3410-2012 or an object identifier."`
-	Archived  bool     `help:"Take lists that are not in force any more, too."`
+	Output      string   `short:"o" required:"" help:"The zip to write, or with --format dir the folder." type:"path" placeholder:"FILE"`
+	Format      string   `help:"zip or dir." enum:"zip,dir" default:"zip"`
+	Key         string   `help:"URI of the key that signs the manifest and, with its certificate, the list of trusted entities." placeholder:"URI"`
+	Certificate string   `help:"PEM file of the key's certificate, and of what goes with it." type:"existingfile" placeholder:"FILE"`
+	Territory   []string `help:"Take this territory only; may be repeated."`
+	Type        []string `help:"Take services of this type only, such as CA/QC; may be repeated."`
+	Status      []string `help:"Take services of this status only, such as withdrawn. Default: those that are relied on."`
+	Algorithm   []string `help:"Take certificates with keys of this kind only: rsa, ecdsa, ed25519, gost3410-2012 or an object identifier."`
+	Archived    bool     `help:"Take lists that are not in force any more, too."`
 }
 
 func (c interopPackage) Run(ctx context.Context, std streams) error {
@@ -36,32 +38,32 @@ func (c interopPackage) Run(ctx context.Context, std streams) error {
 		lists = append(lists, v)
 	}
 	anchors := truststore.Select(interop.NewTrust(lists...), truststore.Filter{Territories: c.Territory, Types: c.Type, Statuses: c.Status, Algorithms: c.Algorithm})
-	if c.Format == "dir" {
-		return c.folder(std, anchors)
-	}
-	var key crypto.Signer
-	if c.Key != "" {
-		var err error
-		if key, err = keys.Open(c.Key, "."); err != nil {
-			return err
-		}
-	}
-	data, err := truststore.Bundle(anchors, key)
-	if err != nil {
+	if err := c.write(anchors); err != nil {
 		return withHint(fmt.Errorf("packing: %w", err), "filters compare with the ends of URIs: --type CA/QC --status granted")
 	}
-	if err := writeFile(c.Output, data, 0o644); err != nil {
-		return err
+	if c.Key == "" {
+		fmt.Fprintln(std.err, "the manifest is not signed: name a key with --key, and its certificate with --certificate")
 	}
 	fmt.Fprintf(std.out, "%s: %d services of %d lists\n", c.Output, len(anchors), len(lists))
 	return nil
 }
 
-// folder writes the files beside one another.
-func (c interopPackage) folder(std streams, anchors []truststore.Anchor) error {
-	files, err := truststore.Files(anchors)
+// write writes the package.
+func (c interopPackage) write(anchors []truststore.Anchor) error {
+	signer, err := c.signer()
 	if err != nil {
-		return withHint(fmt.Errorf("packing: %w", err), "filters compare with the ends of URIs: --type CA/QC --status granted")
+		return err
+	}
+	if c.Format == "zip" {
+		data, err := truststore.Bundle(anchors, signer)
+		if err != nil {
+			return err
+		}
+		return writeFile(c.Output, data, 0o644)
+	}
+	files, err := truststore.Package(anchors, signer)
+	if err != nil {
+		return err
 	}
 	for _, f := range files {
 		name := filepath.Join(c.Output, filepath.FromSlash(f.Name))
@@ -72,6 +74,26 @@ func (c interopPackage) folder(std streams, anchors []truststore.Anchor) error {
 			return err
 		}
 	}
-	fmt.Fprintf(std.out, "%s: %d files, %d services\n", c.Output, len(files), len(anchors))
 	return nil
+}
+
+// signer opens the key, if one is named.
+func (c interopPackage) signer() (*truststore.Signer, error) {
+	if c.Key == "" {
+		return nil, nil
+	}
+	key, err := keys.Open(c.Key, ".")
+	if err != nil {
+		return nil, err
+	}
+	s := &truststore.Signer{Key: key}
+	if c.Certificate == "" {
+		return s, nil
+	}
+	all, err := readCertificates(config.Path(c.Certificate))
+	if err != nil {
+		return nil, err
+	}
+	s.Certificate, s.Chain = all[0], all[1:]
+	return s, pki.CheckKeyPair(s.Certificate, key)
 }

@@ -57,15 +57,36 @@ type partnerPropose struct {
 }
 
 func (c partnerPropose) Run(ctx context.Context, std streams) (err error) {
-	var plan interop.PartnerPlan
-	if err := config.Load(c.Plan, &plan); err != nil {
+	plan, material, files, err := loadPartner(ctx, c.Plan)
+	if err != nil {
 		return err
+	}
+	_, desk, token, closing, err := c.open()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closing()) }()
+	p, err := desk.Propose(ctx, token, plan, material, files)
+	if err != nil {
+		return partnerFault(fmt.Errorf("proposing the partner: %w", err))
+	}
+	showPartner(std, p)
+	fmt.Fprintf(std.out, "Try it: altamga interop partner test %s -c %s --token FILE --sample CERTIFICATE\n", p.Territory, c.Config)
+	return nil
+}
+
+// loadPartner reads what an officer proposes of a partner, and the material
+// that it names.
+func loadPartner(_ context.Context, file string) (*interop.PartnerPlan, *interop.Material, interop.CertificateFiles, error) {
+	var plan interop.PartnerPlan
+	if err := config.Load(file, &plan); err != nil {
+		return nil, nil, nil, err
 	}
 	beside := func(name string) string {
 		if filepath.IsAbs(name) {
 			return name
 		}
-		return filepath.Join(filepath.Dir(c.Plan), name)
+		return filepath.Join(filepath.Dir(file), name)
 	}
 	var names []string
 	for _, name := range plan.Material {
@@ -73,22 +94,9 @@ func (c partnerPropose) Run(ctx context.Context, std streams) (err error) {
 	}
 	material, err := interop.ReadMaterial(names...)
 	if err != nil {
-		return withHint(err, "look at it with `altamga interop partner import`")
+		return nil, nil, nil, withHint(err, "look at it with `altamga interop partner import`")
 	}
-	_, desk, token, closing, err := c.open()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, closing()) }()
-	p, err := desk.Propose(ctx, token, &plan, material, func(name string) ([]*interop.Certificate, error) {
-		return interop.ReadCertificates(beside(name))
-	})
-	if err != nil {
-		return partnerFault(fmt.Errorf("proposing the partner: %w", err))
-	}
-	showPartner(std, p)
-	fmt.Fprintf(std.out, "Try it: altamga interop partner test %s -c %s --token FILE --sample CERTIFICATE\n", p.Territory, c.Config)
-	return nil
+	return &plan, material, func(name string) ([]*interop.Certificate, error) { return interop.ReadCertificates(beside(name)) }, nil
 }
 
 // partnerTest tries a partner.

@@ -41,7 +41,7 @@ func TestInteropFollows(t *testing.T) {
 		allow string
 		ready bool
 	}{{"", false}, {"allow = [\"127.0.0.0/8\"]\n", true}} {
-		follow := fmt.Sprintf("[interop.follow]\nurl = %q\nsigners = %q\ndir = %q\n%s\n", partner.URL+"/"+trustListFile,
+		follow := fmt.Sprintf("[interop.packages]\ncertificate = \"certificates/trust-list.pem\"\nkey = \"file:keys/trust-list.key\"\n\n[interop.follow]\nurl = %q\nsigners = %q\ndir = %q\n%s\n", partner.URL+"/"+trustListFile,
 			filepath.Join(dir, "theirs", "certificates", "trust-list.pem"), "lists"+fmt.Sprint(row.ready), row.allow)
 		text := strings.Replace(string(whole), "# Registration authority:", follow+"# Registration authority:", 1)
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
@@ -99,6 +99,9 @@ func TestInteropFollows(t *testing.T) {
 		}
 		if pem := ask("/packages/anchors.pem", ""); strings.Count(pem, "BEGIN CERTIFICATE") != map[bool]int{false: 3, true: 6}[row.ready] {
 			t.Errorf("the package has %d certificates", strings.Count(pem, "BEGIN CERTIFICATE"))
+		}
+		if signed := ask("/packages/anchors.lote.jws", ""); !strings.HasPrefix(signed, "eyJ") || !strings.Contains(ask("/packages/anchors.zip", ""), "manifest.sig") {
+			t.Errorf("the packages are not signed: %.80s", signed)
 		}
 		stop()
 		if err := p.close(); err != nil {

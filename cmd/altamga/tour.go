@@ -44,7 +44,11 @@ type tour struct {
 	// tsaConfig is the configuration of the time-stamping authority, which
 	// names its journal.
 	tsaConfig string
-	citizens  [3]person
+	// lists is the section of the trust list, nil in a folder of before there
+	// were any; state is the folder of the partner state.
+	lists    *interopConfig
+	state    string
+	citizens [3]person
 	// application and citizen are what the steps hand on.
 	application string
 	citizen     *enrolled
@@ -84,6 +88,8 @@ func (t *tour) run(ctx context.Context) error {
 		{"A third citizen's certificates stay on hold", t.hold},
 		{"Anybody checks a certificate on the public page", t.page},
 		{"Another state asks the national trust list", t.trustList},
+		{"Another state's list comes into ours: two officers, four steps", t.partner},
+		{"Its citizens are recognised here; who is not learns why", t.recognise},
 		{"The journal tells it all, without a gap", t.journal},
 		{"The audit log and the journal are whole: the public key alone shows it", t.audit},
 	}

@@ -10,6 +10,8 @@ import (
 	_ "crypto/sha512"
 	"fmt"
 	"math/big"
+
+	"github.com/altamga/altamga/internal/pki"
 )
 
 // The namespaces of signatures.
@@ -146,7 +148,7 @@ func verifyRaw(key *ecdsa.PublicKey, digest, value []byte) error {
 	default:
 		return fault(Algorithm, "the signer's curve %s is not taken", key.Curve.Params().Name)
 	}
-	size := orderSize(key)
+	size := pki.OrderSize(key)
 	if len(value) != 2*size {
 		return fault(Value, "the signature value has %d octets, not %d", len(value), 2*size)
 	}
@@ -156,8 +158,6 @@ func verifyRaw(key *ecdsa.PublicKey, digest, value []byte) error {
 	}
 	return nil
 }
-
-func orderSize(key *ecdsa.PublicKey) int { return (key.Params().N.BitLen() + 7) / 8 }
 
 // Reason is the kind of fault that a signed document is refused for.
 type Reason string

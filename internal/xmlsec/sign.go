@@ -95,7 +95,8 @@ func newSigning(r Request, root *Element) ([]byte, error) {
 	if canonical, err = canonicalForm(info); err != nil {
 		return nil, err
 	}
-	value, err := signRaw(r.Key, canonical, scheme)
+	// RFC 9231, Section 2.3.6: r and s, each of the order's length.
+	value, err := pki.SignRaw(r.Key, canonical, scheme)
 	if err != nil {
 		return nil, fmt.Errorf("signing: %w", err)
 	}
@@ -159,26 +160,6 @@ func methodFor(r Request) (uri string, scheme pki.Scheme, err error) {
 		return signatureOf(signature{ecdsaRaw, hash}), scheme, nil
 	}
 	return "", 0, fmt.Errorf("a %T does not sign trust lists: readers take RSA and ECDSA only", r.Key.Public())
-}
-
-// signRaw signs message in the form that XML signatures have.
-func signRaw(key crypto.Signer, message []byte, scheme pki.Scheme) ([]byte, error) {
-	value, err := pki.Sign(nil, key, message, scheme)
-	public, ok := key.Public().(*ecdsa.PublicKey)
-	if err != nil || !ok {
-		return value, err
-	}
-	// RFC 9231, Section 2.3.6: r and s, each of the order's length.
-	size := orderSize(public)
-	var r, s []byte
-	input, inner := cryptobyte.String(value), cryptobyte.String(nil)
-	if !input.ReadASN1(&inner, asn1.SEQUENCE) || !inner.ReadASN1Integer(&r) || !inner.ReadASN1Integer(&s) || len(r) > size || len(s) > size {
-		return nil, errors.New("the key made a signature that is none")
-	}
-	raw := make([]byte, 2*size)
-	copy(raw[size-len(r):], r)
-	copy(raw[2*size-len(s):], s)
-	return raw, nil
 }
 
 // issuerSerial is IssuerSerial (RFC 5035, Section 5): the issuer's name as a

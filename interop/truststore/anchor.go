@@ -11,6 +11,7 @@ import (
 
 // Anchor is a certificate that a list vouches for.
 type Anchor struct {
+	Entry       interop.Entry
 	Certificate *interop.Certificate
 	Facts       *interop.Facts
 	Territory   string
@@ -57,7 +58,7 @@ func Select(t *interop.Trust, f Filter) (all []Anchor) {
 			}
 			s := e.Service
 			a := Anchor{
-				Certificate: c, Facts: facts, Territory: e.List.Scheme.Territory, Provider: interop.In(e.Provider.Name), Service: interop.In(s.Name),
+				Entry: e, Certificate: c, Facts: facts, Territory: e.List.Scheme.Territory, Provider: interop.In(e.Provider.Name), Service: interop.In(s.Name),
 				Type: s.Type, Status: s.Status, Since: s.Since, Sequence: e.List.Scheme.SequenceNumber, Issued: e.List.Scheme.IssuedAt,
 			}
 			if f.takes(&a) {

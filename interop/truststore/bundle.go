@@ -4,7 +4,6 @@ import (
 	"archive/zip"
 	"bytes"
 	"cmp"
-	"crypto"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -58,17 +57,29 @@ type manifest struct {
 	Made  time.Time         `json:"made"`
 	Lists map[string]uint64 `json:"lists"`
 	Files map[string]string `json:"sha256"`
+	// LeftOut says of what a package may have why this one does not.
+	LeftOut map[string]string `json:"left_out,omitempty"`
 }
 
-// Bundle is one zip of the files, with manifest.json, and manifest.sig by the
-// key, if there is one: a signature over the manifest that openssl dgst
-// verifies. The same anchors and a deterministic key make the same octets.
-func Bundle(anchors []Anchor, key crypto.Signer) ([]byte, error) {
+// Package is every file of a package: the anchors in every format, as a list of
+// trusted entities, manifest.json, and manifest.sig, a signature over the
+// manifest that openssl dgst verifies. Without a signer nothing is signed, and
+// the manifest says so.
+func Package(anchors []Anchor, signer *Signer) ([]File, error) {
 	files, err := Files(anchors)
 	if err != nil {
 		return nil, err
 	}
-	m := manifest{Made: Made(anchors), Lists: map[string]uint64{}, Files: map[string]string{}}
+	m := manifest{Made: Made(anchors), Lists: map[string]uint64{}, Files: map[string]string{}, LeftOut: map[string]string{}}
+	for name, make := range map[string]func() ([]byte, error){
+		loteFile: func() ([]byte, error) { return LoTE(anchors) }, signedLoTEFile: func() ([]byte, error) { return SignedLoTE(anchors, signer) },
+	} {
+		if data, err := make(); err != nil {
+			m.LeftOut[name] = err.Error()
+		} else {
+			files = append(files, File{name, data})
+		}
+	}
 	for _, a := range anchors {
 		m.Lists[a.Territory] = a.Sequence
 	}
@@ -76,20 +87,40 @@ func Bundle(anchors []Anchor, key crypto.Signer) ([]byte, error) {
 		sum := sha256.Sum256(f.Data)
 		m.Files[f.Name] = hex.EncodeToString(sum[:])
 	}
+	if signer == nil {
+		m.LeftOut[signatureFile] = "whoever packs has no key for packages: check the package by making it again from the lists, which are signed"
+	}
 	text, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return nil, err
 	}
 	files = append(files, File{"manifest.json", append(text, '\n')})
-	if key != nil {
-		signature, err := pki.Sign(nil, key, append(text, '\n'))
+	if signer != nil {
+		signature, err := pki.Sign(nil, signer.Key, append(text, '\n'))
 		if err != nil {
 			return nil, fmt.Errorf("signing the manifest: %w", err)
 		}
-		files = append(files, File{"manifest.sig", signature})
+		files = append(files, File{signatureFile, signature})
 	}
 	order(files)
-	return archive(files, m.Made)
+	return files, nil
+}
+
+// Files that depend on more than the certificates.
+const (
+	loteFile       = "anchors.lote.json"
+	signedLoTEFile = "anchors.lote.jws"
+	signatureFile  = "manifest.sig"
+)
+
+// Bundle is the package as one zip. The same anchors and a deterministic key
+// make the same octets.
+func Bundle(anchors []Anchor, signer *Signer) ([]byte, error) {
+	files, err := Package(anchors, signer)
+	if err != nil {
+		return nil, err
+	}
+	return archive(files, Made(anchors))
 }
 
 func archive(files []File, made time.Time) ([]byte, error) {

@@ -1,7 +1,7 @@
 // Package truststore packs the certificates that trust lists vouch for into the
 // formats that relying parties' software reads: PEM, OpenSSL's hashed folder,
-// PKCS #7, PKCS #12 and JKS for Java, Windows' serialized store, and an
-// inventory in JSON and CSV.
+// PKCS #7, PKCS #12 and JKS for Java, Windows' serialized store, a signed list
+// of trusted entities in JSON, and an inventory in JSON and CSV.
 //
 // The same lists make the same octets, on every machine and every day, so that
 // anybody can make a package again and compare. Nothing in a package is secret:
@@ -11,6 +11,7 @@
 //
 //	anchor.go     which certificates: by state, type, status, key
 //	pem.go, hashed.go, pkcs7.go, pkcs12.go, jks.go, sst.go   one format each
+//	lote.go       what the lists say of them, as one list of trusted entities
 //	inventory.go  what each certificate is, for people and programs
 //	bundle.go     all of it in one zip, with a manifest
 package truststore

@@ -17,6 +17,7 @@ var media = map[string]string{
 	"anchors.pem": "application/x-pem-file", "anchors.p7b": "application/pkcs7-mime", "anchors.p12": "application/x-pkcs12",
 	"anchors.jks": "application/x-java-keystore", "anchors.sst": "application/vnd.ms-pki.certstore", "anchors.json": "application/json",
 	"anchors.csv": "text/csv; charset=utf-8", "anchors.zip": "application/zip",
+	loteFile: "application/json", signedLoTEFile: interop.MediaTypeJSON,
 }
 
 // Handler serves packages of what the lists in force vouch for, under
@@ -25,13 +26,15 @@ var media = map[string]string{
 type Handler struct {
 	// Trust returns what the lists say now.
 	Trust func() *interop.Trust
+	// signer signs what is served; nil when there is no key for it.
+	signer *Signer
 	// making bounds how many packages are made at once.
 	making chan struct{}
 }
 
-// NewHandler returns a handler.
-func NewHandler(trust func() *interop.Trust) *Handler {
-	return &Handler{Trust: trust, making: make(chan struct{}, 2)}
+// NewHandler returns a handler. Without a signer what it serves is not signed.
+func NewHandler(trust func() *interop.Trust, signer *Signer) *Handler {
+	return &Handler{Trust: trust, signer: signer, making: make(chan struct{}, 2)}
 }
 
 // ServeHTTP answers.
@@ -40,7 +43,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	kind, ok := media[name]
 	switch {
 	case !ok:
-		problem.New(http.StatusNotFound, "not_found", "packages are anchors.pem, .p7b, .p12, .jks, .sst, .json, .csv and .zip").Write(w)
+		problem.New(http.StatusNotFound, "not_found", "packages are anchors.pem, .p7b, .p12, .jks, .sst, .json, .csv, .lote.json, .lote.jws and .zip").Write(w)
 		return
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		w.Header().Set("Allow", "GET, HEAD")
@@ -92,8 +95,13 @@ func readFilter(r *http.Request) (f Filter, refused *problem.Details) {
 
 func (h *Handler) make(name string, f Filter) ([]byte, error) {
 	anchors := Select(h.Trust(), f)
-	if name == "anchors.zip" {
-		return Bundle(anchors, nil)
+	switch name {
+	case "anchors.zip":
+		return Bundle(anchors, h.signer)
+	case loteFile:
+		return LoTE(anchors)
+	case signedLoTEFile:
+		return SignedLoTE(anchors, h.signer)
 	}
 	files, err := Files(anchors)
 	if err != nil {

@@ -62,7 +62,12 @@ var names = []pkix.Name{
 // anchors are the services of a made-up list; the last is withdrawn.
 func anchors(t testing.TB) ([]authority, *interop.Trust) {
 	t.Helper()
-	l := &interop.List{Scheme: interop.Scheme{Territory: "AZ", SequenceNumber: 7, IssuedAt: time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)}}
+	web := []interop.Text{{Lang: "en", Value: "https://pki.example/"}}
+	address := interop.Address{Postal: []interop.PostalAddress{{Lang: "en", Street: "1 Street", Locality: "Baku", Country: "AZ"}}, Electronic: web}
+	l := &interop.List{Scheme: interop.Scheme{
+		Territory: "AZ", SequenceNumber: 7, IssuedAt: time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC), NextUpdate: time.Date(2027, 2, 1, 12, 0, 0, 0, time.UTC),
+		OperatorName: []interop.Text{{Lang: "en", Value: "Centre (TEST)"}}, OperatorAddress: address, InformationURI: web,
+	}}
 	var all []authority
 	for i, name := range append(names, pkix.Name{CommonName: "Withdrawn (TEST)"}) {
 		a := newAuthority(t, name)
@@ -75,7 +80,7 @@ func anchors(t testing.TB) ([]authority, *interop.Trust) {
 		if i == 1 {
 			s.Type = interop.ServiceTSAQ
 		}
-		l.Providers = append(l.Providers, interop.Provider{Name: s.Name, Services: []interop.Service{{State: s}}})
+		l.Providers = append(l.Providers, interop.Provider{Name: s.Name, Address: address, InformationURI: web, Services: []interop.Service{{State: s}}})
 	}
 	return all, interop.NewTrust(&interop.Verified{List: l})
 }
@@ -199,11 +204,12 @@ func TestBundle(t *testing.T) {
 	_, trust := anchors(t)
 	signer := newAuthority(t, pkix.Name{CommonName: "Packages (TEST)"})
 	selected := truststore.Select(trust, truststore.Filter{})
-	first, err := truststore.Bundle(selected, signer.key)
+	by := &truststore.Signer{Key: signer.key, Certificate: signer.cert}
+	first, err := truststore.Bundle(selected, by)
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := truststore.Bundle(truststore.Select(trust, truststore.Filter{}), signer.key)
+	second, err := truststore.Bundle(truststore.Select(trust, truststore.Filter{}), by)
 	if err != nil || !bytes.Equal(first, second) {
 		t.Errorf("made twice, the package differs: %v", err)
 	}
@@ -240,6 +246,15 @@ func TestBundle(t *testing.T) {
 		}
 	}
 	tool(t, "openssl", "openssl", "dgst", "-sha256", "-verify", filepath.Join(dir, "public.pem"), "-signature", filepath.Join(dir, "manifest.sig"), filepath.Join(dir, "manifest.json"))
+	// The list of trusted entities says the same, and who signed it.
+	v, err := interop.Verify(contents["anchors.lote.jws"], []*interop.Certificate{{Raw: signer.cert.Raw}}, interop.Terms{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := truststore.Select(interop.NewTrust(v), truststore.Filter{})
+	if len(again) != len(selected) || v.Scheme.SequenceNumber != 7 || !bytes.Equal(truststore.PEM(again), truststore.PEM(selected)) {
+		t.Errorf("the list of trusted entities has %d services: %+v", len(again), v.Scheme)
+	}
 	if _, err := truststore.Bundle(nil, nil); err == nil {
 		t.Error("a package of nothing is made")
 	}
@@ -293,13 +308,14 @@ func TestRealLists(t *testing.T) {
 
 func TestHandler(t *testing.T) {
 	_, trust := anchors(t)
-	h := truststore.NewHandler(func() *interop.Trust { return trust })
+	signer := newAuthority(t, pkix.Name{CommonName: "Packages (TEST)"})
+	h := truststore.NewHandler(func() *interop.Trust { return trust }, &truststore.Signer{Key: signer.key, Certificate: signer.cert})
 	get := func(method, path string) *httptest.ResponseRecorder {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest(method, path, nil))
 		return w
 	}
-	for _, name := range []string{"anchors.pem", "anchors.p7b", "anchors.p12", "anchors.jks", "anchors.sst", "anchors.json", "anchors.csv", "anchors.zip"} {
+	for _, name := range []string{"anchors.pem", "anchors.p7b", "anchors.p12", "anchors.jks", "anchors.sst", "anchors.json", "anchors.csv", "anchors.zip", "anchors.lote.json", "anchors.lote.jws"} {
 		if w := get("GET", "/packages/"+name); w.Code != 200 || w.Body.Len() < 500 || w.Header().Get("ETag") == "" {
 			t.Errorf("%s: %d, %d octets", name, w.Code, w.Body.Len())
 		}
