@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -79,6 +80,15 @@ func (c *client) ask(ctx context.Context, q question) *Exchange {
 	x.Err = c.exchange(ctx, q, x)
 	x.Took = time.Since(x.At)
 	return x
+}
+
+// forget leaves an exchange out of the report, with the octets that it holds.
+func (c *client) forget(x *Exchange) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if i := slices.Index(c.all, x); i >= 0 {
+		c.all = slices.Delete(c.all, i, i+1)
+	}
 }
 
 func (c *client) exchange(ctx context.Context, q question, x *Exchange) error {

@@ -56,11 +56,21 @@ func (r *responder) post(t *trial, name string, body []byte) *Exchange {
 
 // get asks by GET with the rest of the path spelt as given.
 func (r *responder) get(t *trial, name, method, rest string, header map[string]string) *Exchange {
+	return r.send(t, question{name: name, method: method, url: r.url, path: r.path(t) + rest, header: header})
+}
+
+// byGet is a question by GET, for whoever asks it more than once.
+func (r *responder) byGet(t *trial, name string, q inquiry) question {
+	return question{name: name, method: http.MethodGet, url: r.url, path: r.path(t) + base64Path(q.marshal()), header: map[string]string{"Accept": responseType}}
+}
+
+// path is where requests by GET begin.
+func (r *responder) path(t *trial) string {
 	u, err := url.Parse(r.url)
 	if err != nil {
 		t.couldNot("the URL is malformed: %v", err)
 	}
-	return r.send(t, question{name: name, method: method, url: r.url, path: strings.TrimSuffix(u.EscapedPath(), "/") + "/" + rest, header: header})
+	return strings.TrimSuffix(u.EscapedPath(), "/") + "/"
 }
 
 func (r *responder) send(t *trial, q question) *Exchange {

@@ -18,16 +18,17 @@ import (
 
 // judgeCommands judge servers and files, ours or anybody's.
 type judgeCommands struct {
-	All      conformanceAll      `cmd:"" help:"Judge everything of a centre: what an endpoints.json or a target.toml names."`
-	OCSP     conformanceOCSP     `cmd:"" name:"ocsp" help:"Judge an OCSP responder."`
-	TSA      conformanceTSA      `cmd:"" name:"tsa" help:"Judge a time-stamping authority."`
-	CRL      conformanceCRL      `cmd:"" name:"crl" help:"Judge a distribution point, or a list in a file."`
-	EST      conformanceEST      `cmd:"" name:"est" help:"Judge an EST server."`
-	Cert     conformanceCert     `cmd:"" help:"Judge certificates in files."`
-	CSR      conformanceCSR      `cmd:"" name:"csr" help:"Judge a certification request in a file."`
-	Token    conformanceToken    `cmd:"" help:"Judge a time-stamp token or reply in a file."`
-	Response conformanceResponse `cmd:"" help:"Judge an OCSP response in a file."`
-	List     conformanceList     `cmd:"" help:"Judge a trust list; without one, print the requirements that are tested."`
+	All        conformanceAll        `cmd:"" help:"Judge everything of a centre: what an endpoints.json or a target.toml names."`
+	OCSP       conformanceOCSP       `cmd:"" name:"ocsp" help:"Judge an OCSP responder."`
+	TSA        conformanceTSA        `cmd:"" name:"tsa" help:"Judge a time-stamping authority."`
+	CRL        conformanceCRL        `cmd:"" name:"crl" help:"Judge a distribution point, or a list in a file."`
+	EST        conformanceEST        `cmd:"" name:"est" help:"Judge an EST server."`
+	Revocation conformanceRevocation `cmd:"" help:"Revoke a certificate that was issued for it, and measure how long it takes to be seen."`
+	Cert       conformanceCert       `cmd:"" help:"Judge certificates in files."`
+	CSR        conformanceCSR        `cmd:"" name:"csr" help:"Judge a certification request in a file."`
+	Token      conformanceToken      `cmd:"" help:"Judge a time-stamp token or reply in a file."`
+	Response   conformanceResponse   `cmd:"" help:"Judge an OCSP response in a file."`
+	List       conformanceList       `cmd:"" help:"Judge a trust list; without one, print the requirements that are tested."`
 }
 
 // judging are the flags that every command of the kind has.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -126,9 +127,39 @@ func TestOurServersConform(t *testing.T) {
 			}
 		}
 	})
+	t.Run("a revocation is seen", func(t *testing.T) { revocationSeen(t, c, dir) })
 	c.stop()
 	// Where nobody listens, nothing could be tested.
 	if code, text := conforming(t, "ocsp", "--url", c.at.OCSP, "--issuer", c.at.Issuer, "--cert", c.at.Leaf); code != 2 || !strings.Contains(text, "could not be tested") {
 		t.Errorf("a server that is down: exit code %d\n%s", code, text)
+	}
+}
+
+// revocationSeen has the sample revoked, which nothing needs any more, by the
+// interface of our own ca, and by a command that says that it did.
+func revocationSeen(t *testing.T, c *centre, dir string) {
+	target := filepath.Join(dir, "target.toml")
+	write := func(consent string) {
+		t.Helper()
+		text := fmt.Sprintf("issuer = %q\nocsp = %q\ncrl = %q\nleaf = %q\nca_api = %q\nca_client_cert = %q\nca_client_key = %q\nca_tls_root = %q\n%s",
+			c.at.Issuer, c.at.OCSP, c.at.CRL, c.at.Leaf, c.at.CAAPI, c.at.CAClient, c.at.CAKey, c.at.CARoot, consent)
+		if err := os.WriteFile(target, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(fmt.Sprintf("[may_revoke]\ncertificate = %q\ncommand = \"test -n \\\"$ALTAMGA_REVOKE_SERIAL\\\" && false\"\n", c.at.Leaf))
+	if code, text := conforming(t, "all", "--endpoints", target, "--rate", "0"); code != 2 || !strings.Contains(text, "exit status 1") {
+		t.Errorf("a command that fails: exit code %d\n%s", code, text)
+	}
+	write(fmt.Sprintf("[may_revoke]\ncertificate = %q\nwait = \"90s\"\n", c.at.Leaf))
+	code, text := conforming(t, "all", "--endpoints", target, "--rate", "0", "--country", "AZ", "--verbose")
+	if code != 0 || !strings.Contains(text, "AZ-06") || !strings.Contains(text, "the list said so ") {
+		t.Errorf("exit code %d\n%s", code, text)
+	}
+	if code, text := conforming(t, "revocation", c.at.Leaf, "--issuer", c.at.Issuer, "--ocsp", c.at.OCSP, "--command", "true", "--wait", "1s"); code != 2 || !strings.Contains(text, "revoked already") {
+		t.Errorf("a certificate that is revoked: exit code %d\n%s", code, text)
+	}
+	if code, text := conforming(t, "revocation", c.at.Leaf, "--issuer", c.at.Issuer, "--ocsp", c.at.OCSP); code != 2 || !strings.Contains(text, "hint: ") {
+		t.Errorf("no way to revoke: exit code %d\n%s", code, text)
 	}
 }
