@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"encoding/base64"
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -78,9 +79,11 @@ func (r *responder) send(t *trial, q question) *Exchange {
 	if !ok {
 		x = r.client.ask(t.ctx, q)
 		// A server that ended itself over the last request, and is started anew,
-		// does not fail this one.
-		if errors.Is(x.Err, syscall.ECONNREFUSED) && r.plainest != nil && r.plainest.Err == nil && !r.gone {
-			r.ended++
+		// does not fail this one. What it does over this one it does twice.
+		if leftAlone(x.Err) && r.plainest != nil && r.plainest.Err == nil && !r.gone {
+			if errors.Is(x.Err, syscall.ECONNREFUSED) {
+				r.ended++
+			}
 			if r.gone = !r.back(t); !r.gone {
 				x = r.client.ask(t.ctx, q)
 			}
@@ -92,6 +95,11 @@ func (r *responder) send(t *trial, q question) *Exchange {
 	}
 	t.saw(x)
 	return x
+}
+
+// leftAlone reports whether nobody was there to answer, or was there no more.
+func leftAlone(err error) bool {
+	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.EOF)
 }
 
 // id writes the CertID of a certificate.

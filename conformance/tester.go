@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -26,6 +27,11 @@ type Config struct {
 	// Watch is how long lists and answers are watched over a roll-over. 0 is not
 	// at all.
 	Watch time.Duration
+	// Load presses servers, with the consent of whoever runs them. The zero value
+	// presses none.
+	Load Load
+	// Clock reads a clock that the user trusts; nil for this machine's own.
+	Clock func(context.Context) (Reading, error)
 	// Profile adds the rules of a country; nil adds none.
 	Profile *Profile
 	// Lint is another linter, whose findings are shown as its own; nil for none.
@@ -62,12 +68,18 @@ func New(c Config) (*Tester, error) {
 	if c.Timeout < 0 || c.Pace < 0 || c.Watch < 0 {
 		return nil, errors.New("a time is negative")
 	}
+	if err := c.Load.check(); err != nil {
+		return nil, err
+	}
 	t := &Tester{config: c, client: &client{agent: c.Agent, timeout: c.Timeout, pace: c.Pace, follow: c.Follow}}
 	t.report = &Report{Tool: "altamga conformance", Started: time.Now().UTC(), Environment: map[string]string{
 		"go": runtime.Version(), "system": runtime.GOOS + "/" + runtime.GOARCH, "agent": c.Agent, "addresses": string(c.Follow),
 	}}
 	if c.NoHostile {
 		t.report.Environment["hostile"] = "left out"
+	}
+	if c.Load.Rate > 0 {
+		t.report.Environment["load"] = fmt.Sprintf("%g requests per second for %v", c.Load.Rate, c.Load.For)
 	}
 	if c.Profile != nil {
 		t.report.Profile = c.Profile.Name

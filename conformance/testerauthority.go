@@ -19,7 +19,7 @@ func (t *Tester) Stamps(ctx context.Context, target StampTarget) error {
 	if err := t.give(target.URL); err != nil {
 		return err
 	}
-	a := &authority{client: t.client, url: target.URL}
+	a := &authority{client: t.client, url: target.URL, clock: &clock{read: t.config.Clock}}
 	var err error
 	if target.Policy != "" {
 		if a.policy, err = parseOID(target.Policy); err != nil {
@@ -30,6 +30,7 @@ func (t *Tester) Stamps(ctx context.Context, target StampTarget) error {
 		return err
 	}
 	t.section("tsa", target.URL, t.judgeStamps(ctx, a, false))
+	t.judgeLoad(ctx, "TSA-46", target.URL, a.underLoad())
 	return nil
 }
 

@@ -51,6 +51,9 @@ type centreEndpoints struct {
 	CAKey    string `json:"ca_client_key" toml:"ca_client_key"`
 	CARoot   string `json:"ca_tls_root" toml:"ca_tls_root"`
 
+	// NTP are time servers that tokens are judged by.
+	NTP []string `json:"ntp" toml:"ntp"`
+
 	MayRevoke mayRevoke `json:"-" toml:"may_revoke"`
 }
 
@@ -82,6 +85,7 @@ func (c conformanceAll) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return codedError{err, 2}
 	}
+	c.NTP = append(c.NTP, at.NTP...)
 	c.Deadline += at.MayRevoke.Wait
 	return c.run(ctx, std, func(ctx context.Context, t *conformance.Tester) error {
 		in := beside(c.Endpoints)

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/altamga/altamga/internal/ntp/ntptest"
 )
 
 // conforming runs the command in this process and returns its exit code and output.
@@ -115,6 +117,9 @@ func TestOurServersConform(t *testing.T) {
 			{"ocsp", "--url", c.at.OCSP, "--issuer", c.at.Issuer, "--cert", c.at.Leaf, "--unknown", "7fABCDEF0123456789", "--no-hostile"},
 			{"crl", "--url", c.at.CRL, "--issuer", c.at.Issuer, "--cert", c.at.Leaf, "--revoked", c.at.Revoked, "--held", c.at.Held},
 			{"tsa", "--url", c.at.TSA, "--policy", c.at.TSAPolicy, "--trust", c.at.Chain, "--trust", c.at.Root},
+			{"ocsp", "--url", c.at.OCSP, "--issuer", c.at.Issuer, "--cert", c.at.Leaf, "--load", "50", "--load-for", "300ms", "--no-hostile"},
+			{"tsa", "--url", c.at.TSA, "--load", "50", "--load-for", "300ms", "--no-hostile"},
+			{"crl", "--url", c.at.CRL, "--issuer", c.at.Issuer, "--load", "50", "--load-for", "300ms", "--no-hostile"},
 			{"cert", c.at.Leaf, "--issuer", c.at.Issuer, "--profile", "natural", "--follow", "any"},
 			{"cert", c.at.Chain, "--issuer", c.at.Root},
 		} {
@@ -127,6 +132,7 @@ func TestOurServersConform(t *testing.T) {
 			}
 		}
 	})
+	t.Run("TSA-14 by time servers", func(t *testing.T) { judgedByTimeServers(t, c) })
 	t.Run("a revocation is seen", func(t *testing.T) { revocationSeen(t, c, dir) })
 	c.stop()
 	// Where nobody listens, nothing could be tested.
@@ -161,5 +167,28 @@ func revocationSeen(t *testing.T, c *centre, dir string) {
 	}
 	if code, text := conforming(t, "revocation", c.at.Leaf, "--issuer", c.at.Issuer, "--ocsp", c.at.OCSP); code != 2 || !strings.Contains(text, "hint: ") {
 		t.Errorf("no way to revoke: exit code %d\n%s", code, text)
+	}
+}
+
+// judgedByTimeServers holds our authority's clock against real time servers: a
+// right one, a wrong one, and both, of which nobody knows which to believe.
+func judgedByTimeServers(t *testing.T, c *centre) {
+	right, wrong := ntptest.Start(t, ntptest.Config{}), ntptest.Start(t, ntptest.Config{Offset: "+30s"})
+	for _, row := range []struct {
+		servers []string
+		code    int
+		says    string
+	}{
+		{[]string{right.Address}, 0, "UTC was between "},
+		{[]string{wrong.Address}, 1, "TSA-14"},
+		{[]string{right.Address, wrong.Address}, 2, "contradict each other"},
+	} {
+		args := []string{"tsa", "--url", c.at.TSA, "--rate", "0", "--no-hostile", "--verbose"}
+		for _, server := range row.servers {
+			args = append(args, "--ntp", server)
+		}
+		if code, text := conforming(t, args...); code != row.code || !strings.Contains(text, row.says) {
+			t.Errorf("%d time servers: exit code %d\n%s", len(row.servers), code, text)
+		}
 	}
 }
