@@ -3,6 +3,7 @@ package conformance
 import (
 	"bytes"
 	"context"
+	"crypto"
 	"errors"
 	"fmt"
 	"net/http"
@@ -78,10 +79,11 @@ var loadChecks = []check[*load]{
 }
 
 // judgeLoad presses one server, if the user has consent for it.
-func (t *Tester) judgeLoad(ctx context.Context, id, name string, l *load) {
-	if t.config.Load.Rate == 0 {
+func (t *Tester) judgeLoad(ctx context.Context, id, name string, server func() *load) {
+	if t.config.Load.Rate == 0 || ctx.Err() != nil {
 		return
 	}
+	l := server()
 	l.Load, l.client = t.config.Load, t.client
 	checks := slices.DeleteFunc(slices.Clone(loadChecks), func(c check[*load]) bool { return c.id != id })
 	t.section("load", name, judgeAll(ctx, asked(t.config.Profile, checks), l, t.options("load", false)))
@@ -190,9 +192,14 @@ func (l *load) figures() string {
 	return fmt.Sprintf("%s; answers took %v in the middle, 95 of 100 at most %v, 99 of 100 at most %v, all at most %v", text, at(50), at(95), at(99), at(100))
 }
 
-// underLoad asks for the status of the good certificate.
+// underLoad asks for the status of the good certificate, as it was found out
+// that the server can be asked.
 func (r *responder) underLoad() *load {
-	id := r.id(r.good.serial)
+	hash := r.hash
+	if hash == 0 {
+		hash = crypto.SHA256
+	}
+	id := idOf(r.issuer, r.good.serial, hash, false)
 	return &load{
 		honest: func(int) question {
 			return question{name: "status under load", method: http.MethodPost, url: r.url, body: inquiry{ids: [][]byte{id}}.marshal(), header: map[string]string{"Content-Type": requestType, "Accept": responseType}}

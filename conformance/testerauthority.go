@@ -30,7 +30,7 @@ func (t *Tester) Stamps(ctx context.Context, target StampTarget) error {
 		return err
 	}
 	t.section("tsa", target.URL, t.judgeStamps(ctx, a, false))
-	t.judgeLoad(ctx, "TSA-46", target.URL, a.underLoad())
+	t.judgeLoad(ctx, "TSA-46", target.URL, a.underLoad)
 	return nil
 }
 

@@ -24,7 +24,7 @@ func (t *Tester) List(ctx context.Context, target ListTarget) error {
 		return err
 	}
 	t.section("crl", target.URL, t.judgeLists(ctx, l, false))
-	t.judgeLoad(ctx, "CRL-30", target.URL, l.underLoad())
+	t.judgeLoad(ctx, "CRL-30", target.URL, l.underLoad)
 	return nil
 }
 

@@ -24,7 +24,7 @@ func (t *Tester) OCSP(ctx context.Context, target OCSPTarget) error {
 	}
 	checks := append(asked(t.config.Profile, responderChecks), ruleChecks(t.config.Profile, eachAnswer)...)
 	t.section("ocsp", target.URL, judgeAll(ctx, checks, r, t.options("OCSP", false)))
-	t.judgeLoad(ctx, "OCSP-61", target.URL, r.underLoad())
+	t.judgeLoad(ctx, "OCSP-61", target.URL, r.underLoad)
 	return nil
 }
 
