@@ -117,6 +117,9 @@ func (c *client) exchange(ctx context.Context, q question, x *Exchange) error {
 		return err
 	}
 	x.RequestHeader = request.Header.Clone()
+	if x.RequestHeader.Get("Authorization") != "" {
+		x.RequestHeader.Set("Authorization", "(left out of the report)")
+	}
 	x.URL = request.URL.String()
 	var tapped *tap
 	transport := c.transport(q.found && c.follow == FollowPublic, &tapped)

@@ -43,6 +43,7 @@ type centreEndpoints struct {
 	// ESTTrust is what the EST server's certificate leads to. Default: what the
 	// system trusts.
 	ESTTrust string `json:"est_trust" toml:"est_trust"`
+	estAccount
 
 	// CAAPI is the interface of a ca of ours, with a client certificate, its key
 	// and what the ca's own certificate leads to.
@@ -198,16 +199,7 @@ func judgeServices(ctx context.Context, t *conformance.Tester, at centreEndpoint
 			return err
 		}
 	}
-	if at.EST != "" {
-		trust, err := readChain(in(at.ESTTrust))
-		if err != nil {
-			return err
-		}
-		if err := t.Enrolment(ctx, conformance.EnrolTarget{URL: at.EST, Trust: trust}); err != nil {
-			return err
-		}
-	}
-	return nil
+	return judgeEnrolment(ctx, t, at, in)
 }
 
 // judgeCertificates judges a chain, each certificate with the one above it.
