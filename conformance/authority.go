@@ -22,6 +22,7 @@ type authority struct {
 	policy asn1.ObjectIdentifier // nil: not known
 	// trust are certificates of the authority's issuers.
 	trust []*certificate
+	clock *clock
 
 	file  *stampReply
 	asked map[string]*stampReply

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -58,9 +59,7 @@ type question struct {
 // ask sends a question. The exchange always comes back; its Err says what went
 // wrong.
 func (c *client) ask(ctx context.Context, q question) *Exchange {
-	x := &Exchange{Name: q.name, Method: q.method, URL: q.url, Request: q.body}
 	c.mu.Lock()
-	c.all = append(c.all, x)
 	wait := time.Until(c.last.Add(c.pace))
 	c.mu.Unlock()
 	if c.onAsk != nil {
@@ -75,10 +74,34 @@ func (c *client) ask(ctx context.Context, q question) *Exchange {
 	c.mu.Lock()
 	c.last = time.Now()
 	c.mu.Unlock()
-	x.At = time.Now()
+	x := c.once(ctx, q)
+	c.keep(x)
+	return x
+}
+
+// once sends a question at once, whatever the pace, and leaves it to the caller
+// to keep the exchange.
+func (c *client) once(ctx context.Context, q question) *Exchange {
+	x := &Exchange{Name: q.name, Method: q.method, URL: q.url, Request: q.body, At: time.Now()}
 	x.Err = c.exchange(ctx, q, x)
 	x.Took = time.Since(x.At)
 	return x
+}
+
+// keep puts exchanges into the report.
+func (c *client) keep(exchanges ...*Exchange) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.all = append(c.all, exchanges...)
+}
+
+// forget leaves an exchange out of the report, with the octets that it holds.
+func (c *client) forget(x *Exchange) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if i := slices.Index(c.all, x); i >= 0 {
+		c.all = slices.Delete(c.all, i, i+1)
+	}
 }
 
 func (c *client) exchange(ctx context.Context, q question, x *Exchange) error {
@@ -94,6 +117,9 @@ func (c *client) exchange(ctx context.Context, q question, x *Exchange) error {
 		return err
 	}
 	x.RequestHeader = request.Header.Clone()
+	if x.RequestHeader.Get("Authorization") != "" {
+		x.RequestHeader.Set("Authorization", "(left out of the report)")
+	}
 	x.URL = request.URL.String()
 	var tapped *tap
 	transport := c.transport(q.found && c.follow == FollowPublic, &tapped)

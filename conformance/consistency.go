@@ -1,5 +1,7 @@
 package conformance
 
+import "context"
+
 // pair is a responder and the list of the same authority.
 type pair struct {
 	*responder
@@ -9,6 +11,20 @@ type pair struct {
 // consistency holds two sources of status against each other.
 var consistency = []check[*pair]{
 	{"OCSP-62", "RFC 6960, Section 2.2", Must, "OCSP and the list do not contradict each other", "ask both for the same certificates", wire, agreement},
+}
+
+// Consistency holds a responder against the list of the same authority.
+func (t *Tester) Consistency(ctx context.Context, responder OCSPTarget, list ListTarget) error {
+	r, err := t.responder(responder)
+	if err != nil {
+		return err
+	}
+	l, err := t.lists(list)
+	if err != nil {
+		return err
+	}
+	t.section("ocsp against crl", responder.URL+" against "+list.URL, judgeAll(ctx, consistency, &pair{r, l}, t.options("consistency", false)))
+	return nil
 }
 
 // agreement fetches the list first: OCSP, asked later, may know more and never

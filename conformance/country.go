@@ -56,6 +56,9 @@ type Rule struct {
 	AnswerAgeMost *span `toml:"answer_age_most"` // now less thisUpdate
 	AccuracyMost  *span `toml:"token_accuracy_most"`
 	Algorithms    bool  `toml:"no_foreign_algorithms"`
+	// ShownMost is the longest time from the acknowledgement of a revocation
+	// until every source of status says so.
+	ShownMost *span `toml:"revocation_shown_most"`
 }
 
 // span is a duration such as "3h".
@@ -143,6 +146,7 @@ type ruleTest struct {
 	list        func(*trial, *list)
 	answer      func(*trial, *answer)
 	token       func(*trial, *stampReply)
+	change      func(*trial, *change)
 }
 
 // tests are those that a rule sets: one, in a rule that [ParseProfile] takes.
@@ -238,6 +242,10 @@ func (r *Rule) serviceTests(add func(bool, ruleTest)) {
 				t.miss("the answer is %s old", ago(age))
 			}
 		}
+	}})
+	add(r.ShownMost != nil, ruleTest{how: "have a certificate revoked; ask until every source says so", change: func(t *trial, c *change) {
+		c.watched(t)
+		c.within(t, c.sources, time.Duration(*r.ShownMost))
 	}})
 	add(r.AccuracyMost != nil, ruleTest{how: "read the accuracy", token: func(t *trial, s *stampReply) {
 		if i := &s.tst.info; !i.accuracyThere || i.accuracy > time.Duration(*r.AccuracyMost) {

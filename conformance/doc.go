@@ -23,7 +23,9 @@
 //	                and ts*.go
 //	trial.go        each check on its way to a verdict; malformed.go has hostile ones
 //	responder.go    the subjects ask once and remember: responder, lists,
-//	                authority, holder, request, enrolment, trust list
+//	                authority, holder, request, enrolment, trust list; change.go
+//	                asks on until a revocation is seen; load.go, with
+//	                consent, asks much
 //	client.go       each question is one bounded exchange; address.go says where to
 //	ocspresponse.go answers are read without trust: ocspresponse.go,
 //	                revocationlist.go, token.go, certificate.go

@@ -2,9 +2,6 @@ package conformance
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -27,6 +24,7 @@ type enrolment struct {
 	roots  *x509.CertPool // nil: those of the system
 	// request is one in base64 that an authority might well grant.
 	request []byte
+	account *applicant // nil: there is none
 
 	asked map[string]*Exchange
 }
@@ -38,12 +36,14 @@ type EnrolTarget struct {
 	// Trust are certificates that the server's own leads to, in DER; nil trusts
 	// what the system trusts.
 	Trust [][]byte
+	// Account is one to enrol and renew with; nil leaves that out.
+	Account *EnrolAccount
 }
 
 // wellKnown is where the operations stand (RFC 7030, Section 3.2.2).
 const wellKnown = "/.well-known/est"
 
-// Enrolment tests an EST server, without an account on it.
+// Enrolment tests an EST server, with an account on it or without.
 func (t *Tester) Enrolment(ctx context.Context, target EnrolTarget) error {
 	if err := t.give(target.URL); err != nil {
 		return err
@@ -63,15 +63,13 @@ func (t *Tester) Enrolment(ctx context.Context, target EnrolTarget) error {
 			e.roots.AddCert(c)
 		}
 	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
+	var err error
+	if e.account, err = newApplicant(target.Account); err != nil {
 		return err
 	}
-	raw, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{Subject: pkix.Name{CommonName: "altamga-conformance"}}, key)
-	if err != nil {
+	if e.request, _, err = newRequest(&x509.CertificateRequest{Subject: pkix.Name{CommonName: "altamga-conformance"}}); err != nil {
 		return err
 	}
-	e.request = []byte(base64.StdEncoding.EncodeToString(raw))
 	t.section("est", target.URL, judgeAll(ctx, asked(t.config.Profile, enrolmentChecks), e, t.options("EST", false)))
 	return nil
 }

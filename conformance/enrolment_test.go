@@ -2,14 +2,18 @@ package conformance_test
 
 import (
 	"bytes"
+	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
 	"io"
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/altamga/altamga/conformance"
 )
@@ -20,6 +24,11 @@ type fakeEST struct {
 	// answers replaces operations; old lets TLS 1.0 in.
 	answers map[string]http.HandlerFunc
 	old     bool
+	// account enrols by name and password, too.
+	account bool
+	// wrong changes what the account is answered; renews lets it change names.
+	wrong  func(operation string, w http.ResponseWriter, certificate *x509.Certificate) bool
+	renews bool
 	// stranger says that the server's certificate is not trusted.
 	stranger bool
 }
@@ -56,6 +65,8 @@ func (f *fakeEST) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case f.answers[operation] != nil:
 		f.answers[operation](w, r)
+	case operation == "simpleenroll" && f.basic(r), operation == "simplereenroll" && len(r.TLS.PeerCertificates) > 0:
+		f.enrol(w, r, operation)
 	case operation == "simpleenroll" || operation == "simplereenroll":
 		w.Header().Set("WWW-Authenticate", `Basic realm="EST"`)
 		http.Error(w, "who are you?", http.StatusUnauthorized)
@@ -64,11 +75,43 @@ func (f *fakeEST) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+func (f *fakeEST) basic(r *http.Request) bool {
+	user, password, _ := r.BasicAuth()
+	return f.account && user == "factory" && password == "correct horse"
+}
+
+// enrol gives a certificate for the request, or renews one under its own names.
+func (f *fakeEST) enrol(w http.ResponseWriter, r *http.Request, operation string) {
+	body, _ := io.ReadAll(r.Body)
+	raw, _ := base64.StdEncoding.DecodeString(string(body))
+	request, err := x509.ParseCertificateRequest(raw)
+	if err != nil {
+		http.Error(w, "no request", http.StatusBadRequest)
+		return
+	}
+	if operation == "simplereenroll" && !f.renews && string(r.TLS.PeerCertificates[0].RawSubject) != string(request.RawSubject) {
+		http.Error(w, "another name", http.StatusBadRequest)
+		return
+	}
+	issued, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{SerialNumber: nextSerial(), RawSubject: request.RawSubject, DNSNames: request.DNSNames,
+		NotBefore: time.Now(), NotAfter: time.Now().Add(time.Hour)}, f.c.issuer.cert, request.PublicKey, f.c.issuer.key)
+	if err != nil {
+		panic(err)
+	}
+	certificate, err := x509.ParseCertificate(issued)
+	if err != nil {
+		panic(err)
+	}
+	if f.wrong == nil || !f.wrong(operation, w, certificate) {
+		said(200, "application/pkcs7-mime; smime-type=certs-only", bundle(issued))(w, r)
+	}
+}
+
 func (f *fakeEST) judge(t *testing.T) *conformance.Report {
 	t.Helper()
 	server := httptest.NewUnstartedServer(f)
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
-	server.TLS = &tls.Config{}
+	server.TLS = &tls.Config{ClientAuth: tls.RequestClientCert}
 	if f.old {
 		server.TLS.MinVersion = tls.VersionTLS10
 	}
@@ -77,6 +120,13 @@ func (f *fakeEST) judge(t *testing.T) *conformance.Report {
 	target := conformance.EnrolTarget{URL: server.URL, Trust: [][]byte{server.Certificate().Raw}}
 	if f.stranger {
 		target.Trust = [][]byte{f.c.root.cert.Raw}
+	}
+	if f.account {
+		like, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{Subject: name("device-1"), DNSNames: []string{"one.devices.example"}}, f.c.other.key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		target.Account = &conformance.EnrolAccount{User: "factory", Password: "correct horse", Like: like}
 	}
 	tester, err := conformance.New(conformance.Config{})
 	if err != nil {
@@ -144,4 +194,84 @@ func TestEnrolment(t *testing.T) {
 	if r := tester.Report(); r.Conclusion(false) != conformance.Inconclusive || r.Counts().Pass > 0 {
 		t.Errorf("nobody listens: %s%s", r.Conclusion(false), explain(r))
 	}
+}
+
+// TestEnrolmentByAccount gives the tester an account, and plants what only
+// those see who have one.
+func TestEnrolmentByAccount(t *testing.T) {
+	c := newCentre(t)
+	const media = "application/pkcs7-mime; smime-type=certs-only"
+	report := func(wrong func(string, http.ResponseWriter, *x509.Certificate) bool, renews bool) *conformance.Report {
+		f := newEST(c)
+		f.account, f.wrong, f.renews = true, wrong, renews
+		return f.judge(t)
+	}
+	sound := report(nil, false)
+	switchboard.sound(t, sound)
+	for _, one := range sound.Sections[0].Results {
+		if want := map[string]conformance.Verdict{"EST-03": conformance.Pass, "EST-04": conformance.NotApplicable, "EST-06": conformance.Pass}[one.ID]; want != "" && one.Verdict != want {
+			t.Errorf("%s: %s %v", one.ID, one.Verdict, one.Details)
+		}
+	}
+	var text strings.Builder
+	if err := sound.WriteJSON(&text); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(text.String(), base64.StdEncoding.EncodeToString([]byte("factory:correct horse"))) {
+		t.Error("the password is in the report")
+	}
+	waits := func(after string) func(string, http.ResponseWriter, *x509.Certificate) bool {
+		return func(_ string, w http.ResponseWriter, _ *x509.Certificate) bool {
+			w.Header().Set("Retry-After", after)
+			w.WriteHeader(http.StatusAccepted)
+			return true
+		}
+	}
+	switchboard.sound(t, report(waits("60"), false))
+	switchboard.sound(t, report(waits(time.Now().UTC().Format(http.TimeFormat)), false))
+
+	enrolling := func(media string, body func(*x509.Certificate) string) func(string, http.ResponseWriter, *x509.Certificate) bool {
+		return func(operation string, w http.ResponseWriter, got *x509.Certificate) bool {
+			if operation == "simpleenroll" {
+				said(200, media, body(got))(w, nil)
+			}
+			return operation == "simpleenroll"
+		}
+	}
+	renewing := func(answer func(http.ResponseWriter, *x509.Certificate)) func(string, http.ResponseWriter, *x509.Certificate) bool {
+		return func(operation string, w http.ResponseWriter, got *x509.Certificate) bool {
+			if operation == "simplereenroll" {
+				answer(w, got)
+			}
+			return operation == "simplereenroll"
+		}
+	}
+	alone := func(got *x509.Certificate) string { return bundle(got.Raw) }
+	for _, row := range []struct {
+		planted
+		wrong  func(string, http.ResponseWriter, *x509.Certificate) bool
+		renews bool
+	}{
+		{planted{"EST-03 without smime-type", nil}, enrolling("application/pkcs7-mime", alone), false},
+		{planted{"EST-03 DER and no base64", nil}, enrolling(media, func(got *x509.Certificate) string { return string(got.Raw) }), false},
+		{planted{"EST-03 a certificate and no message", nil}, enrolling(media, func(got *x509.Certificate) string { return base64.StdEncoding.EncodeToString(got.Raw) }), false},
+		{planted{"EST-03 the issuer beside it", nil}, enrolling(media, func(got *x509.Certificate) string { return bundle(got.Raw, c.issuer.cert.Raw) }), false},
+		{planted{"EST-03 somebody else's certificate", nil}, enrolling(media, func(*x509.Certificate) string { return bundle(c.good.Raw) }), false},
+		{planted{"EST-04 no Retry-After", nil}, waits(""), false},
+		{planted{"EST-04 Retry-After is not a time", nil}, waits("tomorrow"), false},
+		{planted{"EST-06 another subject is granted", nil}, nil, true},
+		{planted{"EST-06 a renewal is refused", nil}, renewing(func(w http.ResponseWriter, _ *x509.Certificate) { http.Error(w, "no", http.StatusForbidden) }), false},
+		{planted{"EST-06 a renewal under other names", nil}, renewing(func(w http.ResponseWriter, _ *x509.Certificate) { said(200, media, bundle(c.good.Raw))(w, nil) }), false},
+	} {
+		t.Run(row.name, func(t *testing.T) { switchboard.judged(t, row.planted, report(row.wrong, row.renews)) })
+	}
+	t.Run("a server that is not trusted", func(t *testing.T) {
+		f := newEST(c)
+		f.account, f.stranger = true, true
+		f.wrong = func(string, http.ResponseWriter, *x509.Certificate) bool {
+			t.Error("it was told the password")
+			return false
+		}
+		switchboard.judged(t, planted{"EST-10 a certificate of nobody, who is told nothing", nil}, f.judge(t))
+	})
 }

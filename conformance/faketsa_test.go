@@ -2,6 +2,7 @@ package conformance_test
 
 import (
 	"bytes"
+	"context"
 	"crypto"
 	"crypto/sha256"
 	"encoding/asn1"
@@ -40,6 +41,7 @@ type fakeTSA struct {
 	unit  identity
 	plan  func(*stampQuestion, *stampReply)
 	serve func(w http.ResponseWriter, r *http.Request, next http.HandlerFunc)
+	clock func(context.Context) (conformance.Reading, error)
 	mu    sync.Mutex
 	count int64
 }
@@ -247,7 +249,7 @@ func (f *fakeTSA) judge(t testing.TB) *conformance.Report {
 	t.Helper()
 	server := httptest.NewServer(f)
 	defer server.Close()
-	tester, err := conformance.New(conformance.Config{Timeout: 2 * time.Second})
+	tester, err := conformance.New(conformance.Config{Timeout: 2 * time.Second, Clock: f.clock})
 	if err != nil {
 		t.Fatal(err)
 	}

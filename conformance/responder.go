@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"encoding/base64"
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -56,11 +57,21 @@ func (r *responder) post(t *trial, name string, body []byte) *Exchange {
 
 // get asks by GET with the rest of the path spelt as given.
 func (r *responder) get(t *trial, name, method, rest string, header map[string]string) *Exchange {
+	return r.send(t, question{name: name, method: method, url: r.url, path: r.path(t) + rest, header: header})
+}
+
+// byGet is a question by GET, for whoever asks it more than once.
+func (r *responder) byGet(t *trial, name string, q inquiry) question {
+	return question{name: name, method: http.MethodGet, url: r.url, path: r.path(t) + base64Path(q.marshal()), header: map[string]string{"Accept": responseType}}
+}
+
+// path is where requests by GET begin.
+func (r *responder) path(t *trial) string {
 	u, err := url.Parse(r.url)
 	if err != nil {
 		t.couldNot("the URL is malformed: %v", err)
 	}
-	return r.send(t, question{name: name, method: method, url: r.url, path: strings.TrimSuffix(u.EscapedPath(), "/") + "/" + rest, header: header})
+	return strings.TrimSuffix(u.EscapedPath(), "/") + "/"
 }
 
 func (r *responder) send(t *trial, q question) *Exchange {
@@ -68,9 +79,11 @@ func (r *responder) send(t *trial, q question) *Exchange {
 	if !ok {
 		x = r.client.ask(t.ctx, q)
 		// A server that ended itself over the last request, and is started anew,
-		// does not fail this one.
-		if errors.Is(x.Err, syscall.ECONNREFUSED) && r.plainest != nil && r.plainest.Err == nil && !r.gone {
-			r.ended++
+		// does not fail this one. What it does over this one it does twice.
+		if leftAlone(x.Err) && r.plainest != nil && r.plainest.Err == nil && !r.gone {
+			if errors.Is(x.Err, syscall.ECONNREFUSED) {
+				r.ended++
+			}
 			if r.gone = !r.back(t); !r.gone {
 				x = r.client.ask(t.ctx, q)
 			}
@@ -82,6 +95,11 @@ func (r *responder) send(t *trial, q question) *Exchange {
 	}
 	t.saw(x)
 	return x
+}
+
+// leftAlone reports whether nobody was there to answer, or was there no more.
+func leftAlone(err error) bool {
+	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.EOF)
 }
 
 // id writes the CertID of a certificate.

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"syscall"
-	"time"
 
 	"golang.org/x/crypto/cryptobyte"
 
@@ -363,17 +362,4 @@ func malformedQueries(t *trial, a *authority) {
 	if r, err := a.ask(t, "an honest query after malformed ones", a.bare()); err != nil || !r.granted() {
 		t.fail("after malformed queries the server does not answer honest ones")
 	}
-}
-
-// away is how far a token's time is from ours, as far as that can be said: the
-// query was under way for a while.
-func (r *stampReply) away() time.Duration {
-	at := r.tst.info.at
-	switch sent, came := r.x.At, r.x.At.Add(r.x.Took); {
-	case at.Before(sent):
-		return sent.Sub(at)
-	case at.After(came):
-		return at.Sub(came)
-	}
-	return 0
 }

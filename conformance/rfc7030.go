@@ -10,7 +10,7 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 )
 
-// What is asked of EST servers by a client that has no account there.
+// What is asked of EST servers, by a client that has an account there or none.
 var rfc7030 = []check[*enrolment]{
 	{"EST-01", "RFC 7030, Section 3.2.2", Must, "operations stand below /.well-known/est, and nothing else does", "ask for /cacerts and for an operation that there is none of", wire, func(t *trial, e *enrolment) {
 		if x := e.got(t, "cacerts"); x.Status == http.StatusNotFound {
@@ -21,9 +21,12 @@ var rfc7030 = []check[*enrolment]{
 		}
 	}},
 	{"EST-02", "RFC 7030, Section 4.1.3", Must, "/cacerts has the root and the chain, certs-only, in base64", "fetch and read it", wire, authorities},
+	{"EST-03", "RFC 7030, Section 4.2.3", Must, "/simpleenroll gives the certificate of the request alone, certs-only, in base64", "with an account, enrol", wire, enrolling},
+	{"EST-04", "RFC 7030, Section 4.2.3", Must, "a request that waits for approval is answered 202 with Retry-After", "with an account, enrol", wire, waiting},
 	{"EST-05", "RFC 7030, Section 4.2.3", Must, "a refusal has a status of 4xx or 5xx, and is text when it names no media type", "send what is no request", hostile, func(t *trial, e *enrolment) {
 		refusal(t, e.posted(t, "simpleenroll", "what is no request", []byte("AAAA")))
 	}},
+	{"EST-06", "RFC 7030, Section 4.2.2", Must, "a renewal keeps subject and alternative names, and another subject is refused", "with an account, renew what was issued", wire, renewing},
 	{"EST-07", "RFC 7030, Section 3.2.3", Must, "nobody enrols or renews without authentication", "send a request without any", wire, func(t *trial, e *enrolment) {
 		for _, operation := range []string{"simpleenroll", "simplereenroll"} {
 			x := e.posted(t, operation, "without authentication", e.request)

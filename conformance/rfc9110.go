@@ -146,3 +146,12 @@ func sameMedia(header, want string) bool {
 	media, _, err := mime.ParseMediaType(header)
 	return err == nil && media == want
 }
+
+// mediaParameter is a parameter of a media type, "" when it is not there.
+func mediaParameter(header, name string) string {
+	_, parameters, err := mime.ParseMediaType(header)
+	if err != nil {
+		return ""
+	}
+	return parameters[name]
+}

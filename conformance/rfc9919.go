@@ -277,7 +277,7 @@ func (r *responder) watched(t *trial, last *answer, id []byte) {
 			t.couldNot("the time for the whole run is over before the watch is")
 		case <-time.After(every):
 		}
-		x := r.client.ask(t.ctx, question{name: "GET under watch", method: http.MethodGet, url: strings.TrimSuffix(r.url, "/") + "/" + base64Path(inquiry{ids: [][]byte{id}}.marshal())})
+		x := r.client.ask(t.ctx, r.byGet(t, "GET under watch", inquiry{ids: [][]byte{id}}))
 		t.saw(x)
 		next := r.success(t, x, id)
 		if end := next.singles[0].nextUpdate; end.there() && !next.when(t).Before(end.at) {

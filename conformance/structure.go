@@ -100,6 +100,14 @@ func (l extensions) get(id asn1.ObjectIdentifier) *extension {
 	return nil
 }
 
+// value is that of an extension, nil when it is not there.
+func (l extensions) value(id asn1.ObjectIdentifier) []byte {
+	if e := l.get(id); e != nil {
+		return e.value
+	}
+	return nil
+}
+
 // repeated returns an extension that stands there twice.
 func (l extensions) repeated() (asn1.ObjectIdentifier, bool) {
 	for i := range l {

@@ -53,13 +53,12 @@ func (one *Result) text(b *strings.Builder, p paint) {
 		level, m.code = " (should)", "33"
 	}
 	fmt.Fprintf(b, "  %s %s %s%s\n", p.in(m.code, fmt.Sprintf("%-8s", m.mark)), p.in("1", fmt.Sprintf("%-8s", one.ID)), one.Title, level)
-	if one.Verdict == Pass {
-		return
-	}
 	for _, d := range one.Details {
 		fmt.Fprintf(b, "                    %s\n", printable(d))
 	}
-	fmt.Fprintf(b, "                    %s\n", p.in("2", one.Clause))
+	if one.Verdict != Pass {
+		fmt.Fprintf(b, "                    %s\n", p.in("2", one.Clause))
+	}
 }
 
 func (c Counts) words(p paint) string {

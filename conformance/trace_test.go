@@ -44,12 +44,12 @@ func places(t *testing.T, pattern string, files ...string) (first map[string]str
 	return first, of
 }
 
-const anID = `(?:OCSP|CRL|TSA|CERT|TL|EST)-[0-9]+|ZLINT`
+const anID = `(?:OCSP|CRL|TSA|CERT|TL|EST|REV)-[0-9]+|ZLINT`
 
 // TestTraceability holds requirements.md to the registry: each requirement with
 // the code that tests it and the test that plants a fault against it.
 func TestTraceability(t *testing.T) {
-	code, _ := places(t, `[{(]"(`+anID+`)", "`, "rfc*.go", "en*.go", "ts*.go", "consistency.go", "../internal/pki/lint/*.go")
+	code, _ := places(t, `[{(]"(`+anID+`)", "`, "rfc*.go", "en*.go", "ts*.go", "consistency.go", "load.go", "../internal/pki/lint/*.go")
 	faults, _ := places(t, `"(`+anID+`) [^"]|\{"(?:`+anID+`)", "`, "*fault_test.go", "*_test.go")
 	lints, _ := places(t, `\{"(`+anID+`)", "`, "../internal/pki/lint/linttest/fault.go")
 	var b strings.Builder
@@ -114,6 +114,7 @@ var readmeRows = []struct{ standard, what, file, tests string }{
 	{"RFC 5652", "signatures of time stamps", "rfc5652.go", "tsa_test.go"},
 	{"RFC 5816", "names of their signers", "rfc5816.go", "tsa_test.go"},
 	{"EN 319 422", "time stamps of trust services", "en319422.go", "tsa_test.go"},
+	{"EN 319 411", "revocations until they are seen", "en319411.go", "change_test.go"},
 	{"RFC 2986", "certification requests", "rfc2986.go", "request_test.go"},
 	{"RFC 7030", "enrolment", "rfc7030.go", "enrolment_test.go"},
 	{"TS 119 612", "trust lists", "ts119612.go", "trustlist_test.go"},

@@ -1,9 +1,11 @@
 package conformance_test
 
 import (
+	"context"
 	"crypto/sha1"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -107,6 +109,13 @@ var stampFaults = []stampFault{
 		r.info.genTime = tlv(0x18, []byte(time.Now().UTC().Format("20060102150405")+".500Z"))
 	})},
 	{planted{"TSA-14 a clock that is an hour late", nil}, stamping(func(_ *stampQuestion, r *stampReply) { r.info.genTime = generalized(time.Now().Add(-time.Hour)) })},
+	{planted{"TSA-14 a second and a half late, by a trusted clock", nil}, func(t *testing.T, f *fakeTSA) {
+		f.clock = trusted(0)
+		stamping(func(_ *stampQuestion, r *stampReply) {
+			r.info.genTime = generalized(time.Now().Add(-1500 * time.Millisecond))
+		})(t, f)
+	}},
+	{planted{"TSA-14 as wrong as this machine, which a trusted clock is not", nil}, func(_ *testing.T, f *fakeTSA) { f.clock = trusted(time.Hour) }},
 	{planted{"TSA-15 version 2", nil}, stamping(func(_ *stampQuestion, r *stampReply) { r.info.version = integer(2) })},
 	{planted{"TSA-16 no accuracy", nil}, stamping(func(_ *stampQuestion, r *stampReply) { r.info.accuracy = nil })},
 	{planted{"TSA-16 accuracy of five seconds", nil}, stamping(func(_ *stampQuestion, r *stampReply) { r.info.accuracy = seq(integer(5)) })},
@@ -190,6 +199,30 @@ func TestSoundAuthority(t *testing.T) {
 	f := &fakeTSA{c: newCentre(t)}
 	f.unit = f.c.unit
 	switchboard.sound(t, f.judge(t))
+}
+
+// trusted is a clock that is so much ahead of this machine's.
+func trusted(ahead time.Duration) func(context.Context) (conformance.Reading, error) {
+	return func(context.Context) (conformance.Reading, error) {
+		return conformance.Reading{Ahead: ahead, Within: 10 * time.Millisecond, By: "a clock for tests"}, nil
+	}
+}
+
+// Where a trusted clock is named, it is what counts: not this machine's, and
+// not nothing when it cannot be read.
+func TestTrustedClock(t *testing.T) {
+	c := newCentre(t)
+	right := &fakeTSA{c: c, unit: c.unit, clock: trusted(2 * time.Minute)}
+	stamping(func(_ *stampQuestion, r *stampReply) { r.info.genTime = generalized(time.Now().Add(2 * time.Minute)) })(t, right)
+	switchboard.sound(t, right.judge(t))
+	silent := &fakeTSA{c: c, unit: c.unit, clock: func(context.Context) (conformance.Reading, error) {
+		return conformance.Reading{}, errors.New("nobody answers")
+	}}
+	r := silent.judge(t)
+	switchboard.sound(t, r, "TSA-14")
+	if r.Conclusion(false) != conformance.Inconclusive {
+		t.Errorf("it %s%s", r.Conclusion(false), explain(r))
+	}
 }
 
 // A reply with ESSCertID and SHA-1, as older authorities write it, is as good.

@@ -18,16 +18,17 @@ import (
 
 // judgeCommands judge servers and files, ours or anybody's.
 type judgeCommands struct {
-	All      conformanceAll      `cmd:"" help:"Judge everything of a centre: what an endpoints.json or a target.toml names."`
-	OCSP     conformanceOCSP     `cmd:"" name:"ocsp" help:"Judge an OCSP responder."`
-	TSA      conformanceTSA      `cmd:"" name:"tsa" help:"Judge a time-stamping authority."`
-	CRL      conformanceCRL      `cmd:"" name:"crl" help:"Judge a distribution point, or a list in a file."`
-	EST      conformanceEST      `cmd:"" name:"est" help:"Judge an EST server."`
-	Cert     conformanceCert     `cmd:"" help:"Judge certificates in files."`
-	CSR      conformanceCSR      `cmd:"" name:"csr" help:"Judge a certification request in a file."`
-	Token    conformanceToken    `cmd:"" help:"Judge a time-stamp token or reply in a file."`
-	Response conformanceResponse `cmd:"" help:"Judge an OCSP response in a file."`
-	List     conformanceList     `cmd:"" help:"Judge a trust list; without one, print the requirements that are tested."`
+	All        conformanceAll        `cmd:"" help:"Judge everything of a centre: what an endpoints.json or a target.toml names."`
+	OCSP       conformanceOCSP       `cmd:"" name:"ocsp" help:"Judge an OCSP responder."`
+	TSA        conformanceTSA        `cmd:"" name:"tsa" help:"Judge a time-stamping authority."`
+	CRL        conformanceCRL        `cmd:"" name:"crl" help:"Judge a distribution point, or a list in a file."`
+	EST        conformanceEST        `cmd:"" name:"est" help:"Judge an EST server."`
+	Revocation conformanceRevocation `cmd:"" help:"Revoke a certificate that was issued for it, and measure how long it takes to be seen."`
+	Cert       conformanceCert       `cmd:"" help:"Judge certificates in files."`
+	CSR        conformanceCSR        `cmd:"" name:"csr" help:"Judge a certification request in a file."`
+	Token      conformanceToken      `cmd:"" help:"Judge a time-stamp token or reply in a file."`
+	Response   conformanceResponse   `cmd:"" help:"Judge an OCSP response in a file."`
+	List       conformanceList       `cmd:"" help:"Judge a trust list; without one, print the requirements that are tested."`
 }
 
 // judging are the flags that every command of the kind has.
@@ -44,6 +45,9 @@ type judging struct {
 	Follow   string        `help:"Which URLs found inside certificates are fetched: none, given (at hosts that the user named), public (at public addresses), any. Default: none; with all, given." enum:",none,given,public,any" default:""`
 	Hostile  bool          `help:"Send malformed requests, too." default:"true" negatable:""`
 	Watch    time.Duration `help:"How long to watch lists and answers for a roll-over. Default: not at all."`
+	Load     float64       `help:"With the consent of whoever runs the servers: press each with so many requests per second, and show how it bears that."`
+	LoadFor  time.Duration `help:"How long to press each." default:"10s"`
+	NTP      []string      `name:"ntp" help:"Time servers that tell the time which time stamps are judged by. Default: this machine's clock, thought right within a second." placeholder:"HOST"`
 	sealing
 }
 
@@ -65,7 +69,7 @@ func (e codedError) Unwrap() error { return e.error }
 
 // run makes a tester, lets test use it, and writes the report.
 func (j judging) run(ctx context.Context, std streams, test func(context.Context, *conformance.Tester) error) error {
-	config := conformance.Config{Agent: j.Agent, Timeout: j.Timeout, Follow: conformance.Follow(j.Follow), NoHostile: !j.Hostile, Watch: j.Watch, Lint: zlintFindings, TrustList: trustListFindings}
+	config := conformance.Config{Agent: j.Agent, Timeout: j.Timeout, Follow: conformance.Follow(j.Follow), NoHostile: !j.Hostile, Watch: j.Watch, Clock: trustedClock(j.NTP), Load: conformance.Load{Rate: j.Load, For: j.LoadFor}, Lint: zlintFindings, TrustList: trustListFindings}
 	if j.Rate < 0 || j.Deadline <= 0 || j.Timeout <= 0 {
 		return wrong(errors.New("--rate, --timeout and --deadline are not negative, and times are not zero"), "leave them out for the defaults")
 	}

@@ -43,6 +43,19 @@ type centreEndpoints struct {
 	// ESTTrust is what the EST server's certificate leads to. Default: what the
 	// system trusts.
 	ESTTrust string `json:"est_trust" toml:"est_trust"`
+	estAccount
+
+	// CAAPI is the interface of a ca of ours, with a client certificate, its key
+	// and what the ca's own certificate leads to.
+	CAAPI    string `json:"ca_api" toml:"ca_api"`
+	CAClient string `json:"ca_client_cert" toml:"ca_client_cert"`
+	CAKey    string `json:"ca_client_key" toml:"ca_client_key"`
+	CARoot   string `json:"ca_tls_root" toml:"ca_tls_root"`
+
+	// NTP are time servers that tokens are judged by.
+	NTP []string `json:"ntp" toml:"ntp"`
+
+	MayRevoke mayRevoke `json:"-" toml:"may_revoke"`
 }
 
 // Validate says what is missing beside what is there.
@@ -57,6 +70,11 @@ func (at *centreEndpoints) Validate() (err error) {
 	needs("crl", at.CRL, "issuer", at.Issuer)
 	needs("root_crl", at.RootCRL, "root", at.Root)
 	needs("delta_crl", at.DeltaCRL, "crl", at.CRL)
+	needs("may_revoke.certificate", at.MayRevoke.Certificate, "issuer", at.Issuer)
+	needs("may_revoke.certificate", at.MayRevoke.Certificate, "ocsp or crl", at.OCSP+at.CRL)
+	if at.MayRevoke.Wait < 0 {
+		err = errors.Join(err, config.Wrong("may_revoke.wait", "is no time"))
+	}
 	return err
 }
 
@@ -64,13 +82,30 @@ func (c conformanceAll) Run(ctx context.Context, std streams) error {
 	if c.Follow == "" {
 		c.Follow = string(conformance.FollowGiven)
 	}
+	at, err := readEndpoints(c.Endpoints)
+	if err != nil {
+		return codedError{err, 2}
+	}
+	c.NTP = append(c.NTP, at.NTP...)
+	c.Deadline += at.MayRevoke.Wait
 	return c.run(ctx, std, func(ctx context.Context, t *conformance.Tester) error {
-		at, err := readEndpoints(c.Endpoints)
-		if err != nil {
+		in := beside(c.Endpoints)
+		if err := judgeCentre(ctx, t, at, in); err != nil {
 			return err
 		}
-		return judgeCentre(ctx, t, at, filepath.Dir(c.Endpoints))
+		// What changes the centre comes last.
+		return c.judgeRevocation(ctx, std, t, at, in)
 	})
+}
+
+// beside makes paths that stand in a file relative to its folder.
+func beside(file string) func(string) string {
+	return func(path string) string {
+		if path == "" || filepath.IsAbs(path) {
+			return path
+		}
+		return filepath.Join(filepath.Dir(file), path)
+	}
 }
 
 // readEndpoints reads either form of the file.
@@ -93,13 +128,7 @@ func readEndpoints(path string) (at centreEndpoints, err error) {
 
 // judgeCentre judges servers and certificates of one centre, and whether they
 // agree.
-func judgeCentre(ctx context.Context, t *conformance.Tester, at centreEndpoints, dir string) error {
-	in := func(path string) string {
-		if path == "" || filepath.IsAbs(path) {
-			return path
-		}
-		return filepath.Join(dir, path)
-	}
+func judgeCentre(ctx context.Context, t *conformance.Tester, at centreEndpoints, in func(string) string) error {
 	var root, issuer, leaf, revoked, held []byte
 	for _, f := range []certificateFile{{in(at.Root), &root}, {in(at.Issuer), &issuer}, {in(at.Leaf), &leaf}, {in(at.Revoked), &revoked}, {in(at.Held), &held}} {
 		if err := f.read(); err != nil {
@@ -170,16 +199,7 @@ func judgeServices(ctx context.Context, t *conformance.Tester, at centreEndpoint
 			return err
 		}
 	}
-	if at.EST != "" {
-		trust, err := readChain(in(at.ESTTrust))
-		if err != nil {
-			return err
-		}
-		if err := t.Enrolment(ctx, conformance.EnrolTarget{URL: at.EST, Trust: trust}); err != nil {
-			return err
-		}
-	}
-	return nil
+	return judgeEnrolment(ctx, t, at, in)
 }
 
 // judgeCertificates judges a chain, each certificate with the one above it.

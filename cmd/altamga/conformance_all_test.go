@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"fmt"
 	"net/http/httptest"
 	"os"
@@ -33,8 +35,9 @@ func TestConformanceTarget(t *testing.T) {
 	}
 	terms := ca.Terms{Issuer: "devices", Profile: "device", Subject: map[string]string{"O": catest.Organisation}, Choose: map[string]string{"CN": "device-[0-9]+"}}
 	api, err := est.New(est.Config{Authority: centre.Doors,
-		Labels:   []est.Label{{Name: "devices", Issuer: "devices", Profiles: []string{"device"}}, {Name: "linked", Issuer: "devices", Profiles: []string{"device"}, RequireLink: true}},
-		Accounts: []est.Account{{Name: "factory", Secret: secret, Terms: map[string]ca.Terms{"devices": terms}}},
+		Labels: []est.Label{{Name: "devices", Issuer: "devices", Profiles: []string{"device"}}, {Name: "linked", Issuer: "devices", Profiles: []string{"device"}, RequireLink: true},
+			{Name: "waits", Issuer: "devices", Profiles: []string{"device"}, Approval: true}},
+		Accounts: []est.Account{{Name: "factory", Secret: secret, Terms: map[string]ca.Terms{"devices": terms, "waits": terms}}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -52,6 +55,28 @@ func TestConformanceTarget(t *testing.T) {
 			t.Errorf("%s: exit code %d\n%s", url, code, text)
 		}
 	}
+	file := func(name string, content []byte) string {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return filepath.Join(dir, name)
+	}
+	password, like := file("password", []byte("correct horse\n")), file("like.pem", catest.PEM("CERTIFICATE REQUEST", catest.CSR(t, catest.Key(t), x509.CertificateRequest{Subject: pkix.Name{CommonName: "device-7"}})))
+	account := []string{"--user", "factory", "--password-file", password, "--like", like, "--trust", root, "--rate", "0", "--verbose"}
+	for url, passed := range map[string][]string{
+		server.URL + "/.well-known/est/devices": {"pass     EST-03", "pass     EST-06", "n/a      EST-04"},
+		server.URL + "/.well-known/est/waits":   {"pass     EST-04", "n/a      EST-03", "n/a      EST-06"},
+	} {
+		code, text := conforming(t, append([]string{"est", "--url", url}, account...)...)
+		for _, want := range passed {
+			if code != 0 || !strings.Contains(text, want) {
+				t.Errorf("%s by an account: exit code %d, %q wanted\n%s", url, code, want, text)
+			}
+		}
+	}
+	if code, text := conforming(t, "est", "--url", server.URL, "--trust", root, "--user", "factory"); code != 2 || !strings.Contains(text, "hint: ") {
+		t.Errorf("an account without a password: exit code %d\n%s", code, text)
+	}
 	// The system does not trust a root of ours.
 	if code, text := conforming(t, "est", "--url", server.URL, "--rate", "0"); code != 1 || !strings.Contains(text, "EST-10") {
 		t.Errorf("without the root: exit code %d\n%s", code, text)
@@ -62,6 +87,7 @@ func TestConformanceTarget(t *testing.T) {
 		code          int
 	}{
 		{fmt.Sprintf("est = %q\nest_trust = \"root.pem\"\nchain = \"root.pem\"\n", server.URL), "conforms: ", 0},
+		{fmt.Sprintf("est = %q\nest_trust = \"root.pem\"\nest_user = \"factory\"\nest_password_file = \"password\"\nest_like = \"like.pem\"\n", server.URL+"/.well-known/est/devices"), "conforms: ", 0},
 		{fmt.Sprintf("est = %q\nest_thrust = \"root.pem\"\n", server.URL), "est_thrust", 2},
 		{"ocsp = \"http://127.0.0.1:1/\"\n", "cannot be judged without issuer", 2},
 		{"", "nothing was tested", 2},

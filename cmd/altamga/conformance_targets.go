@@ -118,22 +118,6 @@ func (c conformanceCRL) Run(ctx context.Context, std streams) error {
 	})
 }
 
-type conformanceEST struct {
-	judging
-	URL   string   `help:"The server, with or without /.well-known/est and a label." required:"" placeholder:"URL"`
-	Trust []string `help:"Certificates that the server's own leads to. Default: what the system trusts." type:"path"`
-}
-
-func (c conformanceEST) Run(ctx context.Context, std streams) error {
-	return c.run(ctx, std, func(ctx context.Context, t *conformance.Tester) error {
-		trust, err := readTrust(c.Trust)
-		if err != nil {
-			return err
-		}
-		return t.Enrolment(ctx, conformance.EnrolTarget{URL: c.URL, Trust: trust})
-	})
-}
-
 type conformanceCert struct {
 	judging
 	Files   []string `arg:"" help:"Certificates in DER or PEM; all of a PEM file are judged." type:"path"`

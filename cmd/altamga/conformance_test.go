@@ -3,11 +3,14 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/altamga/altamga/internal/ntp/ntptest"
 )
 
 // conforming runs the command in this process and returns its exit code and output.
@@ -114,6 +117,9 @@ func TestOurServersConform(t *testing.T) {
 			{"ocsp", "--url", c.at.OCSP, "--issuer", c.at.Issuer, "--cert", c.at.Leaf, "--unknown", "7fABCDEF0123456789", "--no-hostile"},
 			{"crl", "--url", c.at.CRL, "--issuer", c.at.Issuer, "--cert", c.at.Leaf, "--revoked", c.at.Revoked, "--held", c.at.Held},
 			{"tsa", "--url", c.at.TSA, "--policy", c.at.TSAPolicy, "--trust", c.at.Chain, "--trust", c.at.Root},
+			{"ocsp", "--url", c.at.OCSP, "--issuer", c.at.Issuer, "--cert", c.at.Leaf, "--load", "50", "--load-for", "300ms", "--no-hostile"},
+			{"tsa", "--url", c.at.TSA, "--load", "50", "--load-for", "300ms", "--no-hostile"},
+			{"crl", "--url", c.at.CRL, "--issuer", c.at.Issuer, "--load", "50", "--load-for", "300ms", "--no-hostile"},
 			{"cert", c.at.Leaf, "--issuer", c.at.Issuer, "--profile", "natural", "--follow", "any"},
 			{"cert", c.at.Chain, "--issuer", c.at.Root},
 		} {
@@ -126,9 +132,63 @@ func TestOurServersConform(t *testing.T) {
 			}
 		}
 	})
+	t.Run("TSA-14 by time servers", func(t *testing.T) { judgedByTimeServers(t, c) })
+	t.Run("a revocation is seen", func(t *testing.T) { revocationSeen(t, c, dir) })
 	c.stop()
 	// Where nobody listens, nothing could be tested.
 	if code, text := conforming(t, "ocsp", "--url", c.at.OCSP, "--issuer", c.at.Issuer, "--cert", c.at.Leaf); code != 2 || !strings.Contains(text, "could not be tested") {
 		t.Errorf("a server that is down: exit code %d\n%s", code, text)
+	}
+}
+
+// revocationSeen has the sample revoked, which nothing needs any more, by the
+// interface of our own ca, and by a command that says that it did.
+func revocationSeen(t *testing.T, c *centre, dir string) {
+	target := filepath.Join(dir, "target.toml")
+	write := func(consent string) {
+		t.Helper()
+		text := fmt.Sprintf("issuer = %q\nocsp = %q\ncrl = %q\nleaf = %q\nca_api = %q\nca_client_cert = %q\nca_client_key = %q\nca_tls_root = %q\n%s",
+			c.at.Issuer, c.at.OCSP, c.at.CRL, c.at.Leaf, c.at.CAAPI, c.at.CAClient, c.at.CAKey, c.at.CARoot, consent)
+		if err := os.WriteFile(target, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(fmt.Sprintf("[may_revoke]\ncertificate = %q\ncommand = \"test -n \\\"$ALTAMGA_REVOKE_SERIAL\\\" && false\"\n", c.at.Leaf))
+	if code, text := conforming(t, "all", "--endpoints", target, "--rate", "0"); code != 2 || !strings.Contains(text, "exit status 1") {
+		t.Errorf("a command that fails: exit code %d\n%s", code, text)
+	}
+	write(fmt.Sprintf("[may_revoke]\ncertificate = %q\nwait = \"90s\"\n", c.at.Leaf))
+	code, text := conforming(t, "all", "--endpoints", target, "--rate", "0", "--country", "AZ", "--verbose")
+	if code != 0 || !strings.Contains(text, "AZ-06") || !strings.Contains(text, "the list said so ") {
+		t.Errorf("exit code %d\n%s", code, text)
+	}
+	if code, text := conforming(t, "revocation", c.at.Leaf, "--issuer", c.at.Issuer, "--ocsp", c.at.OCSP, "--command", "true", "--wait", "1s"); code != 2 || !strings.Contains(text, "revoked already") {
+		t.Errorf("a certificate that is revoked: exit code %d\n%s", code, text)
+	}
+	if code, text := conforming(t, "revocation", c.at.Leaf, "--issuer", c.at.Issuer, "--ocsp", c.at.OCSP); code != 2 || !strings.Contains(text, "hint: ") {
+		t.Errorf("no way to revoke: exit code %d\n%s", code, text)
+	}
+}
+
+// judgedByTimeServers holds our authority's clock against real time servers: a
+// right one, a wrong one, and both, of which nobody knows which to believe.
+func judgedByTimeServers(t *testing.T, c *centre) {
+	right, wrong := ntptest.Start(t, ntptest.Config{}), ntptest.Start(t, ntptest.Config{Offset: "+30s"})
+	for _, row := range []struct {
+		servers []string
+		code    int
+		says    string
+	}{
+		{[]string{right.Address}, 0, "UTC was between "},
+		{[]string{wrong.Address}, 1, "TSA-14"},
+		{[]string{right.Address, wrong.Address}, 2, "contradict each other"},
+	} {
+		args := []string{"tsa", "--url", c.at.TSA, "--rate", "0", "--no-hostile", "--verbose"}
+		for _, server := range row.servers {
+			args = append(args, "--ntp", server)
+		}
+		if code, text := conforming(t, args...); code != row.code || !strings.Contains(text, row.says) {
+			t.Errorf("%d time servers: exit code %d\n%s", len(row.servers), code, text)
+		}
 	}
 }
