@@ -20,6 +20,7 @@ import (
 	"github.com/altamga/altamga/internal/audit"
 	"github.com/altamga/altamga/internal/config"
 	"github.com/altamga/altamga/internal/journal"
+	"github.com/altamga/altamga/internal/loopback"
 	"github.com/altamga/altamga/internal/replica"
 )
 
@@ -184,7 +185,7 @@ func (b *startBench) found(ctx context.Context, dir string, statuses int) (file 
 	}
 	var addresses [3]any
 	for i := range addresses {
-		if addresses[i], err = benchAddress(); err != nil {
+		if addresses[i], err = loopback.Address(); err != nil {
 			return "", nil, err
 		}
 	}
@@ -248,7 +249,7 @@ func writeStatuses(w io.Writer, log *audit.Signer, statuses int) error {
 		if benchRevoked(serial) {
 			status.State, status.Reason, status.Since = journal.Gone, journal.KeyCompromise, time.Unix(1_700_000_000, 0).UTC()
 		}
-		if err := snapshot.Add("bench", journal.SerialOf(serial), status); err != nil {
+		if err := snapshot.Add(journal.Standing{Issuer: "bench", Serial: journal.SerialOf(serial), Profile: "citizen-signature", Status: status}); err != nil {
 			return err
 		}
 	}
