@@ -227,6 +227,8 @@ func partnerFault(err error) error {
 	switch {
 	case errors.Is(err, interop.ErrOutOfOrder), errors.Is(err, fs.ErrNotExist):
 		return withHint(err, "a partner is proposed, tested, accepted, published by the next list, and suspended: see `altamga interop partner show`")
+	case errors.Is(err, interop.ErrBusy):
+		return withHint(err, busyHint)
 	case errors.Is(err, interop.ErrSameOfficer):
 		return withHint(err, "ask another officer, with a token of their own")
 	case errors.Is(err, interop.ErrToken):
