@@ -23,6 +23,10 @@ import (
 const (
 	maxMaterialFile  = 16 << 20
 	maxMaterialFiles = 1000
+	// maxMaterialCertificates is far more than the authorities of a state. What is
+	// done with material grows with their square, so a hostile file must not have
+	// as many as fit into it.
+	maxMaterialCertificates = 1000
 )
 
 // Material is what a partner handed over: certificates in whatever form, and
@@ -105,6 +109,9 @@ func (m *Material) Add(source string, data []byte) error {
 			return fmt.Errorf("%s, number %d: %w", kind, i+1, err)
 		}
 	}
+	if len(m.Certificates)+len(certificates) > maxMaterialCertificates {
+		return errTooMany
+	}
 	fresh := 0
 	for _, c := range certificates {
 		if !has(m.Certificates, c) {
@@ -137,6 +144,17 @@ const (
 	kindPEM   = "PEM"
 	kindDER   = "certificate"
 )
+
+var errTooMany = fmt.Errorf("there are more than %d certificates", maxMaterialCertificates)
+
+// collect adds a certificate to those of a file.
+func collect(all *[]*Certificate, raw []byte) error {
+	if len(*all) == maxMaterialCertificates {
+		return errTooMany
+	}
+	*all = append(*all, &Certificate{Raw: raw})
+	return nil
+}
 
 func materialOf(data []byte) (kind string, all []*Certificate, err error) {
 	start := bytes.TrimLeft(bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")), " \t\r\n")
@@ -187,7 +205,9 @@ func materialOfXML(data []byte) (string, []*Certificate, error) {
 		if err != nil {
 			return "", nil, fmt.Errorf("the koksertifika number %d is not base64: %w", len(all)+1, err)
 		}
-		all = append(all, &Certificate{Raw: raw})
+		if err := collect(&all, raw); err != nil {
+			return "", nil, err
+		}
 	}
 	if len(all) == 0 {
 		return "", nil, fmt.Errorf("the XML is neither a trust list nor a depot: its root is %s", document.Root.Name)
@@ -203,13 +223,19 @@ func materialOfPEM(data []byte) (all []*Certificate, err error) {
 		}
 		switch block.Type {
 		case "CERTIFICATE", "X509 CERTIFICATE":
-			all = append(all, &Certificate{Raw: block.Bytes})
+			if err := collect(&all, block.Bytes); err != nil {
+				return nil, err
+			}
 		case "PKCS7", "CMS":
 			inner, err := certificatesOfPKCS7(block.Bytes)
 			if err != nil {
 				return nil, err
 			}
-			all = append(all, inner...)
+			for _, c := range inner {
+				if err := collect(&all, c.Raw); err != nil {
+					return nil, err
+				}
+			}
 		default:
 			return nil, fmt.Errorf("the PEM has a %s", block.Type)
 		}
@@ -255,7 +281,9 @@ func certificatesOfPKCS7(data []byte) (all []*Certificate, err error) {
 		if !certificates.ReadASN1Element(&one, cryptobyte_asn1.SEQUENCE) {
 			return nil, malformed
 		}
-		all = append(all, &Certificate{Raw: one})
+		if err := collect(&all, one); err != nil {
+			return nil, err
+		}
 	}
 	if len(all) == 0 {
 		return nil, errors.New("the PKCS #7 has no certificates")

@@ -2,8 +2,13 @@ package interop_test
 
 import (
 	"bytes"
+	"crypto/ed25519"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/base64"
 	"encoding/pem"
+	"fmt"
+	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -159,9 +164,55 @@ func TestPartnerOfKazakhstan(t *testing.T) {
 	b.state(t, "KZ", interop.PartnerPublished)
 }
 
-// FuzzMaterial: what is taken is whole, and what is refused leaves nothing.
+// A hostile file does not have as many certificates as fit into it: what is done
+// with them grows with their square.
+func TestMaterialBounds(t *testing.T) {
+	// Each of them is other octets, and all that is read of it is there.
+	tiny := func(i int) []byte {
+		return fmt.Appendf(nil, "\x30\x33\x30\x31\x02\x04%04d\x30\x00\x30\x00\x30\x1e\x17\x0d260101000000Z\x17\x0d270101000000Z\x30\x00\x30\x03\x02\x01\x00", i)
+	}
+	var inside, roots [][]byte
+	for i := range 1001 {
+		inside, roots = append(inside, tiny(1000+i)), append(roots, tiny(5000+i))
+	}
+	one := &interop.Material{}
+	if err := one.Add("tiny", tiny(1)); err != nil {
+		t.Fatalf("the tiny certificate is none: %v", err)
+	}
+	pems := func(all [][]byte) (text []byte) {
+		for _, raw := range all {
+			text = append(text, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: raw})...)
+		}
+		return text
+	}
+	signed := element(0x30, []byte("\x02\x01\x01\x31\x00\x30\x00"), element(0xa0, inside...))
+	pkcs7 := element(0x30, []byte("\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02"), element(0xa0, signed))
+	for name, data := range map[string][]byte{"PEM": pems(inside), "depot": depot(roots...), "PKCS #7": pkcs7} {
+		m := &interop.Material{}
+		if err := m.Add(name, data); err == nil || !strings.Contains(err.Error(), "more than 1000 certificates") || len(m.Certificates) != 0 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := one.Add("a thousand more", pems(inside[:1000])); err == nil || !strings.Contains(err.Error(), "more than 1000") {
+		t.Errorf("over several files: %v", err)
+	}
+}
+
+// element is the DER of a tag and what is inside: of 256 to 65,535 octets.
+func element(tag byte, inside ...[]byte) []byte {
+	content := bytes.Join(inside, nil)
+	return append([]byte{tag, 0x82, byte(len(content) >> 8), byte(len(content))}, content...)
+}
+
+// FuzzMaterial: what is taken is whole, and what is refused leaves nothing. The
+// seeds are the same in every run, so that what was found interesting stays so.
 func FuzzMaterial(f *testing.F) {
-	c := newCountry(f, "TR").ca.cert.Raw
+	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Authority (TEST)"}, NotAfter: time.Unix(1<<31, 0), NotBefore: time.Unix(0, 0)}
+	c, err := x509.CreateCertificate(nil, template, template, key.Public(), key)
+	if err != nil {
+		f.Fatal(err)
+	}
 	for _, seed := range [][]byte{c, depot(c), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c}), []byte(base64.StdEncoding.EncodeToString(c)),
 		[]byte("\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02\xa0\x00")} {
 		f.Add(seed)
