@@ -2,6 +2,7 @@ package interop
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/pem"
 	"errors"
@@ -41,29 +42,22 @@ type Material struct {
 	Sources []string
 }
 
-// ReadMaterial reads a file or all files of a folder: certificates (DER, PEM,
-// base64), PKCS #7, the Turkish depot of root certificates (XML), a trust list.
-// A file that is none of these makes it refuse all of them.
-func ReadMaterial(names ...string) (*Material, error) {
+// Get fetches what is at an address: [Web.Get].
+type Get func(ctx context.Context, address string, v Validators) (Fetched, error)
+
+// ReadMaterial reads files, all files of folders, and what is at addresses:
+// certificates (DER, PEM, base64), PKCS #7, the Turkish depot of root certificates
+// (XML), a trust list. What is none of these makes it refuse all of them.
+func ReadMaterial(ctx context.Context, get Get, names ...string) (*Material, error) {
 	m := &Material{}
 	files := 0
 	for _, name := range names {
-		err := filepath.WalkDir(name, func(file string, entry fs.DirEntry, err error) error {
-			if err != nil || entry.IsDir() {
-				return err
-			}
-			if files++; files > maxMaterialFiles {
-				return fmt.Errorf("%s has more than %d files", name, maxMaterialFiles)
-			}
-			data, err := readBounded(file)
-			if err != nil {
-				return err
-			}
-			if err := m.Add(file, data); err != nil {
-				return fmt.Errorf("%s: %w", file, err)
-			}
-			return nil
-		})
+		var err error
+		if isAddress(name) {
+			err = m.fetch(ctx, get, name)
+		} else {
+			err = m.walk(name, &files)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("importing material: %w", err)
 		}
@@ -72,6 +66,50 @@ func ReadMaterial(names ...string) (*Material, error) {
 		return nil, errors.New("importing material: there is none")
 	}
 	return m, nil
+}
+
+// walk adds a file, or all files of a folder.
+func (m *Material) walk(name string, files *int) error {
+	return filepath.WalkDir(name, func(file string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		if *files++; *files > maxMaterialFiles {
+			return fmt.Errorf("%s has more than %d files", name, maxMaterialFiles)
+		}
+		data, err := readBounded(file)
+		if err != nil {
+			return err
+		}
+		if err := m.Add(file, data); err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+		return nil
+	})
+}
+
+func isAddress(name string) bool {
+	return strings.HasPrefix(name, "https://") || strings.HasPrefix(name, "http://")
+}
+
+// fetch adds what is at an address. A trust list proves itself by its signature;
+// for anything else the server has to.
+func (m *Material) fetch(ctx context.Context, get Get, address string) error {
+	fetched, err := get(ctx, address, Validators{})
+	if err != nil {
+		return err
+	}
+	if len(fetched.Body) > maxMaterialFile {
+		return fmt.Errorf("%s is larger than %d octets", address, maxMaterialFile)
+	}
+	found := &Material{}
+	if err := found.Add(address, fetched.Body); err != nil {
+		return fmt.Errorf("%s: %w", address, err)
+	}
+	if found.List == nil && !strings.HasPrefix(address, "https://") {
+		return fmt.Errorf("%s: certificates that nobody signed are taken from https addresses and files alone", address)
+	}
+	return m.Add(address, fetched.Body)
 }
 
 func readBounded(name string) ([]byte, error) {

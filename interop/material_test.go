@@ -2,6 +2,7 @@ package interop_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/ed25519"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -9,6 +10,9 @@ import (
 	"encoding/pem"
 	"fmt"
 	"math/big"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -52,7 +56,7 @@ func TestMaterial(t *testing.T) {
 			}
 		}
 	}
-	m, err := interop.ReadMaterial(dir)
+	m, err := interop.ReadMaterial(t.Context(), nil, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +67,7 @@ func TestMaterial(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "README.txt"), []byte("Salam"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := interop.ReadMaterial(dir); err == nil || !strings.Contains(err.Error(), "README.txt") {
+	if _, err := interop.ReadMaterial(t.Context(), nil, dir); err == nil || !strings.Contains(err.Error(), "README.txt") {
 		t.Errorf("a folder with a text: %v", err)
 	}
 }
@@ -162,6 +166,48 @@ func TestPartnerOfKazakhstan(t *testing.T) {
 		t.Errorf("the list has %d providers", len(v.Providers))
 	}
 	b.state(t, "KZ", interop.PartnerPublished)
+}
+
+// A partner's list is imported from where it is published, under the policy of
+// addresses; certificates only from a server that proves who it is.
+func TestMaterialFromAddresses(t *testing.T) {
+	kz := newCountry(t, "KZ")
+	files := map[string][]byte{"/tl.xml": sign(t, kz.list, kz.signer), "/ca.der": kz.ca.cert.Raw, "/page.html": []byte("<html></html>")}
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if data, ok := files[r.URL.Path]; ok {
+			w.Write(data)
+			return
+		}
+		http.NotFound(w, r)
+	})
+	server := httptest.NewServer(handler)
+	defer server.Close()
+	loopback := interop.NewWeb(interop.Policy{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}).Get
+	m, err := interop.ReadMaterial(t.Context(), loopback, server.URL+"/tl.xml")
+	if err != nil || !bytes.Equal(m.List, files["/tl.xml"]) || !strings.Contains(m.Sources[0], server.URL) {
+		t.Errorf("the list: %+v, %v", m, err)
+	}
+	// What the server proves of itself is the fetcher's to ask.
+	proven := func(ctx context.Context, address string, v interop.Validators) (interop.Fetched, error) {
+		return loopback(ctx, strings.Replace(address, "https://", "http://", 1), v)
+	}
+	if m, err = interop.ReadMaterial(t.Context(), proven, strings.Replace(server.URL, "http://", "https://", 1)+"/ca.der"); err != nil || len(m.Certificates) != 1 {
+		t.Errorf("a certificate: %+v, %v", m, err)
+	}
+	for _, row := range []struct {
+		path string
+		get  interop.Get
+		want string
+	}{
+		{"/tl.xml", interop.NewWeb(interop.Policy{}).Get, "not a public address"},
+		{"/ca.der", loopback, "from https addresses and files alone"},
+		{"/none.xml", loopback, "404"},
+		{"/page.html", loopback, "neither a trust list nor a depot"},
+	} {
+		if _, err := interop.ReadMaterial(t.Context(), row.get, server.URL+row.path); err == nil || !strings.Contains(err.Error(), row.want) {
+			t.Errorf("%s: %v", row.path, err)
+		}
+	}
 }
 
 // A hostile file does not have as many certificates as fit into it: what is done
