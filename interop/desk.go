@@ -56,6 +56,8 @@ type Desk struct {
 var (
 	// ErrToken: nobody has this token.
 	ErrToken = errors.New("no officer has this token")
+	// ErrBusy: another officer writes a draft or a record. Nothing was done.
+	ErrBusy = errors.New("another officer is writing to the desk at this moment")
 	// ErrSameOfficer: who prepared a list does not sign it, and who proposed a
 	// partner does not accept it.
 	ErrSameOfficer = errors.New("who prepared the list does not sign it, and who proposed a partner does not accept it: another officer has to")
@@ -107,6 +109,26 @@ func (d *Desk) officer(token string) (string, error) {
 	return "", ErrToken
 }
 
+// begin returns the name of who has the token, and keeps other officers from
+// drafts and records until done is called: what is looked at is then what is
+// changed.
+func (d *Desk) begin(token string) (name string, done func(), err error) {
+	if name, err = d.officer(token); err != nil {
+		return "", nil, err
+	}
+	if err := os.MkdirAll(d.config.Dir, 0o755); err != nil {
+		return "", nil, err
+	}
+	file, err := os.OpenFile(filepath.Join(d.config.Dir, ".lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return "", nil, err
+	}
+	if err := lock(file); err != nil {
+		return "", nil, errors.Join(err, file.Close())
+	}
+	return name, func() { file.Close() }, nil
+}
+
 // Draft is a list on its way.
 type Draft struct {
 	Sequence uint64 `json:"sequence"`
@@ -147,10 +169,11 @@ func (d *Desk) Current() (*Verified, error) {
 // Prepare writes the next list from the plan and puts it down for another
 // officer. A draft that was there, signed or not, gives way.
 func (d *Desk) Prepare(ctx context.Context, token string, plan *Plan, files CertificateFiles) (*Draft, []byte, error) {
-	name, err := d.officer(token)
+	name, done, err := d.begin(token)
 	if err != nil {
 		return nil, nil, err
 	}
+	defer done()
 	draft, data, err := d.Rehearse(plan, files)
 	if err != nil {
 		return nil, nil, err
@@ -259,10 +282,11 @@ func (d *Desk) Draft() (*Draft, []byte, error) {
 // another officer than the one who prepared it, and the list before must still
 // be the published one.
 func (d *Desk) Sign(ctx context.Context, token, digest string) (*Draft, error) {
-	name, err := d.officer(token)
+	name, done, err := d.begin(token)
 	if err != nil {
 		return nil, err
 	}
+	defer done()
 	draft, data, err := d.Draft()
 	if err != nil {
 		return nil, err
@@ -327,10 +351,11 @@ func (d *Desk) follows(draft *Draft) error {
 // Publish puts the signed draft before the public: the list, its hash and its
 // pages at once. Any officer may.
 func (d *Desk) Publish(ctx context.Context, token string) (*Verified, error) {
-	name, err := d.officer(token)
+	name, done, err := d.begin(token)
 	if err != nil {
 		return nil, err
 	}
+	defer done()
 	draft, unsigned, err := d.Draft()
 	if err != nil {
 		return nil, err

@@ -32,6 +32,8 @@ type bureau struct {
 	plan   *interop.Plan
 	audit  []string
 	broken error
+	// meanwhile, if set, is done while the log takes something down.
+	meanwhile func()
 }
 
 func (b *bureau) files(name string) ([]*interop.Certificate, error) {
@@ -54,6 +56,9 @@ func newBureau(t *testing.T) *bureau {
 		Audit: func(_ context.Context, action string, attrs ...slog.Attr) error {
 			if b.broken != nil {
 				return b.broken
+			}
+			if b.meanwhile != nil {
+				b.meanwhile()
 			}
 			b.audit = append(b.audit, fmt.Sprint(action, " ", attrs))
 			return nil

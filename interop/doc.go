@@ -1,6 +1,7 @@
 // Package interop reads, verifies, follows, authors and publishes trust lists
-// (ETSI TS 119 612, and in JSON ETSI TS 119 602): the lists by which states tell one another which trust
-// services they vouch for, since when, and until when they did.
+// (ETSI TS 119 612, and in JSON ETSI TS 119 602): the lists by which states tell
+// one another which trust services they vouch for, since when, and until when
+// they did.
 //
 // Versions 5 and 6 are read strictly by their schemas, and older ones that
 // pivots and other regions still have; version 6 is written. A certificate

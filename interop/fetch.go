@@ -74,6 +74,9 @@ func NewWeb(policy Policy) *Web {
 			if len(via) >= maxRedirects {
 				return fmt.Errorf("more than %d redirections", maxRedirects)
 			}
+			if via[len(via)-1].URL.Scheme == "https" && r.URL.Scheme != "https" {
+				return errors.New("the server sends on from https to http")
+			}
 			return checkURL(r.URL)
 		},
 	}

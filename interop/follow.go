@@ -20,8 +20,7 @@ type FollowConfig struct {
 	// Announcement is the address of that announcement. Pivots that are older
 	// than it are not followed.
 	Announcement string
-	// Get fetches a file: [Web.Get].
-	Get func(ctx context.Context, address string, v Validators) (Fetched, error)
+	Get          Get
 	// Dir keeps the last good list of each address.
 	Dir string
 	// Interval between looks. Default 1 hour.

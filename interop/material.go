@@ -2,6 +2,7 @@ package interop
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/pem"
 	"errors"
@@ -23,6 +24,10 @@ import (
 const (
 	maxMaterialFile  = 16 << 20
 	maxMaterialFiles = 1000
+	// maxMaterialCertificates is far more than the authorities of a state. What is
+	// done with material grows with their square, so a hostile file must not have
+	// as many as fit into it.
+	maxMaterialCertificates = 1000
 )
 
 // Material is what a partner handed over: certificates in whatever form, and
@@ -37,29 +42,22 @@ type Material struct {
 	Sources []string
 }
 
-// ReadMaterial reads a file or all files of a folder: certificates (DER, PEM,
-// base64), PKCS #7, the Turkish depot of root certificates (XML), a trust list.
-// A file that is none of these makes it refuse all of them.
-func ReadMaterial(names ...string) (*Material, error) {
+// Get fetches what is at an address: [Web.Get].
+type Get func(ctx context.Context, address string, v Validators) (Fetched, error)
+
+// ReadMaterial reads files, all files of folders, and what is at addresses:
+// certificates (DER, PEM, base64), PKCS #7, the Turkish depot of root certificates
+// (XML), a trust list. What is none of these makes it refuse all of them.
+func ReadMaterial(ctx context.Context, get Get, names ...string) (*Material, error) {
 	m := &Material{}
 	files := 0
 	for _, name := range names {
-		err := filepath.WalkDir(name, func(file string, entry fs.DirEntry, err error) error {
-			if err != nil || entry.IsDir() {
-				return err
-			}
-			if files++; files > maxMaterialFiles {
-				return fmt.Errorf("%s has more than %d files", name, maxMaterialFiles)
-			}
-			data, err := readBounded(file)
-			if err != nil {
-				return err
-			}
-			if err := m.Add(file, data); err != nil {
-				return fmt.Errorf("%s: %w", file, err)
-			}
-			return nil
-		})
+		var err error
+		if isAddress(name) {
+			err = m.fetch(ctx, get, name)
+		} else {
+			err = m.walk(name, &files)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("importing material: %w", err)
 		}
@@ -68,6 +66,50 @@ func ReadMaterial(names ...string) (*Material, error) {
 		return nil, errors.New("importing material: there is none")
 	}
 	return m, nil
+}
+
+// walk adds a file, or all files of a folder.
+func (m *Material) walk(name string, files *int) error {
+	return filepath.WalkDir(name, func(file string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		if *files++; *files > maxMaterialFiles {
+			return fmt.Errorf("%s has more than %d files", name, maxMaterialFiles)
+		}
+		data, err := readBounded(file)
+		if err != nil {
+			return err
+		}
+		if err := m.Add(file, data); err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+		return nil
+	})
+}
+
+func isAddress(name string) bool {
+	return strings.HasPrefix(name, "https://") || strings.HasPrefix(name, "http://")
+}
+
+// fetch adds what is at an address. A trust list proves itself by its signature;
+// for anything else the server has to.
+func (m *Material) fetch(ctx context.Context, get Get, address string) error {
+	fetched, err := get(ctx, address, Validators{})
+	if err != nil {
+		return err
+	}
+	if len(fetched.Body) > maxMaterialFile {
+		return fmt.Errorf("%s is larger than %d octets", address, maxMaterialFile)
+	}
+	found := &Material{}
+	if err := found.Add(address, fetched.Body); err != nil {
+		return fmt.Errorf("%s: %w", address, err)
+	}
+	if found.List == nil && !strings.HasPrefix(address, "https://") {
+		return fmt.Errorf("%s: certificates that nobody signed are taken from https addresses and files alone", address)
+	}
+	return m.Add(address, fetched.Body)
 }
 
 func readBounded(name string) ([]byte, error) {
@@ -105,6 +147,9 @@ func (m *Material) Add(source string, data []byte) error {
 			return fmt.Errorf("%s, number %d: %w", kind, i+1, err)
 		}
 	}
+	if len(m.Certificates)+len(certificates) > maxMaterialCertificates {
+		return errTooMany
+	}
 	fresh := 0
 	for _, c := range certificates {
 		if !has(m.Certificates, c) {
@@ -137,6 +182,17 @@ const (
 	kindPEM   = "PEM"
 	kindDER   = "certificate"
 )
+
+var errTooMany = fmt.Errorf("there are more than %d certificates", maxMaterialCertificates)
+
+// collect adds a certificate to those of a file.
+func collect(all *[]*Certificate, raw []byte) error {
+	if len(*all) == maxMaterialCertificates {
+		return errTooMany
+	}
+	*all = append(*all, &Certificate{Raw: raw})
+	return nil
+}
 
 func materialOf(data []byte) (kind string, all []*Certificate, err error) {
 	start := bytes.TrimLeft(bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")), " \t\r\n")
@@ -187,7 +243,9 @@ func materialOfXML(data []byte) (string, []*Certificate, error) {
 		if err != nil {
 			return "", nil, fmt.Errorf("the koksertifika number %d is not base64: %w", len(all)+1, err)
 		}
-		all = append(all, &Certificate{Raw: raw})
+		if err := collect(&all, raw); err != nil {
+			return "", nil, err
+		}
 	}
 	if len(all) == 0 {
 		return "", nil, fmt.Errorf("the XML is neither a trust list nor a depot: its root is %s", document.Root.Name)
@@ -203,13 +261,19 @@ func materialOfPEM(data []byte) (all []*Certificate, err error) {
 		}
 		switch block.Type {
 		case "CERTIFICATE", "X509 CERTIFICATE":
-			all = append(all, &Certificate{Raw: block.Bytes})
+			if err := collect(&all, block.Bytes); err != nil {
+				return nil, err
+			}
 		case "PKCS7", "CMS":
 			inner, err := certificatesOfPKCS7(block.Bytes)
 			if err != nil {
 				return nil, err
 			}
-			all = append(all, inner...)
+			for _, c := range inner {
+				if err := collect(&all, c.Raw); err != nil {
+					return nil, err
+				}
+			}
 		default:
 			return nil, fmt.Errorf("the PEM has a %s", block.Type)
 		}
@@ -255,7 +319,9 @@ func certificatesOfPKCS7(data []byte) (all []*Certificate, err error) {
 		if !certificates.ReadASN1Element(&one, cryptobyte_asn1.SEQUENCE) {
 			return nil, malformed
 		}
-		all = append(all, &Certificate{Raw: one})
+		if err := collect(&all, one); err != nil {
+			return nil, err
+		}
 	}
 	if len(all) == 0 {
 		return nil, errors.New("the PKCS #7 has no certificates")

@@ -2,8 +2,17 @@ package interop_test
 
 import (
 	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/base64"
 	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -47,7 +56,7 @@ func TestMaterial(t *testing.T) {
 			}
 		}
 	}
-	m, err := interop.ReadMaterial(dir)
+	m, err := interop.ReadMaterial(t.Context(), nil, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +67,7 @@ func TestMaterial(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "README.txt"), []byte("Salam"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := interop.ReadMaterial(dir); err == nil || !strings.Contains(err.Error(), "README.txt") {
+	if _, err := interop.ReadMaterial(t.Context(), nil, dir); err == nil || !strings.Contains(err.Error(), "README.txt") {
 		t.Errorf("a folder with a text: %v", err)
 	}
 }
@@ -159,9 +168,97 @@ func TestPartnerOfKazakhstan(t *testing.T) {
 	b.state(t, "KZ", interop.PartnerPublished)
 }
 
-// FuzzMaterial: what is taken is whole, and what is refused leaves nothing.
+// A partner's list is imported from where it is published, under the policy of
+// addresses; certificates only from a server that proves who it is.
+func TestMaterialFromAddresses(t *testing.T) {
+	kz := newCountry(t, "KZ")
+	files := map[string][]byte{"/tl.xml": sign(t, kz.list, kz.signer), "/ca.der": kz.ca.cert.Raw, "/page.html": []byte("<html></html>")}
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if data, ok := files[r.URL.Path]; ok {
+			w.Write(data)
+			return
+		}
+		http.NotFound(w, r)
+	})
+	server := httptest.NewServer(handler)
+	defer server.Close()
+	loopback := interop.NewWeb(interop.Policy{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}).Get
+	m, err := interop.ReadMaterial(t.Context(), loopback, server.URL+"/tl.xml")
+	if err != nil || !bytes.Equal(m.List, files["/tl.xml"]) || !strings.Contains(m.Sources[0], server.URL) {
+		t.Errorf("the list: %+v, %v", m, err)
+	}
+	// What the server proves of itself is the fetcher's to ask.
+	proven := func(ctx context.Context, address string, v interop.Validators) (interop.Fetched, error) {
+		return loopback(ctx, strings.Replace(address, "https://", "http://", 1), v)
+	}
+	if m, err = interop.ReadMaterial(t.Context(), proven, strings.Replace(server.URL, "http://", "https://", 1)+"/ca.der"); err != nil || len(m.Certificates) != 1 {
+		t.Errorf("a certificate: %+v, %v", m, err)
+	}
+	for _, row := range []struct {
+		path string
+		get  interop.Get
+		want string
+	}{
+		{"/tl.xml", interop.NewWeb(interop.Policy{}).Get, "not a public address"},
+		{"/ca.der", loopback, "from https addresses and files alone"},
+		{"/none.xml", loopback, "404"},
+		{"/page.html", loopback, "neither a trust list nor a depot"},
+	} {
+		if _, err := interop.ReadMaterial(t.Context(), row.get, server.URL+row.path); err == nil || !strings.Contains(err.Error(), row.want) {
+			t.Errorf("%s: %v", row.path, err)
+		}
+	}
+}
+
+// A hostile file does not have as many certificates as fit into it: what is done
+// with them grows with their square.
+func TestMaterialBounds(t *testing.T) {
+	// Each of them is other octets, and all that is read of it is there.
+	tiny := func(i int) []byte {
+		return fmt.Appendf(nil, "\x30\x33\x30\x31\x02\x04%04d\x30\x00\x30\x00\x30\x1e\x17\x0d260101000000Z\x17\x0d270101000000Z\x30\x00\x30\x03\x02\x01\x00", i)
+	}
+	var inside, roots [][]byte
+	for i := range 1001 {
+		inside, roots = append(inside, tiny(1000+i)), append(roots, tiny(5000+i))
+	}
+	one := &interop.Material{}
+	if err := one.Add("tiny", tiny(1)); err != nil {
+		t.Fatalf("the tiny certificate is none: %v", err)
+	}
+	pems := func(all [][]byte) (text []byte) {
+		for _, raw := range all {
+			text = append(text, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: raw})...)
+		}
+		return text
+	}
+	signed := element(0x30, []byte("\x02\x01\x01\x31\x00\x30\x00"), element(0xa0, inside...))
+	pkcs7 := element(0x30, []byte("\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02"), element(0xa0, signed))
+	for name, data := range map[string][]byte{"PEM": pems(inside), "depot": depot(roots...), "PKCS #7": pkcs7} {
+		m := &interop.Material{}
+		if err := m.Add(name, data); err == nil || !strings.Contains(err.Error(), "more than 1000 certificates") || len(m.Certificates) != 0 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := one.Add("a thousand more", pems(inside[:1000])); err == nil || !strings.Contains(err.Error(), "more than 1000") {
+		t.Errorf("over several files: %v", err)
+	}
+}
+
+// element is the DER of a tag and what is inside: of 256 to 65,535 octets.
+func element(tag byte, inside ...[]byte) []byte {
+	content := bytes.Join(inside, nil)
+	return append([]byte{tag, 0x82, byte(len(content) >> 8), byte(len(content))}, content...)
+}
+
+// FuzzMaterial: what is taken is whole, and what is refused leaves nothing. The
+// seeds are the same in every run, so that what was found interesting stays so.
 func FuzzMaterial(f *testing.F) {
-	c := newCountry(f, "TR").ca.cert.Raw
+	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Authority (TEST)"}, NotAfter: time.Unix(1<<31, 0), NotBefore: time.Unix(0, 0)}
+	c, err := x509.CreateCertificate(nil, template, template, key.Public(), key)
+	if err != nil {
+		f.Fatal(err)
+	}
 	for _, seed := range [][]byte{c, depot(c), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c}), []byte(base64.StdEncoding.EncodeToString(c)),
 		[]byte("\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02\xa0\x00")} {
 		f.Add(seed)

@@ -114,7 +114,8 @@ type PartnerService struct {
 type PartnerPlan struct {
 	Territory string            `toml:"territory"`
 	Operator  map[string]string `toml:"operator"`
-	// Material are files and folders of what the partner handed over.
+	// Material are files and folders of what the partner handed over, and
+	// addresses where it publishes it.
 	Material []string `toml:"material"`
 	// Location is where the partner publishes its list, ListType its type, and
 	// Signers the files of who signs it, from the partner by another way than the

@@ -53,10 +53,11 @@ func (d *Desk) step(ctx context.Context, p *Partner, officer string, to PartnerS
 // Propose puts down what is known of a partner. An offer that was not accepted
 // yet gives way; one that was has to be suspended first.
 func (d *Desk) Propose(ctx context.Context, token string, plan *PartnerPlan, m *Material, files CertificateFiles) (*Partner, error) {
-	name, err := d.officer(token)
+	name, done, err := d.begin(token)
 	if err != nil {
 		return nil, err
 	}
+	defer done()
 	offer, err := plan.offer(m, files)
 	if err != nil {
 		return nil, err
@@ -81,10 +82,11 @@ func (d *Desk) Propose(ctx context.Context, token string, plan *PartnerPlan, m *
 // issued. The list has to verify, and each of the samples to be recognised at
 // the time. A test that fails leaves the partner where it was.
 func (d *Desk) TestPartner(ctx context.Context, token, territory string, samples []*Certificate, at time.Time) (*Partner, error) {
-	name, err := d.officer(token)
+	name, done, err := d.begin(token)
 	if err != nil {
 		return nil, err
 	}
+	defer done()
 	p, err := d.at(territory, PartnerProposed, PartnerTested)
 	if err != nil {
 		return nil, err
@@ -102,10 +104,11 @@ func (d *Desk) TestPartner(ctx context.Context, token, territory string, samples
 // AcceptPartner accepts the offer of the digest, as it was looked at. It has to
 // be another officer than the one who proposed it. The next list has it.
 func (d *Desk) AcceptPartner(ctx context.Context, token, territory, digest string) (*Partner, error) {
-	name, err := d.officer(token)
+	name, done, err := d.begin(token)
 	if err != nil {
 		return nil, err
 	}
+	defer done()
 	p, err := d.at(territory, PartnerTested)
 	if err != nil {
 		return nil, err
@@ -125,10 +128,11 @@ func (d *Desk) AcceptPartner(ctx context.Context, token, territory, digest strin
 // SuspendPartner ends what was accepted; the next list says so. One officer is
 // enough: what may be wrong ends quickly.
 func (d *Desk) SuspendPartner(ctx context.Context, token, territory, reason string) (*Partner, error) {
-	name, err := d.officer(token)
+	name, done, err := d.begin(token)
 	if err != nil {
 		return nil, err
 	}
+	defer done()
 	if strings.TrimSpace(reason) == "" {
 		return nil, errors.New("a suspension needs its reason")
 	}

@@ -70,8 +70,8 @@ type followConfig struct {
 	Dir config.Path `toml:"dir"`
 	// Interval between looks. Default 1h.
 	Interval time.Duration `toml:"interval"`
-	// Allow are networks, such as "10.1.0.0/16", that lists may lead to although
-	// they are not public.
+	// Allow are networks, such as "10.1.0.0/16", that lists may lead to, and
+	// partners' lists be imported from, although they are not public.
 	Allow []netip.Prefix `toml:"allow"`
 }
 

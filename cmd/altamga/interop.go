@@ -150,7 +150,7 @@ func openDesk(c *interopConfig, dir string) (*interop.Desk, func() error, error)
 	}
 	log, err := openAudit(c.Audit, dir)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, withHint(err, "if another officer's command is at work: "+busyHint)
 	}
 	desk.Audit = log.Append
 	opened, err := interop.NewDesk(desk)

@@ -83,6 +83,9 @@ func (c interopPrepare) Run(ctx context.Context, std streams) (err error) {
 	} else {
 		draft, data, err = desk.Prepare(ctx, token, plan, files)
 	}
+	if errors.Is(err, interop.ErrBusy) {
+		return deskFault(fmt.Errorf("preparing the list: %w", err))
+	}
 	if err != nil {
 		return withHint(fmt.Errorf("preparing the list: %w", err), "mend "+string(section.Plan)+", or take the token of an officer")
 	}
@@ -155,11 +158,16 @@ func (c interopPublish) Run(ctx context.Context, std streams) (err error) {
 	return nil
 }
 
+// busyHint is for an officer who was not alone at the desk.
+const busyHint = "wait until the other command is over, and look again at what is there before you repeat yours"
+
 // deskFault says what an officer can do.
 func deskFault(err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return withHint(err, "prepare one first: altamga interop prepare")
+	case errors.Is(err, interop.ErrBusy):
+		return withHint(err, busyHint)
 	case errors.Is(err, interop.ErrSameOfficer):
 		return withHint(err, "ask another officer, with a token of their own")
 	case errors.Is(err, interop.ErrToken):

@@ -18,12 +18,17 @@ import (
 // maxList bounds a list that is read from a file.
 const maxList = 32 << 20
 
-// readList reads a list from a file or an address. An address on the command
-// line is the operator's own word, so it may be any.
+// anyAddress fetches from wherever the command line says: that is the operator's
+// own word.
+func anyAddress() *interop.Web {
+	anywhere := []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
+	return interop.NewWeb(interop.Policy{Allow: anywhere})
+}
+
+// readList reads a list from a file or an address.
 func readList(ctx context.Context, from string) ([]byte, error) {
 	if strings.HasPrefix(from, "http://") || strings.HasPrefix(from, "https://") {
-		anywhere := []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
-		fetched, err := interop.NewWeb(interop.Policy{Allow: anywhere}).Get(ctx, from, interop.Validators{})
+		fetched, err := anyAddress().Get(ctx, from, interop.Validators{})
 		return fetched.Body, err
 	}
 	file, err := os.Open(from)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/altamga/altamga/internal/config"
@@ -25,11 +26,11 @@ type interopPartner struct {
 
 // partnerImport shows material.
 type partnerImport struct {
-	Material []string `arg:"" help:"Files and folders." type:"path"`
+	Material []string `arg:"" help:"Files, folders, and http addresses."`
 }
 
-func (c partnerImport) Run(_ context.Context, std streams) error {
-	m, err := interop.ReadMaterial(c.Material...)
+func (c partnerImport) Run(ctx context.Context, std streams) error {
+	m, err := interop.ReadMaterial(ctx, anyAddress().Get, c.Material...)
 	if err != nil {
 		return withHint(err, "certificates as DER, PEM or base64, PKCS #7, the Kamu SM depot (XML), or one trust list")
 	}
@@ -57,15 +58,15 @@ type partnerPropose struct {
 }
 
 func (c partnerPropose) Run(ctx context.Context, std streams) (err error) {
-	plan, material, files, err := loadPartner(ctx, c.Plan)
-	if err != nil {
-		return err
-	}
-	_, desk, token, closing, err := c.open()
+	section, desk, token, closing, err := c.open()
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, closing()) }()
+	plan, material, files, err := loadPartner(ctx, c.Plan, section)
+	if err != nil {
+		return err
+	}
 	p, err := desk.Propose(ctx, token, plan, material, files)
 	if err != nil {
 		return partnerFault(fmt.Errorf("proposing the partner: %w", err))
@@ -76,14 +77,15 @@ func (c partnerPropose) Run(ctx context.Context, std streams) (err error) {
 }
 
 // loadPartner reads what an officer proposes of a partner, and the material
-// that it names.
-func loadPartner(_ context.Context, file string) (*interop.PartnerPlan, *interop.Material, interop.CertificateFiles, error) {
+// that it names. Addresses in it are public ones, and those that lists may lead
+// to.
+func loadPartner(ctx context.Context, file string, c *interopConfig) (*interop.PartnerPlan, *interop.Material, interop.CertificateFiles, error) {
 	var plan interop.PartnerPlan
 	if err := config.Load(file, &plan); err != nil {
 		return nil, nil, nil, err
 	}
 	beside := func(name string) string {
-		if filepath.IsAbs(name) {
+		if filepath.IsAbs(name) || strings.Contains(name, "://") {
 			return name
 		}
 		return filepath.Join(filepath.Dir(file), name)
@@ -92,7 +94,11 @@ func loadPartner(_ context.Context, file string) (*interop.PartnerPlan, *interop
 	for _, name := range plan.Material {
 		names = append(names, beside(name))
 	}
-	material, err := interop.ReadMaterial(names...)
+	var policy interop.Policy
+	if c.Follow != nil {
+		policy.Allow = c.Follow.Allow
+	}
+	material, err := interop.ReadMaterial(ctx, interop.NewWeb(policy).Get, names...)
 	if err != nil {
 		return nil, nil, nil, withHint(err, "look at it with `altamga interop partner import`")
 	}
@@ -227,6 +233,8 @@ func partnerFault(err error) error {
 	switch {
 	case errors.Is(err, interop.ErrOutOfOrder), errors.Is(err, fs.ErrNotExist):
 		return withHint(err, "a partner is proposed, tested, accepted, published by the next list, and suspended: see `altamga interop partner show`")
+	case errors.Is(err, interop.ErrBusy):
+		return withHint(err, busyHint)
 	case errors.Is(err, interop.ErrSameOfficer):
 		return withHint(err, "ask another officer, with a token of their own")
 	case errors.Is(err, interop.ErrToken):

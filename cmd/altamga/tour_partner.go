@@ -85,7 +85,7 @@ func (t *tour) theirs() string { return filepath.Join(t.state, "AQ-TL.xml") }
 
 // propose takes the partner from a proposal to its acceptance.
 func (t *tour) propose(ctx context.Context, s *step, o *officers) error {
-	plan, material, files, err := loadPartner(ctx, filepath.Join(t.state, "partner.toml"))
+	plan, material, files, err := loadPartner(ctx, filepath.Join(t.state, "partner.toml"), o.section)
 	if err != nil {
 		return err
 	}
