@@ -25,7 +25,7 @@ packages:
 		redis-server:redis-server pg_createcluster:postgresql softhsm2-util:softhsm2 cfssl:golang-cfssl \
 		chronyd:chrony faketime:faketime nginx:nginx-light apache2:apache2-bin \
 		javac:default-jdk-headless jarsigner:default-jdk-headless osslsigncode:osslsigncode \
-		xmlsec1:xmlsec1 xmllint:libxml2-utils
+		xmlsec1:xmlsec1 xmllint:libxml2-utils jsonschema:python3-jsonschema
 
 format:
 	@files=$$(gofmt -l $$(git ls-files '*.go')); \
