@@ -20,9 +20,8 @@ import (
 	"github.com/altamga/altamga/internal/register/registertest"
 )
 
-// TestPostgres runs one server for the tests of the PostgreSQL engine that leave
-// it alone.
-func TestPostgres(t *testing.T) {
+// TestPostgresContract holds the PostgreSQL engine to what every store must do.
+func TestPostgresContract(t *testing.T) {
 	t.Parallel()
 	server := postgrestest.Start(t)
 	registertest.Contract(t, func(t testing.TB) registertest.Store { return openAt(t, server.Address(t)) })
@@ -30,7 +29,17 @@ func TestPostgres(t *testing.T) {
 		address := server.Address(t)
 		return openAt(t, address), openAt(t, address)
 	})
-	runPostgres(t, server, []postgresTest{
+}
+
+// TestPostgres runs the tests of the PostgreSQL engine alone. It has a server
+// of its own, since it takes it away from its clients, and mostly waits.
+func TestPostgres(t *testing.T) {
+	t.Parallel()
+	server := postgrestest.Start(t)
+	for _, test := range []struct {
+		name string
+		run  func(*testing.T, *postgrestest.Server)
+	}{
 		{"what is wrong is found", testPostgresCheck},
 		{"open refuses", testPostgresRefuses},
 		{"copy from SQLite", testCopy},
@@ -40,29 +49,12 @@ func TestPostgres(t *testing.T) {
 		{"journal is append-only", testPostgresAppendOnly},
 		{"writers share a commit", testPostgresGroupCommit},
 		{"batch that fails leaves nothing", testPostgresBatchFails},
-	})
-}
-
-// TestPostgresLost runs a server whose clients die and that is itself taken
-// away: it would disturb those of TestPostgres, and mostly waits.
-func TestPostgresLost(t *testing.T) {
-	t.Parallel()
-	runPostgres(t, postgrestest.Start(t), []postgresTest{
 		{"several processes leave no gap", testPostgresProcesses},
 		{"G1 killed process loses nothing", testPostgresKilled},
 		{"idle connections are cut", testCut},
 		{"notifications are lost", testDeaf},
 		{"G9 database is lost under load", testLoss},
-	})
-}
-
-type postgresTest struct {
-	name string
-	run  func(*testing.T, *postgrestest.Server)
-}
-
-func runPostgres(t *testing.T, server *postgrestest.Server, tests []postgresTest) {
-	for _, test := range tests {
+	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, server) })
 	}
 }
