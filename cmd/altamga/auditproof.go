@@ -119,7 +119,7 @@ func (c auditCheckpoint) Run(std streams) error {
 type auditCosign struct {
 	Request string `arg:"" help:"What the partner sent: the output of altamga audit prove LOG --since N." type:"existingfile"`
 	Log     string `required:"" help:"Public key of the partner's log." type:"existingfile" placeholder:"FILE"`
-	Name    string `required:"" help:"The witness's name, such as pki.example/witness."`
+	Name    string `required:"" help:"The witness's name, such as pki.example/witness." placeholder:"NAME"`
 	Signer  string `required:"" help:"URI of the witness's key." placeholder:"URI"`
 	Memory  string `required:"" help:"The file that remembers what was signed. Made when it is not there; without it, a fork could be signed." type:"path" placeholder:"FILE"`
 	output
@@ -151,7 +151,7 @@ func (c auditCosign) Run(std streams) error {
 
 type auditKey struct {
 	URI     string `arg:"" name:"uri" help:"URI of the key."`
-	Name    string `required:"" help:"Origin of the log, or name of the witness."`
+	Name    string `required:"" help:"Origin of the log, or name of the witness." placeholder:"NAME"`
 	Witness bool   `help:"The key is one of a witness."`
 	New     bool   `help:"Make the key (Ed25519); one that exists is never overwritten."`
 	output

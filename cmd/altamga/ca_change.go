@@ -27,19 +27,19 @@ type caChange struct {
 
 type caHold struct {
 	caChange
-	Owner string `required:"" enum:"holder,organisation,court,centre" help:"In whose right: ${enum}."`
+	Owner string `required:"" enum:"holder,organisation,court,centre" help:"In whose right: holder, organisation, court or centre." placeholder:"OWNER"`
 }
 
 type caRelease struct {
 	caChange
-	Owner string `required:"" enum:"holder,organisation,court,centre" help:"Whose hold is lifted: ${enum}."`
+	Owner string `required:"" enum:"holder,organisation,court,centre" help:"Whose hold is lifted: holder, organisation, court or centre." placeholder:"OWNER"`
 }
 
 type caRevoke struct {
 	caChange
 	Reason     string    `default:"unspecified" help:"By its name in RFC 5280, Section 5.3.1: keyCompromise, affiliationChanged, superseded, cessationOfOperation, privilegeWithdrawn, ..."`
-	Owner      string    `help:"In whose right: holder, organisation, court, centre."`
-	Invalidity time.Time `help:"Since when the key must be thought compromised." format:"2006-01-02T15:04:05Z07:00" placeholder:"TIME"`
+	Owner      string    `help:"In whose right: holder, organisation, court or centre." placeholder:"OWNER"`
+	Invalidity time.Time `help:"Since when the key must be thought compromised." format:"2006-01-02T15:04:05Z07:00" placeholder:"2026-01-31T12:00:00Z"`
 }
 
 func (c caHold) Run(ctx context.Context, std streams) error {

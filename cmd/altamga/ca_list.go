@@ -21,7 +21,7 @@ import (
 type caSelection struct {
 	Issuer  string `help:"Only those of this issuer." placeholder:"ID"`
 	Profile string `help:"Only those of this profile." placeholder:"NAME"`
-	State   string `help:"Only those in this state: valid, held, revoked, expired." enum:"valid,held,revoked,expired," default:""`
+	State   string `help:"Only those in this state: valid, held, revoked or expired." enum:"valid,held,revoked,expired," default:"" placeholder:"STATE"`
 	After   string `help:"Only those reserved after this serial number." placeholder:"SERIAL"`
 }
 
@@ -79,7 +79,7 @@ func (c caList) Run(ctx context.Context, std streams) error {
 type caExport struct {
 	caConnection
 	caSelection
-	Format string `default:"csv" enum:"csv,json" help:"${enum}; json is one object to a line."`
+	Format string `default:"csv" enum:"csv,json" help:"csv or json, which is one object to a line."`
 	Out    string `short:"o" help:"Where to write. Default: standard output." placeholder:"FILE"`
 }
 

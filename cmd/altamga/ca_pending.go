@@ -58,7 +58,7 @@ func (c caConfirm) Run(ctx context.Context, std streams) error {
 type caRefuse struct {
 	caConnection
 	ID     string `arg:"" help:"The request, as \"altamga ca pending\" shows it."`
-	Reason string `required:"" help:"Why, for whoever asked."`
+	Reason string `required:"" help:"Why, for whoever asked." placeholder:"TEXT"`
 }
 
 func (c caRefuse) Run(ctx context.Context, std streams) error {

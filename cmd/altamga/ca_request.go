@@ -23,13 +23,13 @@ type caRequest struct {
 
 	CSR       string `name:"csr" xor:"key" required:"" help:"A certification request (PEM)." type:"existingfile" placeholder:"FILE"`
 	NewKey    string `xor:"key" required:"" help:"Make a key in this new file instead." placeholder:"FILE"`
-	Algorithm string `default:"p256" enum:"p256,p384,p521,rsa3072,rsa4096,ed25519" help:"Of the new key: ${enum}."`
+	Algorithm string `default:"p256" enum:"p256,p384,p521,rsa3072,rsa4096,ed25519" help:"Of the new key: p256, p384, p521, rsa3072, rsa4096 or ed25519."`
 
 	Subject map[string]string `short:"s" help:"An attribute of the subject, by its key in the profile; may stand several times." placeholder:"KEY=VALUE" mapsep:"none"`
 	DNS     []string          `name:"dns" sep:"none" help:"An alternative host name; may stand several times."`
 	IP      []string          `name:"ip" sep:"none" help:"An alternative address; may stand several times."`
 	Email   []string          `sep:"none" help:"An alternative mailbox; may stand several times."`
-	Set     string            `help:"The name of the set that the certificate belongs to."`
+	Set     string            `help:"The name of the set that the certificate belongs to." placeholder:"NAME"`
 	Out     string            `short:"o" help:"Where to write certificate and chain (PEM). Default: standard output." placeholder:"FILE"`
 }
 

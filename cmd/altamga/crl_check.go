@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -19,7 +20,7 @@ import (
 // crlCheck holds what is published against the register's table: an account
 // that is independent of how the lists were made.
 type crlCheck struct {
-	Config string `short:"c" required:"" help:"The configuration file." type:"existingfile" placeholder:"FILE"`
+	Config string `short:"c" required:"" help:"The configuration file (TOML)." type:"existingfile" placeholder:"FILE"`
 }
 
 func (c crlCheck) Run(ctx context.Context, std streams) (err error) {
@@ -66,8 +67,11 @@ func (c crlCheck) Run(ctx context.Context, std streams) (err error) {
 		}
 	}
 	if err := errors.Join(faults...); err != nil {
-		return withHint(fmt.Errorf("comparing lists with the register: %w", err),
-			"nothing is published while the register contradicts itself: restore it from a copy, or find out with `altamga audit verify --journal` what was changed")
+		hint := "nothing is published while the register contradicts itself: restore it from a copy, or find out with `altamga audit verify --journal` what was changed"
+		if errors.Is(err, fs.ErrNotExist) {
+			hint = "`altamga crl serve` publishes a list as soon as it starts; is crl.dir right?"
+		}
+		return withHint(fmt.Errorf("comparing lists with the register: %w", err), hint)
 	}
 	return nil
 }

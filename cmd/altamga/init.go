@@ -31,7 +31,7 @@ import (
 // initCommand creates a centre: its hierarchy, keys, register, configuration
 // and the tokens of its staff.
 type initCommand struct {
-	Dir  string `required:"" help:"The folder to create. It must not hold anything yet." type:"path"`
+	Dir  string `required:"" help:"The folder to create. It must not hold anything yet." type:"path" placeholder:"DIR"`
 	Plan string `help:"The plan (TOML). Default: that of the demonstration." type:"existingfile" placeholder:"FILE"`
 }
 

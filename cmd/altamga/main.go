@@ -76,10 +76,23 @@ func run(ctx context.Context, args []string, std streams) int {
 		return exited
 	}
 	if err != nil {
-		report(std.err, withHint(err, "run `altamga --help` for the commands and flags"))
+		report(std.err, withHint(err, "run `"+meant(err)+" --help` for the commands and flags"))
 		return 2
 	}
 	return failed(std.err, command.Run())
+}
+
+// meant is the command that a wrong command line came as far as.
+func meant(err error) string {
+	if wrong, ok := errors.AsType[*kong.ParseError](err); ok && wrong.Context != nil {
+		if command := wrong.Context.Selected(); command != nil {
+			for command.Type == kong.ArgumentNode {
+				command = command.Parent
+			}
+			return command.FullPath()
+		}
+	}
+	return "altamga"
 }
 
 // hinted is an error that knows what to do about it.

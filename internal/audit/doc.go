@@ -23,11 +23,11 @@
 // returns an error. An entry thus says that an action was about to happen. A
 // full disk is tried again with the next entry; after a flush that failed, the
 // log stays failed until it is opened anew, since nobody knows what is on the
-// disk. Nor are entries taken when too
-// many of them, or too old ones, wait for a checkpoint that the key does not
-// sign. The package refuses a log that another process has open, one that its
-// group or the world may write, one whose end does not chain, and one that
-// another key signed: a new key begins a new log, under a new origin.
+// disk. Nor are entries taken when too many of them, or too old ones, wait for
+// a checkpoint that the key does not sign. The package refuses a log that
+// another process has open, one that its group or the world may write, one
+// whose end does not chain, and one that another key signed: a new key begins a
+// new log, under a new origin.
 //
 // Writing: line.go encodes an entry and links it to the line before; log.go
 // gathers the entries that wait while the disk is busy, writes and flushes

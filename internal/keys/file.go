@@ -154,7 +154,7 @@ func explain(doing string, err error) error {
 	if known, ok := errors.AsType[*Error](err); ok {
 		hint = known.hint
 	} else if errors.Is(err, fs.ErrNotExist) {
-		hint = "the path counts from the configuration file; altamga init makes the keys of a new centre"
+		hint = "a path counts from the folder of the configuration file, on the command line from the present one; altamga init makes the keys of a new centre"
 	} else if errors.Is(err, fs.ErrPermission) {
 		hint = "the server's user must own the file"
 	}

@@ -239,7 +239,7 @@ func TestOpen(t *testing.T) {
 		}
 		os.Symlink("group.key", filepath.Join(dir, "link.key"))
 		for _, test := range []struct{ uri, want, hint string }{
-			{"file:none.key", "no such file", "counts from the configuration file"},
+			{"file:none.key", "no such file", "counts from the folder of the configuration file"},
 			{"file:group.key", "mode 0640", "chmod 600"},
 			{"file:link.key", "mode 0640", "chmod 600"},
 			{"file:.", "not a regular file", ""},

@@ -71,6 +71,7 @@ func tokenPool(u URI, baseDir string) (*pool, error) {
 	}
 	var faults []error
 	for _, again := range []bool{false, true} {
+		faults = nil
 		for _, path := range paths {
 			m, err := openModule(path)
 			if err == nil {
@@ -82,8 +83,12 @@ func tokenPool(u URI, baseDir string) (*pool, error) {
 			faults = append(faults, err)
 		}
 	}
+	err = fmt.Errorf("opening %s: %w: none of %d modules sees it", u.Token.name(), ErrUnavailable, len(paths))
+	if fault := errors.Join(faults...); fault != nil {
+		err = fmt.Errorf("%w: %w", err, fault)
+	}
 	return nil, &Error{
-		err:  fmt.Errorf("opening %s: %w: none of %d modules sees it: %w", u.Token.name(), ErrUnavailable, len(paths), errors.Join(faults...)),
+		err:  err,
 		hint: "altamga keys list --uri pkcs11: lists the tokens that are there; module-path=/PATH names another module",
 	}
 }

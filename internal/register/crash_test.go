@@ -83,6 +83,7 @@ func write(path string, in *os.File) error {
 // TestKilled kills a writing process at different moments. Whatever it had
 // answered must be there afterwards, and the register must be whole.
 func TestKilled(t *testing.T) {
+	t.Parallel()
 	path := newPath(t)
 	issuer := registertest.NewIssuer(t, "ehm")
 	reserved, issued := make(map[journal.Serial]bool), make(map[journal.Serial]uint64)

@@ -20,14 +20,22 @@ import (
 	"github.com/altamga/altamga/internal/register/registertest"
 )
 
-// TestPostgres runs one server for all tests of the PostgreSQL engine.
-func TestPostgres(t *testing.T) {
+// TestPostgresContract holds the PostgreSQL engine to what every store must do.
+func TestPostgresContract(t *testing.T) {
+	t.Parallel()
 	server := postgrestest.Start(t)
 	registertest.Contract(t, func(t testing.TB) registertest.Store { return openAt(t, server.Address(t)) })
 	registertest.Shared(t, func(t testing.TB) (registertest.Store, registertest.Store) {
 		address := server.Address(t)
 		return openAt(t, address), openAt(t, address)
 	})
+}
+
+// TestPostgres runs the tests of the PostgreSQL engine alone. It has a server
+// of its own, since it takes it away from its clients, and mostly waits.
+func TestPostgres(t *testing.T) {
+	t.Parallel()
+	server := postgrestest.Start(t)
 	for _, test := range []struct {
 		name string
 		run  func(*testing.T, *postgrestest.Server)

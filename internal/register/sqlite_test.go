@@ -26,6 +26,7 @@ func openAt(t testing.TB, path string) *register.Register {
 func newPath(t testing.TB) string { return filepath.Join(t.TempDir(), "register.db") }
 
 func TestContract(t *testing.T) {
+	t.Parallel()
 	registertest.Contract(t, func(t testing.TB) registertest.Store { return openAt(t, newPath(t)) })
 }
 

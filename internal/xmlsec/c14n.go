@@ -185,9 +185,15 @@ func (c *canonicalizer) inherit(e *Element) {
 }
 
 // EscapeText appends text in its canonical form (Canonical XML 1.0, Section 2.3).
-func EscapeText(out []byte, s string) []byte {
+func EscapeText(out []byte, s string) []byte { return escape(out, s, "&<>\r") }
+
+// EscapeValue appends the value of an attribute in its canonical form.
+func EscapeValue(out []byte, s string) []byte { return escape(out, s, "&<\"\t\n\r") }
+
+// escape appends s with a reference in the place of each of some characters.
+func escape(out []byte, s, special string) []byte {
 	for {
-		i := strings.IndexAny(s, "&<>\r")
+		i := strings.IndexAny(s, special)
 		if i < 0 {
 			return append(out, s...)
 		}
@@ -199,26 +205,6 @@ func EscapeText(out []byte, s string) []byte {
 			out = append(out, "&lt;"...)
 		case '>':
 			out = append(out, "&gt;"...)
-		case '\r':
-			out = append(out, "&#xD;"...)
-		}
-		s = s[i+1:]
-	}
-}
-
-// EscapeValue appends the value of an attribute in its canonical form.
-func EscapeValue(out []byte, s string) []byte {
-	for {
-		i := strings.IndexAny(s, "&<\"\t\n\r")
-		if i < 0 {
-			return append(out, s...)
-		}
-		out = append(out, s[:i]...)
-		switch s[i] {
-		case '&':
-			out = append(out, "&amp;"...)
-		case '<':
-			out = append(out, "&lt;"...)
 		case '"':
 			out = append(out, "&quot;"...)
 		case '\t':

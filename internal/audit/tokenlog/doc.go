@@ -16,13 +16,14 @@
 // the name of the authority's key elsewhere is not in the journal, which is what
 // tells its tokens apart should that key ever be stolen.
 //
-// Writing: log.go gathers the records that come while the disk is busy or tokens
-// are signed, and writes and flushes them at once; day.go begins and opens the files; root.go
-// signs. A record costs its 64 octets and its share of a flush; nothing is
-// looked up. A crash leaves records of tokens that were never sent, and never a
-// token without its record; octets that no Append acknowledged are cut off when
-// the journal is opened. A full disk is tried again; after a flush that failed
-// the journal stays failed until it is opened anew.
+// Writing: log.go gathers the records that come while the disk is busy or
+// tokens are signed, and writes and flushes them at once; day.go begins and
+// opens the files; root.go signs. A record costs its 64 octets and its share of
+// a flush; nothing is looked up. A crash leaves records of tokens that were
+// never sent, and never a token without its record; octets that no Append
+// acknowledged are cut off when the journal is opened. A full disk is tried
+// again; after a flush that failed the journal stays failed until it is opened
+// anew.
 //
 // Reading: record.go is the form of a record; scan.go reads a day's file;
 // verify.go holds the whole journal to its roots; prove.go proves one token.

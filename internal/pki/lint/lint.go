@@ -10,8 +10,8 @@
 // the raw octets, so that a certificate can be judged with nothing else.
 //
 // It looks at one certificate, and at its issuer's when that is known. It does
-// not verify signatures, fetch anything or look at a clock, and so gives the same answer
-// for ever. All lints together take about eight microseconds.
+// not verify signatures, fetch anything or look at a clock, and so gives the
+// same answer for ever. All lints together take about eight microseconds.
 //
 // The life of a certificate in it:
 //

@@ -123,7 +123,7 @@ func Shared(t *testing.T, open func(testing.TB) (Store, Store)) {
 			t.Fatal(err)
 		}
 		// Promised are 200 ms; the rest is for a machine that is busy with other tests.
-		if took := time.Since(start); took > 2*time.Second {
+		if took := time.Since(start); took > 15*time.Second {
 			t.Errorf("woken after %v", took)
 		}
 	})
