@@ -73,7 +73,7 @@ func (p *process) addRA(ctx context.Context) error {
 	}
 	office, err := ra.New(ra.Config{
 		ClientAddress: from,
-		Store: store, Authority: authorityOverHTTP{client}, Staff: staff, HashFIN: hash,
+		Store:         store, Authority: authorityOverHTTP{client}, Staff: staff, HashFIN: hash,
 		Issuer: c.Issuer, SignatureProfile: c.SignatureProfile, AuthenticationProfile: c.AuthenticationProfile,
 		Demonstration: c.Demonstration, Audit: p.audit.Append,
 		Log: p.log.With("server", "ra"), Observe: p.admin.Observer("ra"),
