@@ -54,7 +54,8 @@ func onlyPublic(_, address string, _ syscall.RawConn) error {
 	if err != nil {
 		return fmt.Errorf("reading address %q: %w", address, err)
 	}
-	ip := at.Addr().Unmap()
+	// No network contains an address with a zone, which some host may yet have.
+	ip := at.Addr().WithZone("").Unmap()
 	if !ip.IsGlobalUnicast() || ip.IsPrivate() || slices.ContainsFunc(reserved, func(p netip.Prefix) bool { return p.Contains(ip) }) {
 		return fmt.Errorf("%s is not a public address", ip)
 	}
@@ -62,10 +63,12 @@ func onlyPublic(_, address string, _ syscall.RawConn) error {
 }
 
 // reserved are networks that IsGlobalUnicast counts as global and that are not
-// public (IANA special-purpose address registries).
+// public (IANA special-purpose address registries). Of IPv6 only 2000::/3 is
+// given out as public (RFC 4291, Section 2.4).
 var reserved = []netip.Prefix{
 	netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"), netip.MustParsePrefix("192.0.2.0/24"),
 	netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("198.51.100.0/24"), netip.MustParsePrefix("203.0.113.0/24"),
-	netip.MustParsePrefix("240.0.0.0/4"), netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("2001:db8::/32"),
-	netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("2001::/23"),
+	netip.MustParsePrefix("240.0.0.0/4"), netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("192.88.99.0/24"),
+	netip.MustParsePrefix("::/3"), netip.MustParsePrefix("4000::/2"), netip.MustParsePrefix("8000::/1"),
+	netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("2001::/23"), netip.MustParsePrefix("3fff::/20"),
 }

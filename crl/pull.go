@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -58,9 +59,9 @@ type pulledSlot struct {
 	*slot
 	authority *authority
 
-	mu     sync.Mutex
-	etag   string // of the source's
-	failed error
+	pulling sync.Mutex // held while the list is asked for, which may take minutes
+	etag    string     // of the source's
+	failed  atomic.Pointer[error]
 }
 
 // NewPuller checks the configuration and reads the lists that the folder holds.
@@ -155,12 +156,11 @@ func (p *Puller) Run(ctx context.Context) error {
 func (p *Puller) Ready(context.Context) error {
 	var problems []error
 	for _, s := range p.slots {
-		s.mu.Lock()
-		err := s.failed
-		s.mu.Unlock()
+		var err error
 		current := s.current.Load()
-		switch {
-		case err != nil:
+		switch failed := s.failed.Load(); {
+		case failed != nil:
+			err = *failed
 		case current == nil:
 			err = errors.New("it was not pulled yet")
 		case time.Now().After(current.ThisUpdate.Add(current.NextUpdate.Sub(current.ThisUpdate) / 2)):
@@ -179,13 +179,16 @@ func (p *Puller) Pull(ctx context.Context, path string) error {
 		if s.Path != path {
 			continue
 		}
-		s.mu.Lock()
-		defer s.mu.Unlock()
+		s.pulling.Lock()
+		defer s.pulling.Unlock()
 		began := time.Now()
 		reason, err := p.pull(ctx, s)
 		if ctx.Err() == nil {
 			p.config.Observe(reason, time.Since(began))
-			s.failed = err
+			s.failed.Store(nil)
+			if err != nil {
+				s.failed.Store(&err)
+			}
 		}
 		if err != nil {
 			return fmt.Errorf("pulling list %s from %s: %w", s.Path, s.URL, err)

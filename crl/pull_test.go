@@ -137,3 +137,39 @@ func TestPull(t *testing.T) {
 		}
 	}
 }
+
+// Whoever asks whether the mirror is ready is not kept waiting by a source that
+// gives no answer.
+func TestReadyWhileTheSourceHangs(t *testing.T) {
+	c := newCentre(t, p256(t))
+	begun, release := make(chan struct{}), make(chan struct{})
+	source := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		close(begun)
+		<-release
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}))
+	defer source.Close()
+	m, err := crl.NewPuller(crl.PullerConfig{Dir: t.TempDir(), Lists: []crl.Pulled{{URL: source.URL + "/ehm.crl", Certificate: c.ca, Path: "ehm.crl"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pulled, answer := make(chan error, 1), make(chan error, 1)
+	go func() { pulled <- m.Pull(t.Context(), "ehm.crl") }()
+	<-begun
+	go func() { answer <- m.Ready(t.Context()) }()
+	select {
+	case err := <-answer:
+		if err == nil || !strings.Contains(err.Error(), "not pulled yet") {
+			t.Errorf("got %v", err)
+		}
+	case <-time.After(time.Minute):
+		t.Error("no answer for a minute")
+	}
+	close(release)
+	if err := <-pulled; err == nil {
+		t.Error("a list was pulled from a source that has none")
+	}
+	if err := m.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), "503") {
+		t.Errorf("after the pull: %v", err)
+	}
+}

@@ -136,10 +136,11 @@ func (o *Office) serveAPI(w http.ResponseWriter, r *http.Request, routes []route
 }
 
 // failedLogin records a log-in that failed. What one address may fail is
-// bounded, so that guessing does not fill the audit log.
+// bounded, and what all of them may, so that guessing does not fill the audit
+// log.
 func (o *Office) failedLogin(w http.ResponseWriter, r *http.Request, d *problem.Details) error {
-	if !o.logins.allow(networkOf(o.ClientAddress(r)), time.Now()) {
-		return problem.New(http.StatusTooManyRequests, "too_many_requests", "too many log-ins failed from this address")
+	if now := time.Now(); !o.logins.allow(networkOf(o.ClientAddress(r)), now) || !o.failures.allow(struct{}{}, now) {
+		return problem.New(http.StatusTooManyRequests, "too_many_requests", "too many log-ins failed")
 	}
 	w.Header().Set("WWW-Authenticate", `Bearer realm="registration"`)
 	if err := o.Audit(r.Context(), "login.refused", slog.String("address", o.ClientAddress(r).String())); err != nil {

@@ -3,6 +3,7 @@ package ra
 import (
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 )
@@ -84,6 +85,21 @@ func networkOf(address netip.Addr) netip.Prefix {
 		return netip.Prefix{}
 	}
 	return prefix
+}
+
+// ForwardedAddress is the address that a proxy in front of the office has told
+// last in X-Forwarded-For, for [Config.ClientAddress]; what stands before it is
+// the client's own word. Without one it is the connection's.
+func ForwardedAddress(r *http.Request) netip.Addr {
+	told := strings.Join(r.Header.Values("X-Forwarded-For"), ",")
+	last := strings.TrimSpace(told[strings.LastIndexByte(told, ',')+1:])
+	if address, err := netip.ParseAddr(last); err == nil {
+		return address
+	}
+	if from, err := netip.ParseAddrPort(last); err == nil {
+		return from.Addr()
+	}
+	return connectionAddress(r)
 }
 
 // connectionAddress is the address at the other end of the connection.

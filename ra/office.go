@@ -67,11 +67,17 @@ type Office struct {
 	page   *page
 	checks *limiter[netip.Prefix]
 	logins *limiter[netip.Prefix]
+	// failures bounds the failed log-ins that are recorded, whoever they are of.
+	failures *limiter[struct{}]
 	// searches bounds how many persons a member of staff looks for.
 	searches *limiter[string]
 	// inFlight holds the Idempotency-Keys of requests being worked on.
 	inFlight sync.Map
 }
+
+// failuresOfAll is by how much more log-ins of all addresses may fail than of
+// one: each is a line in the audit log, and without a log nothing is done.
+const failuresOfAll = 10
 
 // New returns an office that works with config.
 func New(config Config) (*Office, error) {
@@ -131,6 +137,7 @@ func New(config Config) (*Office, error) {
 		return nil, fmt.Errorf("configuring registration authority: %w", errors.Join(problems...))
 	}
 	o.checks, o.logins = newLimiter[netip.Prefix](o.ChecksPerMinute), newLimiter[netip.Prefix](o.ChecksPerMinute)
+	o.failures = newLimiter[struct{}](o.ChecksPerMinute * failuresOfAll)
 	o.searches = newLimiter[string](o.SearchesPerMinute)
 	o.api = o.routes()
 	return o, nil

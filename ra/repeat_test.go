@@ -156,6 +156,51 @@ func TestSearchLimit(t *testing.T) {
 	})
 }
 
+// Each client of a proxy has a bound of its own, by what the proxy says of it
+// and not by what it says itself.
+func TestClientsOfAProxyAreBoundedEach(t *testing.T) {
+	o := newOffice(t, func(c *ra.Config) { c.ChecksPerMinute, c.ClientAddress = 8, ra.ForwardedAddress })
+	status := func(forwarded ...string) int {
+		r := httptest.NewRequest("GET", "/?serial=1f", nil)
+		for _, value := range forwarded {
+			r.Header.Add("X-Forwarded-For", value)
+		}
+		w := httptest.NewRecorder()
+		o.ServeHTTP(w, r)
+		return w.Code
+	}
+	// Two at once are let through, whatever the client makes up before.
+	for i, want := range []int{404, 404, 429, 429} {
+		if got := status(fmt.Sprintf("203.0.113.%d, 198.51.100.1", i)); got != want {
+			t.Errorf("request %d: %d, want %d", i, got, want)
+		}
+	}
+	for _, same := range [][]string{{"203.0.113.1", "198.51.100.1"}, {"198.51.100.1:4711"}, {"::ffff:198.51.100.1"}} {
+		if got := status(same...); got != 429 {
+			t.Errorf("%q: %d", same, got)
+		}
+	}
+	for _, other := range []string{"198.51.100.1, 198.51.100.2", "[2001:db8::1]:4711", "2001:db8:0:1::1", ""} {
+		if got := status(other); got != 404 {
+			t.Errorf("%q: %d", other, got)
+		}
+	}
+}
+
+// G5: what cannot be written to the audit log is not done, so strangers must
+// not be able to fill it.
+func TestFailedLoginsOfAllAreBounded(t *testing.T) {
+	o := newOffice(t, func(c *ra.Config) { c.ChecksPerMinute, c.ClientAddress = 8, ra.ForwardedAddress })
+	for i := range 1000 {
+		o.call("nobody", "GET", "/v1/applications/app-1", nil, "X-Forwarded-For", fmt.Sprintf("192.0.%d.%d", i/250, i%250))
+	}
+	// A quarter of ten times eight at once, and what comes back meanwhile.
+	if lines := len(o.audit); lines < 20 || lines > 100 {
+		t.Errorf("a thousand addresses wrote %d audit lines", lines)
+	}
+	o.want(404, "desk", "GET", "/v1/applications/app-1", nil)
+}
+
 func TestReadsAreAudited(t *testing.T) {
 	t.Run("G5 every read of a case or its history is in the audit log", func(t *testing.T) {
 		o := newOffice(t)

@@ -77,7 +77,7 @@ type auditVerify struct {
 	publicKeys
 	Checkpoint []string `help:"A checkpoint that was kept elsewhere; may be repeated. The log must go on from it." type:"existingfile" placeholder:"FILE"`
 	Journal    string   `help:"The register, a file or a postgres:// URL, whose journal and certificates are held against the log." placeholder:"REGISTER"`
-	Closed     bool     `help:"The log is not being written: every entry must be signed."`
+	Closed     bool     `help:"The log is not being written: every entry must be signed, and every entry of the journal in it."`
 	Proof      string   `help:"Check this proof instead of a log." type:"existingfile" placeholder:"FILE"`
 }
 
@@ -132,7 +132,7 @@ func (c auditVerify) verify(ctx context.Context) (findings []string, err error) 
 		findings = append(findings, fmt.Sprintf("%s: the log goes on from its %d entries", c.Checkpoint[i], kept.Size))
 	}
 	if c.Journal != "" {
-		journal, err := holdJournal(ctx, c.Journal, seals)
+		journal, err := holdJournal(ctx, c.Journal, seals, c.Closed)
 		if err != nil {
 			return findings, err
 		}
@@ -162,21 +162,26 @@ func (c auditVerify) walk(key audit.Verifier, against []audit.Checkpoint) (repor
 	}
 }
 
-// holdJournal holds a register against what the log says of its journal.
-func holdJournal(ctx context.Context, path string, seals *audit.Seals) (finding string, err error) {
+// holdJournal holds a register against what the log says of its journal. closed
+// says that both are whole.
+func holdJournal(ctx context.Context, path string, seals *audit.Seals, closed bool) (finding string, err error) {
 	opened, err := register.OpenExisting(ctx, path)
 	if err != nil {
 		return "", err
 	}
 	defer func() { err = errors.Join(err, opened.Close()) }()
-	return holdRegister(ctx, register.Redacted(path), opened, seals)
+	return holdRegister(ctx, register.Redacted(path), opened, seals, closed)
 }
 
-func holdRegister(ctx context.Context, path string, opened *register.Register, seals *audit.Seals) (finding string, err error) {
+func holdRegister(ctx context.Context, path string, opened *register.Register, seals *audit.Seals, closed bool) (finding string, err error) {
 	hint := "keep the register as it is; the entry that is named, or its certificate, is not what was written"
 	further, err := seals.Hold(ctx, opened)
 	if err != nil {
 		return "", withHint(fmt.Errorf("%s: %w", path, err), hint)
+	}
+	if closed && further > 0 {
+		return "", withHint(fmt.Errorf("%s: the last %d journal entries are not in the log", path, further),
+			"after a crash, the next start puts them in; without a crash, the end of the log was cut off, and they may be altered")
 	}
 	// That every status is what the entries lead to, the log does not know.
 	if err := opened.Check(ctx); err != nil {

@@ -13,7 +13,9 @@ type raConfig struct {
 	Listen config.Address `toml:"listen"`
 	// TLS is how the server proves itself. Tokens and personal data cross the
 	// connection, so without it the server listens on loopback only, or
-	// BehindProxy says that a proxy in front of it speaks TLS.
+	// BehindProxy says that a proxy in front of it speaks TLS. It has to append
+	// the address of its client to X-Forwarded-For, by which the requests of each
+	// are bounded.
 	TLS         *serverTLSConfig `toml:"tls"`
 	BehindProxy bool             `toml:"behind_proxy"`
 	// Store is the SQLite database of applications.

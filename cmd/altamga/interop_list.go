@@ -118,7 +118,7 @@ func (c interopVerify) verify(ctx context.Context) (*interop.Verified, error) {
 		return nil, err
 	}
 	if c.By != "" {
-		if signers, err = c.named(ctx, signers, terms); err != nil {
+		if signers, err = c.named(ctx, data, signers, terms); err != nil {
 			return nil, err
 		}
 	}
@@ -129,8 +129,14 @@ func (c interopVerify) verify(ctx context.Context) (*interop.Verified, error) {
 	return v, nil
 }
 
-// named returns the signers that a verified list of lists names.
-func (c interopVerify) named(ctx context.Context, signers []*interop.Certificate, terms interop.Terms) (all []*interop.Certificate, err error) {
+// named returns the signers that a verified list of lists names for lists of
+// the territory that this list says is its own: what it says of itself only
+// finds them, and they decide whether it is taken.
+func (c interopVerify) named(ctx context.Context, list []byte, signers []*interop.Certificate, terms interop.Terms) (all []*interop.Certificate, err error) {
+	unverified, err := interop.Read(list)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.List, err)
+	}
 	data, err := readList(ctx, c.By)
 	if err != nil {
 		return nil, err
@@ -141,7 +147,12 @@ func (c interopVerify) named(ctx context.Context, signers []*interop.Certificate
 		return nil, withHint(fmt.Errorf("%s: refused (%s): %w", c.By, interop.ReasonOf(err), err), hintFor(interop.ReasonOf(err)))
 	}
 	for i := range by.Scheme.Pointers {
-		all = append(all, by.Scheme.Pointers[i].Signers()...)
+		if p := &by.Scheme.Pointers[i]; p.About().Territory == unverified.Scheme.Territory {
+			all = append(all, p.Signers()...)
+		}
+	}
+	if len(all) == 0 {
+		return nil, withHint(fmt.Errorf("%s: it is the list of %q, for which %s names no signer", c.List, unverified.Scheme.Territory, c.By), "is it the list that is meant?")
 	}
 	return all, nil
 }

@@ -197,7 +197,7 @@ func (l *ocspList) ready(ctx context.Context) error {
 func listClient(c ocspListConfig) *http.Client {
 	dialer := &net.Dialer{Timeout: 10 * time.Second, Control: func(_, address string, _ syscall.RawConn) error {
 		at, err := netip.ParseAddrPort(address)
-		if err != nil || !mayConnect(at.Addr().Unmap(), c) {
+		if err != nil || !mayConnect(at.Addr().WithZone("").Unmap(), c) {
 			return fmt.Errorf("%s is not a public address; name its network in ocsp.issuer.list.networks if it is meant", address)
 		}
 		return nil
@@ -227,6 +227,9 @@ func mayConnect(address netip.Addr, c ocspListConfig) bool {
 		}
 		named, err := netip.ParseAddr(u.Hostname())
 		return u.Hostname() == "localhost" || err == nil && named.IsLoopback()
+	}
+	if address.Is6() && !netip.MustParsePrefix("2000::/3").Contains(address) { // RFC 4291, Section 2.4
+		return false
 	}
 	shared := netip.MustParsePrefix("100.64.0.0/10") // RFC 6598, Section 7
 	return address.IsGlobalUnicast() && !address.IsPrivate() && !shared.Contains(address)

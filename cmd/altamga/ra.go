@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -66,8 +67,13 @@ func (p *process) addRA(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var from func(*http.Request) netip.Addr
+	if c.BehindProxy {
+		from = ra.ForwardedAddress
+	}
 	office, err := ra.New(ra.Config{
-		Store: store, Authority: authorityOverHTTP{client}, Staff: staff, HashFIN: hash,
+		ClientAddress: from,
+		Store:         store, Authority: authorityOverHTTP{client}, Staff: staff, HashFIN: hash,
 		Issuer: c.Issuer, SignatureProfile: c.SignatureProfile, AuthenticationProfile: c.AuthenticationProfile,
 		Demonstration: c.Demonstration, Audit: p.audit.Append,
 		Log: p.log.With("server", "ra"), Observe: p.admin.Observer("ra"),

@@ -72,7 +72,7 @@ func testTampered(t *testing.T, with tamperer) {
 	address := with.address(t)
 	opened, seals := smallRegister(t, ctx, t.TempDir(), address)
 	verify := func() error {
-		_, err := holdRegister(ctx, register.Redacted(address), opened, seals)
+		_, err := holdRegister(ctx, register.Redacted(address), opened, seals, false)
 		return err
 	}
 	if err := verify(); err != nil {

@@ -84,6 +84,9 @@ func (c tsaVerify) standing(std streams, token *tsa.Token, chain []*x509.Certifi
 	if err := list.CheckSignatureFrom(chain[1]); err != nil {
 		return fmt.Errorf("%s is not a list of %s: %w", c.CRL, chain[1].Subject, err)
 	}
+	if err := tellsOf(list, token.Info.GenTime); err != nil {
+		return withHint(fmt.Errorf("%s: %w", c.CRL, err), "give the issuer's complete list of today")
+	}
 	for _, entry := range list.RevokedCertificateEntries {
 		if entry.SerialNumber.Cmp(chain[0].SerialNumber) != 0 {
 			continue
@@ -99,6 +102,28 @@ func (c tsaVerify) standing(std streams, token *tsa.Token, chain []*x509.Certifi
 		return nil
 	}
 	fmt.Fprintf(std.out, "the unit's certificate is not on the list of %s\n", list.ThisUpdate.Format(time.RFC3339))
+	return nil
+}
+
+// tellsOf refuses a list whose silence means nothing: one that was to be replaced
+// before the moment in question, and one of a part, such as a delta list.
+//
+// RFC 5280, Section 5.2: a list with a critical extension that is not understood
+// tells the status of no certificate; Section 5.3: nor does one with a critical
+// extension of an entry.
+func tellsOf(list *x509.RevocationList, at time.Time) error {
+	if list.NextUpdate.Before(at) {
+		return fmt.Errorf("the list was good until %s, before the token: it does not know what came later", list.NextUpdate.Format(time.RFC3339))
+	}
+	critical := func(e pkix.Extension) bool { return e.Critical }
+	if i := slices.IndexFunc(list.Extensions, critical); i >= 0 {
+		return fmt.Errorf("the list is not about all certificates of its issuer: it has the critical extension %v", list.Extensions[i].Id)
+	}
+	for _, entry := range list.RevokedCertificateEntries {
+		if i := slices.IndexFunc(entry.Extensions, critical); i >= 0 {
+			return fmt.Errorf("entry %x of the list has the critical extension %v, which is not understood", entry.SerialNumber, entry.Extensions[i].Id)
+		}
+	}
 	return nil
 }
 

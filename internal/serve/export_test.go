@@ -2,6 +2,7 @@ package serve
 
 import (
 	"log/slog"
+	"net"
 	"net/http"
 )
 
@@ -10,3 +11,6 @@ func Handler(s *Server) http.Handler {
 	s.setDefaults()
 	return s.handler(slog.New(slog.DiscardHandler), nil)
 }
+
+// NewLimitListener opens newLimitListener.
+func NewLimitListener(l net.Listener, n int) net.Listener { return newLimitListener(l, n) }

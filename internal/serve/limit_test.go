@@ -5,9 +5,11 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -216,4 +218,88 @@ func TestStopWhileFull(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// callers is a listener of connections from made-up addresses.
+type callers struct {
+	net.Listener
+	calls chan net.Conn
+}
+
+func (c *callers) Accept() (net.Conn, error) {
+	call, ok := <-c.calls
+	if !ok {
+		return nil, net.ErrClosed
+	}
+	return call, nil
+}
+
+type caller struct {
+	net.Conn
+	from net.Addr
+}
+
+func (c caller) RemoteAddr() net.Addr { return c.from }
+
+// One host that opens connections and says nothing does not keep the others
+// out.
+func TestOneNetworkDoesNotTakeAllConnections(t *testing.T) {
+	const most = 256
+	l := &callers{calls: make(chan net.Conn)}
+	limited := serve.NewLimitListener(l, most)
+	accepted := make(chan net.Conn)
+	go func() {
+		defer close(accepted)
+		for {
+			c, err := limited.Accept()
+			if err != nil {
+				return
+			}
+			accepted <- c
+		}
+	}()
+	// call reports whether the connection is let in.
+	call := func(from string) net.Conn {
+		near, far := net.Pipe()
+		l.calls <- caller{far, net.TCPAddrFromAddrPort(netip.MustParseAddrPort(from))}
+		ended := make(chan struct{})
+		go func() {
+			near.Read(make([]byte, 1))
+			close(ended)
+		}()
+		select {
+		case c := <-accepted:
+			return c
+		case <-ended:
+			return nil
+		}
+	}
+	open := func(format string, calls int) (conns []net.Conn) {
+		for i := range calls {
+			if c := call(fmt.Sprintf(format, i)); c != nil {
+				conns = append(conns, c)
+			}
+		}
+		return conns
+	}
+	if got := len(open("[2001:db8::%x]:1000", most)); got != most/2 {
+		t.Errorf("one network has %d of %d connections, want half", got, most)
+	}
+	others := open("192.0.2.1:%d", 100)
+	if len(others) != most/8 {
+		t.Errorf("another one has %d, want an eighth", len(others))
+	}
+	if got := len(open("198.51.100.%d:1000", 90)); got != 90 {
+		t.Errorf("of 90 others %d were let in", got)
+	}
+	others[0].Close()
+	others[0].Close()
+	if call("192.0.2.1:1") == nil || call("192.0.2.1:1") != nil {
+		t.Error("a connection that ended does not make room for just one")
+	}
+	if call("127.0.0.1:1") == nil {
+		t.Error("this host is bounded")
+	}
+	close(l.calls)
+	<-accepted
 }

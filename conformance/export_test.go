@@ -1,0 +1,4 @@
+package conformance
+
+// OnlyPublic opens onlyPublic.
+func OnlyPublic(address string) error { return onlyPublic("tcp", address, nil) }
