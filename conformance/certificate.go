@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"bytes"
+	"cmp"
 	"crypto"
 	"crypto/x509"
 	"encoding/asn1"
@@ -110,6 +111,10 @@ func (c *certificate) key() (crypto.PublicKey, error) {
 	}
 	key, err := x509.ParsePKIXPublicKey(c.spki)
 	if err != nil {
+		id, parameters := c.keyAlgorithm()
+		if name := cmp.Or(foreignAlgorithm(parameters), foreignAlgorithm(id)); name != "" {
+			return nil, fmt.Errorf("its key, %s, is %w", name, errForeign)
+		}
 		return nil, fmt.Errorf("its key is %w", errForeign)
 	}
 	return key, nil

@@ -2,6 +2,7 @@ package conformance_test
 
 import (
 	"crypto/x509"
+	"encoding/base64"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -132,8 +133,12 @@ func TestFetching(t *testing.T) {
 	mux := http.NewServeMux()
 	mux.Handle("/list.crl", point)
 	fetched := 0
-	served := c.issuer.cert.Raw
-	mux.HandleFunc("/issuer.cer", func(w http.ResponseWriter, _ *http.Request) { fetched++; w.Write(served) })
+	served, media := c.issuer.cert.Raw, "application/pkix-cert"
+	mux.HandleFunc("/issuer.cer", func(w http.ResponseWriter, _ *http.Request) {
+		fetched++
+		w.Header().Set("Content-Type", media)
+		w.Write(served)
+	})
 	server := httptest.NewServer(mux)
 	defer server.Close()
 	leaf := c.issued(t, &x509.Certificate{Subject: name("x"), KeyUsage: x509.KeyUsageDigitalSignature, NotAfter: time.Now().Add(time.Hour).Truncate(time.Second),
@@ -156,11 +161,34 @@ func TestFetching(t *testing.T) {
 	if fetched == 0 {
 		t.Error("with the policy any, nothing was fetched")
 	}
-	t.Run("CERT-25 the place of another authority's certificate", func(t *testing.T) {
-		served = c.other.cert.Raw
-		switchboard.judged(t, planted{"CERT-25 the place of another authority's certificate", nil}, judge(conformance.FollowAny))
-		served = c.issuer.cert.Raw
-	})
+	const single, several = "application/pkix-cert", "application/pkcs7-mime"
+	message := func(all ...[]byte) []byte {
+		raw, err := base64.StdEncoding.DecodeString(bundle(all...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return raw
+	}
+	served, media = message(c.root.cert.Raw, c.issuer.cert.Raw), several
+	switchboard.sound(t, judge(conformance.FollowAny))
+	for _, row := range []struct {
+		planted
+		served []byte
+		media  string
+	}{
+		{planted{"CERT-25 the place of another authority's certificate", nil}, c.other.cert.Raw, single},
+		{planted{"CERT-25 a message without the issuer's", nil}, message(c.root.cert.Raw, c.other.cert.Raw), several},
+		{planted{"CERT-25 a message of another authority's alone", nil}, message(c.other.cert.Raw), several},
+		{planted{"CERT-25 a message that says that it is a certificate", nil}, message(c.issuer.cert.Raw), single},
+		{planted{"CERT-25 a message of nothing that is a certificate", nil}, message(seq(integer(1))), several},
+		{planted{"CERT-25 no certificate, whatever is said of it", nil}, []byte("<html>"), several},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			served, media = row.served, row.media
+			switchboard.judged(t, row.planted, judge(conformance.FollowAny))
+		})
+	}
+	served, media = c.issuer.cert.Raw, single
 	t.Run("CERT-23 a list in PEM", func(t *testing.T) {
 		point.bodies["/list.crl"] = []byte("-----BEGIN X509 CRL-----")
 		switchboard.judged(t, planted{"CERT-23 a list in PEM", nil}, judge(conformance.FollowAny))

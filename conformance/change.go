@@ -257,7 +257,7 @@ func (c *change) within(t *trial, sources []*source, most time.Duration) {
 		case last > most:
 			t.miss("%s did not say so %s after the acknowledgement; it has %v", s.what, ago(last), most)
 		case !s.known.IsZero():
-			t.note("%s said so %v after the acknowledgement, and has %v", s.what, max(s.known.Sub(c.acknowledged), 0).Round(time.Millisecond), most)
+			t.measured("%s said so %v after the acknowledgement, and has %v", s.what, max(s.known.Sub(c.acknowledged), 0).Round(time.Millisecond), most)
 		case s.problem != nil:
 			unknown = append(unknown, fmt.Sprintf("%s: %v", s.what, s.problem))
 		default:

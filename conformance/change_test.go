@@ -118,7 +118,7 @@ func TestRevocation(t *testing.T) {
 	sound := newRevocation(c)
 	r := sound.judge(t)
 	switchboard.sound(t, r)
-	if got := r.Sections[0].Results[0].Details; len(got) != 2 || !strings.Contains(got[0], "OCSP by POST said so ") {
+	if got := r.Sections[0].Results[0].Figures; len(got) != 2 || !strings.Contains(got[0], "OCSP by POST said so ") {
 		t.Errorf("how long it took is not told: %q", got)
 	}
 	// However often the sources were asked, what counts stays.

@@ -189,7 +189,7 @@ func waiting(t *trial, e *enrolment) {
 
 // renewing judges renewals: under the same names alone.
 func renewing(t *trial, e *enrolment) {
-	x := e.enrolled(t)
+	e.enrolled(t)
 	a := e.account
 	if a.got == nil {
 		t.skip("no certificate was issued that could be renewed")
@@ -201,7 +201,7 @@ func renewing(t *trial, e *enrolment) {
 	same := x509.CertificateRequest{RawSubject: old.RawSubject, DNSNames: old.DNSNames, EmailAddresses: old.EmailAddresses, IPAddresses: old.IPAddresses, URIs: old.URIs}
 	other := same
 	other.RawSubject, other.Subject = nil, pkix.Name{CommonName: "altamga-conformance, somebody else"}
-	if x = e.renewed(t, "with the same names", &same); x.Status != http.StatusOK {
+	if x := e.renewed(t, "with the same names", &same); x.Status != http.StatusOK {
 		t.fail("%s: HTTP %d, %s", x.Name, x.Status, clip(string(x.Response)))
 	} else if one := e.granted(t, x); one != nil {
 		before, err := parseCertificate(old.Raw)

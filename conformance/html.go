@@ -33,8 +33,10 @@ var page = template.Must(template.New("report").Funcs(template.FuncMap{
 // pageSection is a section as the page shows it.
 type pageSection struct {
 	*Section
-	Counts  Counts
-	Results []pageResult
+	Counts Counts
+	// Open are findings, what could not be tested and what was measured; the
+	// rest is folded away.
+	Open, Folded []pageResult
 }
 
 type pageResult struct {
@@ -70,7 +72,12 @@ func (r *Report) WriteHTML(w io.Writer) error {
 					for _, n := range one.Evidence {
 						shown[n] = true
 					}
-					p.Results = append(p.Results, pageResult{Result: one, Anchor: noted(&overview, one)})
+					row := pageResult{Result: one, Anchor: noted(&overview, one)}
+					if v == Fail || v == CouldNotTest || one.Figures != nil {
+						p.Open = append(p.Open, row)
+					} else {
+						p.Folded = append(p.Folded, row)
+					}
 				}
 			}
 		}

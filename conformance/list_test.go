@@ -50,6 +50,10 @@ var listFaults = []listFault{
 	{planted{"CRL-12 no number", nil}, full(func(l *fakeList) { l.without(pki.OIDCRLNumber) })},
 	{planted{"CRL-12 number critical", nil}, full(func(l *fakeList) { l.with(pki.OIDCRLNumber, true, integer(7)) })},
 	{planted{"CRL-12 the number goes back", nil}, func(p *fakePoint) { p.again = p.c.list(6, p.full.entries...) }},
+	{planted{"CRL-12 the number grows and time goes back", nil}, func(p *fakePoint) {
+		p.again = p.c.list(8, p.full.entries...)
+		p.again.thisUpdate = utc(time.Now().Add(-2 * time.Hour))
+	}},
 	{planted{"CRL-12 one number, two lists", nil}, func(p *fakePoint) {
 		p.again = p.c.list(7, append(p.full.entries, p.c.listed([]byte{9}, 1, p.c.revokedAt))...)
 	}},

@@ -112,7 +112,7 @@ func pressed(t *trial, l *load) {
 	if err := alone("after the load", -1); err != nil && !errors.Is(err, errBusy) {
 		t.miss("after the load the server does not answer as before: %v", err)
 	}
-	t.note("%s", l.figures())
+	t.measured("%s", l.figures())
 	if t.ctx.Err() != nil {
 		t.couldNot("the time for the whole run is over before the load is")
 	}

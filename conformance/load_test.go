@@ -88,7 +88,7 @@ func TestLoad(t *testing.T) {
 	}
 	for name, report := range map[string]*conformance.Report{"OCSP": responder(nil).judge(t, ocsp), "CRL": point(nil).judge(t, crl), "TSA": authority(nil).judge(t, tsa)} {
 		switchboard.sound(t, report)
-		if details := strings.Join(report.Sections[0].Results[0].Details, ""); !strings.Contains(details, " per second: ") || !strings.Contains(details, "99 of 100 at most") {
+		if details := strings.Join(report.Sections[0].Results[0].Figures, ""); !strings.Contains(details, " per second: ") || !strings.Contains(details, "99 of 100 at most") {
 			t.Errorf("%s: there are no figures: %q", name, details)
 		}
 	}

@@ -201,6 +201,15 @@ var ocspFaults = []ocspFault{
 	}},
 	{planted{"OCSP-30 a nonce of 32 octets is cut to 20", []string{"OCSP-31"}}, nonce(func(n []byte) []byte { return n[:min(20, len(n))] })},
 	{planted{"OCSP-30 one nonce for all", []string{"OCSP-31"}}, nonce(func(n []byte) []byte { return make([]byte, len(n)) })},
+	{planted{"OCSP-30 an answer is kept for the next nonce of its length", nil}, func(t *testing.T, f *fakeOCSP) {
+		kept := map[int][]byte{}
+		nonce(func(n []byte) []byte {
+			if kept[len(n)] == nil {
+				kept[len(n)] = n
+			}
+			return kept[len(n)]
+		})(t, f)
+	}},
 	{planted{"OCSP-30 a nonce of 32 octets is left out, of 16 echoed", nil}, nonce(func(n []byte) []byte {
 		if len(n) == 32 {
 			return nil
@@ -338,6 +347,18 @@ var ocspFaults = []ocspFault{
 			r.header.Set("Cache-Control", "max-age=60, public")
 		}
 	})},
+	{planted{"OCSP-56 each answer was made before the last", []string{"OCSP-47", "OCSP-53"}}, func(_ *testing.T, f *fakeOCSP) {
+		gets := 0
+		f.plan = func(q *ocspQuestion, r *ocspReply) {
+			if q.method == http.MethodGet && r.status == 0 {
+				gets++
+				r.producedAt = generalized(time.Now().Add(-time.Duration(gets) * time.Minute))
+				for i := range r.singles {
+					r.singles[i].thisUpdate = r.producedAt
+				}
+			}
+		}
+	}},
 	{planted{"OCSP-56 an answer older than its max-age", nil}, header("Age", "3600")},
 	{planted{"OCSP-57 no archiveCutoff", nil}, singles(func(s *ocspSingle) { s.extensions = nil })},
 	{planted{"OCSP-58 the preference is refused", nil}, func(_ *testing.T, f *fakeOCSP) {

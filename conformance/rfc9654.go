@@ -12,12 +12,14 @@ import (
 var rfc9654 = []check[*responder]{
 	{"OCSP-30", "RFC 9654, Section 2.1", Must, "a nonce of 16 to 32 octets is echoed exactly, if nonces are supported", "ask with 16, 20 and 32 octets, twice", wire, func(t *trial, r *responder) {
 		echoed, ignored := 0, 0
-		for _, length := range []int{16, 20, 32} {
-			switch r.nonced(t, length) {
-			case nonceEchoed:
-				echoed++
-			case nonceIgnored:
-				ignored++
+		for _, again := range []string{"", ", another"} {
+			for _, length := range []int{16, 20, 32} {
+				switch r.nonced(t, length, again) {
+				case nonceEchoed:
+					echoed++
+				case nonceIgnored:
+					ignored++
+				}
 			}
 		}
 		switch {
@@ -25,12 +27,12 @@ var rfc9654 = []check[*responder]{
 		case echoed == 0 && ignored > 0:
 			t.skip("the responder does not support nonces")
 		case ignored > 0:
-			t.fail("%d of 3 nonces are left out, and others are echoed", ignored)
+			t.fail("%d of 6 nonces are left out, and others are echoed", ignored)
 		}
 	}},
 	{"OCSP-31", "RFC 9654, Section 2.1", Must, "a nonce of 1 to 15 or 33 to 128 octets is echoed or ignored", "ask with 1, 15, 33 and 128 octets", wire, func(t *trial, r *responder) {
 		for _, length := range []int{1, 15, 33, 128} {
-			r.nonced(t, length)
+			r.nonced(t, length, "")
 		}
 	}},
 	{"OCSP-32", "RFC 9654, Section 2.1", Must, "a nonce of 0 octets is answered malformedRequest", "ask with an empty nonce", wire, func(t *trial, r *responder) {
@@ -53,10 +55,11 @@ const (
 	nonceWrong
 )
 
-// nonced asks with a nonce of a length and says what became of it.
-func (r *responder) nonced(t *trial, length int) nonceFate {
+// nonced asks with a nonce of a length and says what became of it. again tells
+// questions of one length apart.
+func (r *responder) nonced(t *trial, length int, again string) nonceFate {
 	r.sound(t)
-	name := fmt.Sprintf("nonce of %d octets", length)
+	name := fmt.Sprintf("nonce of %d octets%s", length, again)
 	nonce := make([]byte, length)
 	if x, ok := r.asked[name]; ok {
 		nonce = r.nonceIn(x)

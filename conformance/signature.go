@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"golang.org/x/crypto/cryptobyte"
 
@@ -30,20 +31,25 @@ func weak(id asn1.ObjectIdentifier) bool {
 	return id.Equal(oidSHA1WithRSA) || id.Equal(oidECDSAWithSHA1) || id.Equal(oidMD5WithRSA)
 }
 
+// foreignArc is a family of algorithms by the beginning of its identifiers.
+type foreignArc struct {
+	arc      asn1.ObjectIdentifier
+	name     string
+	european bool
+}
+
 // foreignArcs are national algorithms that this build cannot verify: a finding
-// about a country, not about whoever uses them.
-var foreignArcs = []struct {
-	arc  asn1.ObjectIdentifier
-	name string
-}{
-	{asn1.ObjectIdentifier{1, 2, 643}, "GOST (Russia)"},
-	{asn1.ObjectIdentifier{1, 2, 398}, "GOST 34.310 (Kazakhstan)"},
-	{asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 6801}, "GOST 34.310 (Gamma)"},
-	{asn1.ObjectIdentifier{1, 2, 860}, "O'z DSt (Uzbekistan)"},
-	{asn1.ObjectIdentifier{1, 2, 804}, "DSTU 4145 (Ukraine)"},
-	{asn1.ObjectIdentifier{1, 2, 112}, "STB (Belarus)"},
-	{asn1.ObjectIdentifier{1, 2, 156, 10197}, "SM2 (China)"},
-	{asn1.ObjectIdentifier{1, 3, 36, 3, 3, 2, 8}, "Brainpool curves"},
+// about a country, not about whoever uses them. Some are European: ETSI TS 119
+// 312, Section 6.2.2.2 names them.
+var foreignArcs = []foreignArc{
+	{asn1.ObjectIdentifier{1, 2, 643}, "GOST (Russia)", false},
+	{asn1.ObjectIdentifier{1, 2, 398}, "GOST 34.310 (Kazakhstan)", false},
+	{asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 6801}, "GOST 34.310 (Gamma)", false},
+	{asn1.ObjectIdentifier{1, 2, 860}, "O'z DSt (Uzbekistan)", false},
+	{asn1.ObjectIdentifier{1, 2, 804}, "DSTU 4145 (Ukraine)", false},
+	{asn1.ObjectIdentifier{1, 2, 112}, "STB (Belarus)", false},
+	{asn1.ObjectIdentifier{1, 2, 156, 10197}, "SM2 (China)", false},
+	{asn1.ObjectIdentifier{1, 3, 36, 3, 3, 2, 8}, "Brainpool curves", true},
 }
 
 // foreignAlgorithm names the family of a national algorithm, or returns "".
@@ -54,6 +60,12 @@ func foreignAlgorithm(id asn1.ObjectIdentifier) string {
 		}
 	}
 	return ""
+}
+
+// european reports whether Europe's own recommendations have the algorithm that
+// foreignAlgorithm named.
+func european(name string) bool {
+	return slices.ContainsFunc(foreignArcs, func(f foreignArc) bool { return f.european && strings.HasPrefix(name, f.name) })
 }
 
 // errForeign says that a signature cannot be verified by this build.

@@ -3,6 +3,7 @@ package conformance
 import (
 	"crypto/x509"
 	"encoding/asn1"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -73,7 +74,7 @@ func (h *holder) judge(t *trial, id string) {
 	found := h.found(id)
 	if name := ""; len(found) > 0 && (id == "CERT-47" || id == "CERT-29") && h.parsed != nil {
 		if name = h.parsed.foreign(); name != "" {
-			t.skip("foreign algorithm: %s", name)
+			t.couldNot("foreign algorithm: %s", name)
 		}
 	}
 	for _, f := range found {
@@ -236,18 +237,38 @@ func (h *holder) fetchIssuer(t *trial) {
 			t.fail("the place of the issuer's certificate answers HTTP %d", x.Status)
 			continue
 		}
-		issuer, err := parseCertificate(x.Response)
+		h.judgeIssuers(t, x)
+	}
+}
+
+// judgeIssuers judges what stands at the place of the issuer's certificate: one
+// in DER, or a message of several, of which one must be the issuer's.
+//
+// RFC 5280, Section 4.2.2.1: application/pkix-cert, or application/pkcs7-mime
+// (RFC 2797, certs-only).
+func (h *holder) judgeIssuers(t *trial, x *Exchange) {
+	found, media := [][]byte{x.Response}, "application/pkix-cert"
+	if several, ok := certsOnly(x.Response); ok {
+		found, media = several, "application/pkcs7-mime"
+	}
+	if got := x.Header.Get("Content-Type"); !sameMedia(got, media) {
+		t.should("the place of the issuer's certificate says %q of what is %s", clip(got), media)
+	}
+	problem := errors.New("none of the certificates there is the issuer's")
+	for _, raw := range found {
+		issuer, err := parseCertificate(raw)
 		if err != nil {
-			// A certs-only CMS message is the other form; its certificates are
-			// not taken out here.
-			if sameMedia(x.Header.Get("Content-Type"), "application/pkcs7-mime") {
-				continue
-			}
-			t.fail("the place of the issuer's certificate serves neither a certificate in DER nor application/pkcs7-mime")
+			t.fail("the place of the issuer's certificate serves neither a certificate in DER nor certs-only CMS")
+			return
+		}
+		if string(issuer.subject) != string(h.parsed.issuer) && len(found) > 1 {
 			continue
 		}
-		t.judge("the certificate with the issuer's key from there", issuer.signed(h.parsed.algorithm, h.parsed.tbs, h.parsed.signature))
+		if problem = issuer.signed(h.parsed.algorithm, h.parsed.tbs, h.parsed.signature); problem == nil {
+			return
+		}
 	}
+	t.judge("the certificate with the issuer's key from there", problem)
 }
 
 // fetch gets what a certificate points to; nil when the policy forbids it or

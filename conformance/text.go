@@ -3,6 +3,7 @@ package conformance
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 )
@@ -22,7 +23,8 @@ var marks = map[Verdict]struct{ mark, code string }{
 }
 
 // WriteText writes the report for people: findings first in each section, then
-// what could not be tested, and the rest in one line unless all is asked for.
+// what could not be tested and what was measured, and the rest in one line unless
+// all is asked for.
 func (r *Report) WriteText(w io.Writer, colour, all bool) error {
 	p := paint(colour)
 	var b strings.Builder
@@ -32,7 +34,7 @@ func (r *Report) WriteText(w io.Writer, colour, all bool) error {
 		fmt.Fprintf(&b, "%s %s\n", p.in("1", strings.ToUpper(s.Kind)), s.Name)
 		for _, v := range []Verdict{Fail, CouldNotTest, NotApplicable, Pass} {
 			for j := range s.Results {
-				if one := &s.Results[j]; one.Verdict == v && (all || v == Fail || v == CouldNotTest) {
+				if one := &s.Results[j]; one.Verdict == v && (all || v == Fail || v == CouldNotTest || one.Figures != nil) {
 					one.text(&b, p)
 				}
 			}
@@ -53,7 +55,7 @@ func (one *Result) text(b *strings.Builder, p paint) {
 		level, m.code = " (should)", "33"
 	}
 	fmt.Fprintf(b, "  %s %s %s%s\n", p.in(m.code, fmt.Sprintf("%-8s", m.mark)), p.in("1", fmt.Sprintf("%-8s", one.ID)), one.Title, level)
-	for _, d := range one.Details {
+	for _, d := range slices.Concat(one.Details, one.Figures) {
 		fmt.Fprintf(b, "                    %s\n", printable(d))
 	}
 	if one.Verdict != Pass {

@@ -26,6 +26,8 @@ type Result struct {
 	// Details say what is wrong, or why there is no verdict. They repeat nothing
 	// of a subject's name.
 	Details []string `json:"details,omitempty"`
+	// Figures are what was measured, whatever the verdict.
+	Figures []string `json:"figures,omitempty"`
 	// Evidence numbers the report's exchanges that the verdict rests on.
 	Evidence []int `json:"evidence,omitempty"`
 
@@ -69,6 +71,11 @@ const maxDetails = 8
 
 // brokenTest is what a report says of a fault of this package.
 const brokenTest = "the test itself broke, please report it"
+
+// measured adds to the figures.
+func (t *trial) measured(format string, args ...any) {
+	t.result.Figures = append(t.result.Figures, fmt.Sprintf(format, args...))
+}
 
 // skip ends the check: the requirement says nothing about this subject.
 func (t *trial) skip(format string, args ...any) { t.end(NotApplicable, format, args...) }

@@ -71,6 +71,7 @@ func TestTrustLists(t *testing.T) {
 		{"TL-09 a provider without a service", says("5.4.6")},
 		{"TL-10 a status of no service", says("5.5.4")},
 		{"TL-11 a history of another service", says("5.6.1")},
+		{"TL-11 a history that is not in order", says("5.5.10")},
 		{"TL-12 a signer of another territory", says("5.7.1")},
 		{"TL-13 no hash", func(p *publication) { p.hash = "" }},
 		{"TL-13 the hash of another list", func(p *publication) { p.hash = fmt.Sprintf("%x", sha256.Sum256(nil)) }},

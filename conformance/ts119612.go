@@ -69,6 +69,9 @@ var sections = strings.Fields("5.7 C 5.1 5.2 5.3 5.3.13 5.3.14 5.3.15 5.4 5.5 5.
 // sectionOf is the deepest of them that a clause lies in; what lies in none is a
 // matter of the whole list.
 func sectionOf(clause string) string {
+	if clause == "5.5.10" {
+		clause = "5.6" // what a service says of its history as a whole
+	}
 	deepest := ""
 	for _, s := range sections {
 		if (clause == s || strings.HasPrefix(clause, s+".")) && len(s) > len(deepest) {

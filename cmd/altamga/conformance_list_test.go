@@ -58,6 +58,13 @@ func TestConformanceTrustList(t *testing.T) {
 	if code, text := conforming(t, "list", "--format", "html"); code != 2 || !strings.Contains(text, "hint: ") {
 		t.Errorf("requirements in HTML: exit code %d\n%s", code, text)
 	}
+	past := func(l *interop.List, plant func(*interop.State)) {
+		service := &l.Providers[0].Services[0]
+		state := service.State
+		state.Since = state.Since.Add(-24 * time.Hour)
+		plant(&state)
+		service.History, service.HasHistory = []interop.State{state}, true
+	}
 	now := time.Now().UTC().Truncate(time.Second)
 	for _, row := range []struct {
 		name  string
@@ -72,6 +79,13 @@ func TestConformanceTrustList(t *testing.T) {
 		}},
 		{"TL-09 no address of a web site", func(l *interop.List) { l.Providers[0].Address.Electronic = l.Providers[0].Address.Electronic[:1] }},
 		{"TL-10 a status of no service", func(l *interop.List) { l.Providers[0].Services[0].Status = "http://status.example/fine" }},
+		{"TL-04 another tag", func(l *interop.List) { l.Tag = "http://tag.example/list" }},
+		{"TL-11 a history of another type of service", func(l *interop.List) {
+			past(l, func(state *interop.State) { state.Type = "http://uri.etsi.org/TrstSvc/Svctype/Archiv" })
+		}},
+		{"TL-11 a history that begins after the present", func(l *interop.List) {
+			past(l, func(state *interop.State) { state.Since = l.Scheme.IssuedAt })
+		}},
 		{"TL-12 another territory than the signer's", func(l *interop.List) { l.Scheme.Territory = "TR" }},
 	} {
 		t.Run(row.name, func(t *testing.T) {
