@@ -42,7 +42,7 @@ type caServe struct {
 
 // collectAt is by how much of what lives the heap grows between collections, in
 // percent.
-const collectAt = 1000
+const collectAt = 400
 
 func (c caServe) Run(ctx context.Context, std streams) error {
 	// What issuing allocates dies young, and little lives on: with the default

@@ -18,13 +18,6 @@ const (
 	busyTimeout = 10 * time.Second
 	// readers bounds the read connections; reads beyond it wait their turn.
 	readers = 8
-	// checkpointAt is at how many pages the write-ahead log, of 4 KiB each, is
-	// written back into the file. The default of 1,000 is reached after a few full
-	// batches, and costs two flushes and each page that they share anew.
-	checkpointAt = 8000
-	// writerCache is the writer's page cache in KiB: serials and keys are random,
-	// and their indexes' pages are asked for all over again.
-	writerCache = 32 << 10
 )
 
 // sqlite is a register in one SQLite file. Several processes of one host may
@@ -53,7 +46,6 @@ func openSQLite(ctx context.Context, path string, make bool) (*sqlite, error) {
 	// was answered could be gone after a loss of power.
 	s.writes, err = sql.Open("sqlite", dsn(abs, url.Values{
 		"_journal_mode": {"WAL"}, "_synchronous": {"FULL"}, "_foreign_keys": {"1"},
-		"_pragma": {fmt.Sprintf("wal_autocheckpoint(%d)", checkpointAt), fmt.Sprintf("cache_size(-%d)", writerCache)},
 	}))
 	if err != nil {
 		return nil, err
