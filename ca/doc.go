@@ -20,7 +20,8 @@
 //	subject.go   build the subject; san.go the alternative names; cross.go another authority's
 //	tbs.go       build the to-be-signed bytes (extension.go, qc.go, constraint.go)
 //	judge.go     put a throw-away signature to it, lint, compare what was read with what was meant
-//	prepare.go   all of this in order, then make the intent durable
+//	prepare.go   all of this in order, then make the intent durable, unless what
+//	             the key was certified for before (history.go) speaks against it
 //	issue.go     redeem the token: audit, compare, sign, verify; set.go for several at once
 //	record.go    record what was signed, also over an outage of the register
 //	resume.go    go on with an intent whose process ended

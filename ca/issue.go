@@ -81,6 +81,11 @@ func (a *Authority) issue(ctx context.Context, prepared *Prepared) (*Issued, err
 
 // signPrepared spends the token, writes the audit line, and signs and verifies
 // the certificate. It is not in the register yet.
+//
+// The line is written when the reservation is durable and not beside it, which
+// would spare a lone client the wait for one flush: a crash between the two could
+// leave a line that vouches for a serial which the register does not have, and
+// whoever verifies the log would have to take that for one that was removed.
 func (a *Authority) signPrepared(ctx context.Context, prepared *Prepared) ([]byte, error) {
 	if !prepared.spent.CompareAndSwap(false, true) {
 		return nil, ErrSpent

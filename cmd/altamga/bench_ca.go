@@ -263,9 +263,6 @@ func startBenchServer(ctx context.Context, name, file string, c *suiteConfig, cp
 		return nil, err
 	}
 	s := &benchServer{exec.CommandContext(ctx, executable, name, "serve", "-c", file)}
-	if cpu >= 0 {
-		s.process.Env = append(os.Environ(), "GOMAXPROCS=1")
-	}
 	var log strings.Builder
 	s.process.Stderr = &log
 	if err := s.process.Start(); err != nil {
