@@ -22,6 +22,8 @@ type ocspSource struct {
 	journal ocsp.Journal
 	head    func(context.Context) (uint64, error)
 	lists   map[string]*ocspList
+	// standings lists certificates; nil where lists alone are known.
+	standings standings
 	// client is that of [ocsp.ca]; nil when there is none.
 	client *ca.Client
 }
@@ -50,12 +52,12 @@ func (p *process) ocspSource(ctx context.Context, c *ocspConfig, issuers []ocsp.
 		if err != nil {
 			return nil, err
 		}
-		s.status, s.journal, s.head = replicaSource{opened}, replicaJournal{opened}, opened.Position
+		s.status, s.journal, s.head, s.standings = replicaSource{opened}, replicaJournal{opened}, opened.Position, opened
 	case len(s.lists) == len(c.Issuers):
 		s.status, s.journal = nil, silence{}
 		s.head = func(context.Context) (uint64, error) { return 0, nil }
 	default:
-		s.status, s.journal, s.head = statusSource{p.register}, ocspJournal{p.register}, p.register.Head
+		s.status, s.journal, s.head, s.standings = statusSource{p.register}, ocspJournal{p.register}, p.register.Head, p.register
 	}
 	if len(s.lists) > 0 {
 		s.status = listsBefore{s.lists, s.status}
