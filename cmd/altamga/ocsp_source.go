@@ -85,7 +85,7 @@ func (p *process) ocspClient(s *ocspSource, c ocspCAConfig) error {
 func (p *process) ocspReplica(ctx context.Context, s *ocspSource, c ocspCAConfig) (*replica.Replica, error) {
 	opened, err := replica.Open(ctx, string(c.Store), p.log.With("server", "ocsp"))
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, replica.ErrNotBegun) {
-		return nil, withHint(err, "`altamga ocsp begin -c FILE` makes the store, best from a snapshot that `altamga register snapshot` writes on the ca's host")
+		return nil, withHint(err, "`altamga ocsp begin -c FILE --fetch` makes the store from a snapshot of the ca's; --snapshot takes a file that `altamga register snapshot` wrote there")
 	}
 	if err != nil {
 		return nil, err
