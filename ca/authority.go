@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -47,6 +48,10 @@ type Config struct {
 	// nil allows every authenticated client everything. Action is one of the
 	// Action constants; issuer and profile are empty where they do not apply.
 	Allow func(actor, action, issuer, profile string) bool
+	// Snapshot writes what a follower of the journal may begin with, so that it
+	// need not read years of it: the statuses as of one position, signed. nil
+	// offers none.
+	Snapshot func(ctx context.Context, w io.Writer) error
 	// Access asks for second persons and moderates clients.
 	Access Access
 	// Actor names the client of an HTTP request, "" for a stranger. nil takes
@@ -112,6 +117,8 @@ type Authority struct {
 	// clients and superiors remember what the register said of certificates: of
 	// clients, and of issuers and those above them.
 	clients, superiors standings
+	// snapshots has one element for each that is being sent.
+	snapshots chan struct{}
 }
 
 // issuer is an Issuer with what every certificate of it shares.
@@ -177,7 +184,7 @@ func New(config Config) (*Authority, error) {
 	}
 	hasDoors := config.Access.Rate != nil
 	config.Access.setDefaults()
-	a := &Authority{config: config, issuers: map[string]*issuer{}, chainKeys: map[[32]byte]bool{}, hasDoors: hasDoors}
+	a := &Authority{config: config, issuers: map[string]*issuer{}, chainKeys: map[[32]byte]bool{}, hasDoors: hasDoors, snapshots: make(chan struct{}, maxSnapshots)}
 	keys := map[[32]byte]string{}
 	for _, given := range config.Issuers {
 		built, err := newIssuer(given, config.Profiles)

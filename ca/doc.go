@@ -27,6 +27,7 @@
 //	resume.go    go on with an intent whose process ended
 //	change.go    hold, release, revoke: a journal entry each
 //	renew.go     the successor of one of the suite's own TLS certificates
+//	feed.go      the journal for followers; snapshot.go what they begin with
 //	reconcile.go account for every serial after a crash
 //
 // Clients of other protocols (ca/cfssl, ca/est) come in by wish.go, what their

@@ -23,7 +23,7 @@ const (
 	ActionRelease = "release"
 	ActionRevoke  = "revoke"
 	ActionRead    = "read"    // GET /v1/certificates/{serial} and /v1/issuers
-	ActionJournal = "journal" // GET /v1/journal
+	ActionJournal = "journal" // GET /v1/journal and /v1/journal/snapshot
 	// ActionAuthority asks for the certificate of an authority or for a change
 	// of its status, or confirms that: always two persons.
 	ActionAuthority = "authority"
@@ -52,6 +52,7 @@ func (a *Authority) Handler() http.Handler {
 	mux.Handle("/v1/certificates/{serial}/release", a.route(routes{http.MethodPost: a.postChange(ActionRelease, journal.Released)}))
 	mux.Handle("/v1/certificates/{serial}/revoke", a.route(routes{http.MethodPost: a.postChange(ActionRevoke, journal.Revoked)}))
 	mux.Handle("/v1/journal", a.route(routes{http.MethodGet: a.getJournal}))
+	mux.Handle("/v1/journal/snapshot", a.route(routes{http.MethodGet: a.getSnapshot}))
 	mux.Handle("/v1/renew", a.route(routes{http.MethodPost: a.postRenew}))
 	a.handlePending(mux)
 	mux.Handle("/v1/issuers", a.route(routes{http.MethodGet: a.getIssuers}))

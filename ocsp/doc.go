@@ -17,6 +17,9 @@
 //	floor.go      one that the journal has overtaken meanwhile is not sent but made anew
 //	http.go       the caching headers of RFC 9919, Section 7.2 are added
 //
+// Answers are made ahead of requests, too: kept.go makes those anew that are asked
+// for while their time ends, presign.go those that a restart has lost, or all.
+//
 // What it refuses: to sign with a certificate that its issuer did not delegate
 // to, to choose a weak algorithm because a client prefers it, to call a
 // certificate good of which its source knows that it was never issued, and to go

@@ -3,6 +3,7 @@ package ocsp_test
 import (
 	"context"
 	"crypto"
+	"encoding/asn1"
 	"fmt"
 	"math/big"
 	"strings"
@@ -193,7 +194,9 @@ func TestAheadOfTime(t *testing.T) {
 			}
 		}
 		reads := g.count()
-		in := request(t, nil, a.certID(t, crypto.SHA256, serial))
+		id := a.certID(t, crypto.SHA256, serial)
+		id.Hash.Parameters = asn1.NullBytes
+		in := request(t, nil, id)
 		first := ask(t, r, a, in)
 		if g.count() != reads {
 			t.Error("a warmed answer was made again")
@@ -219,6 +222,75 @@ func TestAheadOfTime(t *testing.T) {
 		}
 		if got := r.Counts()[7]; got != 59 {
 			t.Errorf("%d answers are counted, want 59", got)
+		}
+	})
+}
+
+// What was kept before a restart is warm after it, before anyone asks, and what
+// lies ready stays so: every answer is made by Presign and none by a request.
+func TestPresign(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAuthority(t, "ehm")
+		before, g := newResponder(t, a, nil)
+		var requests [][]byte
+		for range 20 {
+			serial := nextSerial()
+			g.set(a.id, serial, ocsp.Status{State: ocsp.Good})
+			requests = append(requests, request(t, nil, a.certID(t, crypto.SHA256, serial)))
+			ask(t, before, a, requests[len(requests)-1])
+		}
+		keys := before.Keys()
+		if len(keys) != 20 {
+			t.Fatalf("%d keys of 20 answers", len(keys))
+		}
+		elsewhere, _ := newResponder(t, newAuthority(t, "gone"), nil)
+		foreign, err := elsewhere.KeyOf("gone", nextSerial(), crypto.SHA1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list := func(yield func(ocsp.Key, error) bool) {
+			for _, key := range append([]ocsp.Key{"no CertID", foreign}, keys...) {
+				if !yield(key, nil) {
+					return
+				}
+			}
+		}
+		var reasons sync.Map
+		r, err := ocsp.New(ocsp.Config{Issuers: []ocsp.Issuer{a.issuer()}, Source: g, Observe: func(reason string, _ time.Duration) { reasons.Store(reason, true) }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for round := range 10 {
+			done, err := r.Presign(t.Context(), list)
+			if err != nil || done.Made+done.Kept != 20 || done.Left != 0 || round == 0 && done.Made != 20 {
+				t.Fatalf("round %d: got %+v, %v", round, done, err)
+			}
+			for range 14 {
+				for _, in := range requests[:3] {
+					plainly(t, r, in)
+				}
+				time.Sleep(time.Second)
+			}
+		}
+		if _, asked := reasons.Load(ocsp.ReasonSigned); asked {
+			t.Error("a request had to wait for a signature")
+		}
+		// Its budget is kept to, and so is the order of those who wait: an error
+		// of the source is told.
+		small, err := ocsp.New(ocsp.Config{Issuers: []ocsp.Issuer{a.issuer()}, Source: g, Memory: -1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if done, err := small.Presign(t.Context(), list); err != nil || done.Left != 20 {
+			t.Errorf("without memory: %+v, %v", done, err)
+		}
+		g.lose(true)
+		cold, err := ocsp.New(ocsp.Config{Issuers: []ocsp.Issuer{a.issuer()}, Source: g})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if done, err := cold.Presign(t.Context(), list); err == nil || done.Made != 0 {
+			t.Errorf("without a source: %+v, %v", done, err)
 		}
 	})
 }

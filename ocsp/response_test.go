@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/sha1"
+	"crypto/x509/pkix"
 	"encoding/asn1"
 	"math/big"
 	"regexp"
+	"slices"
 	"testing"
 	"time"
 
@@ -152,6 +154,62 @@ func TestStatuses(t *testing.T) {
 			t.Errorf("got %q, want %q", got.Extensions[0].Value, want)
 		}
 	})
+}
+
+// TestExtensions: whatever is answered, an extension stands in the list that it
+// belongs to, once, and none is critical.
+func TestExtensions(t *testing.T) {
+	a := newAuthority(t, "ehm")
+	r, g := newResponder(t, a, func(c *ocsp.Config) { c.Retention, c.NonIssued = 24*time.Hour, "revoked" })
+	since := time.Now().Add(-time.Hour)
+	for name, s := range map[string]ocsp.Status{
+		"good": {State: ocsp.Good}, "good and expired": {State: ocsp.Good, Expired: true},
+		"held":                {State: ocsp.Revoked, Reason: 6, RevokedAt: since},
+		"revoked":             {State: ocsp.Revoked, Reason: 1, RevokedAt: since},
+		"revoked and expired": {State: ocsp.Revoked, Reason: 1, RevokedAt: since, Expired: true},
+		"never issued":        {},
+	} {
+		t.Run("OCSP-59 "+name, func(t *testing.T) {
+			serial := nextSerial()
+			if s.State != ocsp.NonIssued {
+				g.set(a.id, serial, s)
+			}
+			for _, nonce := range [][]byte{nil, make([]byte, 32)} {
+				got := ask(t, r, a, request(t, nonce, a.certID(t, crypto.SHA256, serial), a.certID(t, crypto.SHA1, serial)))
+				var whole, single []string
+				if nonce != nil {
+					whole = append(whole, pki.OIDOCSPNonce.String())
+				}
+				if s.State == ocsp.NonIssued {
+					whole = append(whole, pki.OIDOCSPExtendedRevoke.String())
+				}
+				if s.Expired {
+					single = append(single, oidArchiveCutoff.String())
+				}
+				onlyThese(t, "responseExtensions", got.basic.Data.Extensions, whole)
+				for _, one := range got.basic.Data.Responses {
+					onlyThese(t, "singleExtensions", one.Extensions, single)
+				}
+			}
+		})
+	}
+}
+
+// onlyThese holds a list of extensions to what belongs there.
+func onlyThese(t *testing.T, list string, got []pkix.Extension, want []string) {
+	t.Helper()
+	var ids []string
+	for _, e := range got {
+		if e.Critical {
+			t.Errorf("%s: %v is critical", list, e.Id)
+		}
+		ids = append(ids, e.Id.String())
+	}
+	slices.Sort(ids)
+	slices.Sort(want)
+	if !slices.Equal(ids, want) {
+		t.Errorf("%s: got %v, want %v", list, ids, want)
+	}
 }
 
 func TestNonIssued(t *testing.T) {

@@ -48,6 +48,9 @@ func TestStorm(t *testing.T) {
 		t.Logf("seed %d: %d answers, %d of them tryLater, %d changes, %d from Redis; %d times an older truth", seed, s.asked.Load(), s.later.Load(), s.changes.Load(), s.shared.Load(), s.wrong.Load())
 		for _, state := range s.states {
 			t.Log(state.latency())
+			if state.unseen() {
+				t.Errorf("nobody asked while Redis was %s", state.name)
+			}
 		}
 		if s.wrong.Load() > 0 || s.later.Load()*10 > s.asked.Load() || s.changes.Load() < 100 || s.shared.Load() == 0 {
 			t.Errorf("of %d answers %d were wrong and %d tryLater, at %d changes; %d came from Redis", s.asked.Load(), s.wrong.Load(), s.later.Load(), s.changes.Load(), s.shared.Load())
@@ -79,6 +82,8 @@ type storm struct {
 	proxy    *proxy
 
 	asked, later, wrong, changes, shared atomic.Int64
+	// visited says that each trouble of Redis has come once.
+	visited atomic.Bool
 
 	state    atomic.Int32 // index of states
 	states   []*redisState
@@ -91,6 +96,13 @@ type redisState struct {
 	name  string
 	mu    sync.Mutex
 	times []time.Duration
+}
+
+// unseen reports that nobody was answered in it yet.
+func (s *redisState) unseen() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.times) == 0
 }
 
 func (s *redisState) latency() string {
@@ -217,7 +229,7 @@ func (s *storm) run(t *testing.T, answers int) {
 	for c := range 8 {
 		clients.Go(func() {
 			random := rand.New(rand.NewPCG(s.seed, 1000+uint64(c)))
-			for s.asked.Load() < int64(answers) {
+			for s.asked.Load() < int64(answers) || !s.visited.Load() {
 				s.ask(t, random)
 			}
 		})
@@ -261,11 +273,17 @@ func (s *storm) changeUntil(over <-chan struct{}, random *rand.Rand) {
 	}
 }
 
-// troubleUntil does to Redis what happens to Redis.
+// troubleUntil does to Redis what happens to Redis: each trouble once, in some
+// order, and then any.
 func (s *storm) troubleUntil(t *testing.T, over <-chan struct{}, random *rand.Rand) {
 	at := 0 // the server that the proxy leads to
-	for {
+	first := random.Perm(5)
+	for n := 0; ; n++ {
+		s.visited.Store(n >= len(first))
 		trouble := 1 + random.IntN(5)
+		if n < len(first) {
+			trouble = 1 + first[n]
+		}
 		server := s.redis[at]
 		s.state.Store(int32(trouble))
 		switch trouble {
@@ -291,6 +309,9 @@ func (s *storm) troubleUntil(t *testing.T, over <-chan struct{}, random *rand.Ra
 			}
 		}
 		goOn := pause()
+		for goOn && n < len(first) && s.states[trouble].unseen() {
+			goOn = pause()
+		}
 		switch trouble {
 		case 1:
 			server.process.Process.Signal(syscall.SIGCONT)

@@ -77,11 +77,15 @@ func (p *process) addCA(ctx context.Context) error {
 		return err
 	}
 	c.trustOwn(issuers)
+	snapshots, err := p.snapshots()
+	if err != nil {
+		return err
+	}
 	authority, err := ca.New(ca.Config{
 		Issuers: issuers, Profiles: profiles, Register: p.register,
 		Lint: lint.Certificate, Shape: c.shape(), Audit: p.audit.Append, Allow: allow(c.Clients),
-		Access: access(p.register, c),
-		Log:    p.log.With("server", "ca"), Observe: p.admin.Observer("ca"),
+		Access: access(p.register, c), Snapshot: snapshots,
+		Log: p.log.With("server", "ca"), Observe: p.admin.Observer("ca"),
 	})
 	if err != nil {
 		return fmt.Errorf("configuring ca: %w", err)

@@ -23,6 +23,13 @@ type ocspConfig struct {
 	// Memory is how many MiB the answers may take that are kept ready. Default
 	// 64, which is enough for 140,000.
 	Memory int64 `toml:"memory"`
+	// Presign says which answers are made before anyone asks: "hot", those that
+	// were in memory before a restart, or "all", those about every certificate,
+	// kept fresh as far as `memory` goes, for which `max_age` should be long.
+	// Default: none but those that are asked for again while their time ends.
+	Presign string `toml:"presign"`
+	// HotSet is the file in which "hot" remembers what was in memory.
+	HotSet config.Path `toml:"hot_set"`
 	// JournalGrace is for how long after the loss of the journal certificates
 	// may be called good in new answers. Default: validity.
 	JournalGrace time.Duration `toml:"journal_grace"`
@@ -84,7 +91,17 @@ func (c *ocspConfig) Validate() error {
 	for i, issuer := range c.Issuers {
 		ids[i] = issuer.ID
 	}
-	return errors.Join(required(field{"listen", string(c.Listen)}), distinct("issuer", "id", ids), c.validateApart())
+	return errors.Join(required(field{"listen", string(c.Listen)}), distinct("issuer", "id", ids), c.validatePresign(), c.validateApart())
+}
+
+func (c *ocspConfig) validatePresign() error {
+	switch c.Presign {
+	case "", presignAll:
+		return nil
+	case presignHot:
+		return required(field{"hot_set", string(c.HotSet)})
+	}
+	return config.Wrong("presign", "%q is neither hot nor all", c.Presign)
 }
 
 func (c *redisConfig) Validate() error {

@@ -16,6 +16,17 @@ import (
 // openAudit opens the audit log of a configuration; dir is where its key URI
 // counts from.
 func openAudit(c *auditConfig, dir string) (*audit.Log, error) {
+	signer, err := auditSigner(c, dir)
+	if err != nil {
+		return nil, err
+	}
+	return audit.Open(audit.Config{
+		Path: string(c.Path), Key: signer, Entries: c.CheckpointEntries, Interval: c.CheckpointInterval, Request: via,
+	})
+}
+
+// auditSigner opens the key of an audit log.
+func auditSigner(c *auditConfig, dir string) (*audit.Signer, error) {
 	key, err := keys.Open(c.Key, dir)
 	if err != nil {
 		return nil, fmt.Errorf("opening key of audit log: %w", err)
@@ -24,9 +35,7 @@ func openAudit(c *auditConfig, dir string) (*audit.Log, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configuring audit log: %w", err)
 	}
-	return audit.Open(audit.Config{
-		Path: string(c.Path), Key: signer, Entries: c.CheckpointEntries, Interval: c.CheckpointInterval, Request: via,
-	})
+	return signer, nil
 }
 
 type addressKey struct{}

@@ -76,6 +76,7 @@ func (p *process) addOCSP(ctx context.Context) error {
 	}})
 	source.serves(p, responder)
 	p.renewsSigners(c, responder, source, issuers)
+	p.presigns(c, responder, source)
 	p.admin.Add("ocsp", responder.Ready)
 	p.ocspCounts(responder)
 	p.admin.Gauge("ocsp", "journal_lag", "Entries of the journal that the server has not followed yet.", func() float64 {

@@ -22,6 +22,8 @@ type ocspSource struct {
 	journal ocsp.Journal
 	head    func(context.Context) (uint64, error)
 	lists   map[string]*ocspList
+	// standings lists certificates; nil where lists alone are known.
+	standings standings
 	// client is that of [ocsp.ca]; nil when there is none.
 	client *ca.Client
 }
@@ -50,12 +52,12 @@ func (p *process) ocspSource(ctx context.Context, c *ocspConfig, issuers []ocsp.
 		if err != nil {
 			return nil, err
 		}
-		s.status, s.journal, s.head = replicaSource{opened}, replicaJournal{opened}, opened.Position
+		s.status, s.journal, s.head, s.standings = replicaSource{opened}, replicaJournal{opened}, opened.Position, opened
 	case len(s.lists) == len(c.Issuers):
 		s.status, s.journal = nil, silence{}
 		s.head = func(context.Context) (uint64, error) { return 0, nil }
 	default:
-		s.status, s.journal, s.head = statusSource{p.register}, ocspJournal{p.register}, p.register.Head
+		s.status, s.journal, s.head, s.standings = statusSource{p.register}, ocspJournal{p.register}, p.register.Head, p.register
 	}
 	if len(s.lists) > 0 {
 		s.status = listsBefore{s.lists, s.status}
@@ -83,7 +85,7 @@ func (p *process) ocspClient(s *ocspSource, c ocspCAConfig) error {
 func (p *process) ocspReplica(ctx context.Context, s *ocspSource, c ocspCAConfig) (*replica.Replica, error) {
 	opened, err := replica.Open(ctx, string(c.Store), p.log.With("server", "ocsp"))
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, replica.ErrNotBegun) {
-		return nil, withHint(err, "`altamga ocsp begin -c FILE` makes the store, best from a snapshot that `altamga register snapshot` writes on the ca's host")
+		return nil, withHint(err, "`altamga ocsp begin -c FILE --fetch` makes the store from a snapshot of the ca's; --snapshot takes a file that `altamga register snapshot` wrote there")
 	}
 	if err != nil {
 		return nil, err

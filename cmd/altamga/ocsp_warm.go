@@ -9,7 +9,6 @@ import (
 	"math"
 	"time"
 
-	"github.com/altamga/altamga/internal/journal"
 	"github.com/altamga/altamga/ocsp"
 	"github.com/altamga/altamga/ocsp/rediscache"
 )
@@ -79,33 +78,23 @@ const besideAnswer = 300
 
 // issuer signs for the certificates of one issuer, in the order of their issue.
 func (w *warming) issuer(ctx context.Context, p *process, id string) error {
-	selection := journal.Selection{Issuer: id, Limit: 1000}
-	for {
-		page, err := p.register.Certificates(ctx, selection)
+	for serial, err := range unexpired(ctx, p.register, id) {
 		if err != nil {
-			return fmt.Errorf("reading certificates: %w", err)
+			return err
 		}
-		for _, record := range page {
-			selection.After = record.Serial
-			if record.Status.Expired {
-				continue
+		for _, hash := range w.hashes {
+			if w.octets >= w.most {
+				return errWarmFull
 			}
-			for _, hash := range w.hashes {
-				if w.octets >= w.most {
-					return errWarmFull
-				}
-				n, err := w.responder.Warm(ctx, id, record.Serial.Int(), hash)
-				if err = errors.Join(err, w.kept.failed); err != nil {
-					return fmt.Errorf("signing for %s: %w", record.Serial, err)
-				}
-				w.octets += int64(n + besideAnswer)
-				w.progress.step()
+			n, err := w.responder.Warm(ctx, id, serial.Int(), hash)
+			if err = errors.Join(err, w.kept.failed); err != nil {
+				return fmt.Errorf("signing for %s: %w", serial, err)
 			}
-		}
-		if len(page) < selection.Limit {
-			return nil
+			w.octets += int64(n + besideAnswer)
+			w.progress.step()
 		}
 	}
+	return nil
 }
 
 // warming makes a responder whose answers go to Redis at once.

@@ -7,6 +7,47 @@ import (
 	"github.com/altamga/altamga/internal/journal"
 )
 
+// standingColumns are those of scanStanding.
+const standingColumns = "issuer, serial, profile, " + statusColumns
+
+func scanStanding(row scanner) (s journal.Standing, err error) {
+	var serial []byte
+	var columns statusRow
+	if err = row.Scan(append([]any{&s.Issuer, &serial, &s.Profile}, columns.dest()...)...); err != nil {
+		return s, err
+	}
+	s.Serial = serialOf(serial)
+	if s.Status, err = columns.status(); err != nil {
+		err = fmt.Errorf("serial %s: %w", s.Serial, err)
+	}
+	return s, err
+}
+
+// Standings returns one page of an issuer's serials that have a status, in the
+// order of their reservation: at most limit, and fewer only when there are no
+// more. The page after it follows its last serial. Unlike Certificates it reads
+// no certificate.
+func (r *Register) Standings(ctx context.Context, issuer string, after journal.Serial, limit int) ([]journal.Standing, error) {
+	key := []byte{}
+	if after != "" {
+		var err error
+		if key, err = octets(after); err != nil {
+			return nil, fmt.Errorf("reading standings: %w", err)
+		}
+	}
+	var standings []journal.Standing
+	err := r.each(ctx, "SELECT "+standingColumns+` FROM certificate WHERE state <> '' AND issuer = ?
+		AND id > coalesce((SELECT id FROM certificate WHERE serial = ?), 0) ORDER BY id LIMIT ?`, []any{issuer, key, limit}, func(row scanner) error {
+		s, err := scanStanding(row)
+		standings = append(standings, s)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading standings: %w", err)
+	}
+	return standings, nil
+}
+
 // Statuses reads the status of every serial that has one, as of one moment: it
 // calls begin with the journal's last entry, zero when there is none, and how
 // many statuses there are, and then each for every one of them, in the order of
@@ -36,17 +77,10 @@ func (r *Register) Statuses(ctx context.Context, begin func(last journal.Entry, 
 		return err
 	}
 	var told error
-	err = tx.each("SELECT issuer, serial, profile, "+statusColumns+" FROM certificate WHERE state <> '' ORDER BY id", nil, func(scan scanner) error {
-		var s journal.Standing
-		var serial []byte
-		var row statusRow
-		err := scan.Scan(append([]any{&s.Issuer, &serial, &s.Profile}, row.dest()...)...)
+	err = tx.each("SELECT "+standingColumns+" FROM certificate WHERE state <> '' ORDER BY id", nil, func(row scanner) error {
+		s, err := scanStanding(row)
 		if err != nil {
 			return err
-		}
-		s.Serial = serialOf(serial)
-		if s.Status, err = row.status(); err != nil {
-			return fmt.Errorf("serial %s: %w", s.Serial, err)
 		}
 		told = each(s)
 		return told

@@ -13,6 +13,7 @@
 //	follow.go    reads the journal from the position on, page by page, and waits for news
 //	fold.go      folds a page by the rules of internal/journal; position and statuses are one commit
 //	status.go    answers what a certificate's status is, and as of when that is certain
+//	standings.go lists them, for who makes answers ahead of requests
 //	ready.go     tells how far behind the replica may be, and what is in the way
 //
 // What it refuses: a journal that is not the one it has followed. Every page is

@@ -172,6 +172,28 @@ func follow(t *testing.T, r *replica.Replica, feed replica.Feed) (end func()) {
 // agree holds every status of the replica to the authority's.
 func agree(t *testing.T, r *replica.Replica, a *authority) {
 	t.Helper()
+	listed := 0
+	for _, issuer := range []string{"hom", "ehm"} {
+		for after := journal.Serial(""); ; {
+			page, err := r.Standings(t.Context(), issuer, after, 100)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range page {
+				listed++
+				after = s.Serial
+				if want := a.fold[s.Serial]; a.issuer[s.Serial] != issuer || s.Profile != a.profile[s.Serial] || fmt.Sprint(s.Status) != fmt.Sprint(want) {
+					t.Errorf("listed %+v, want %+v", s, want)
+				}
+			}
+			if len(page) < 100 {
+				break
+			}
+		}
+	}
+	if listed != len(a.fold) {
+		t.Errorf("%d of %d are listed", listed, len(a.fold))
+	}
 	for serial, want := range a.fold {
 		known, err := r.Status(t.Context(), a.issuer[serial], serial)
 		if err != nil {

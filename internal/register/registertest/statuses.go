@@ -3,6 +3,7 @@ package registertest
 import (
 	"io"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/altamga/altamga/internal/journal"
@@ -52,9 +53,37 @@ func testStatuses(t *testing.T, s Store) {
 	if last, n, rows := read(nothing); last.Position != 5 || n != 3 || len(rows) != 3 || rows[0].State != journal.Gone {
 		t.Errorf("later: %+v, %d, %+v", last, n, rows)
 	}
+	_, _, rows = read(nothing)
+	testStandings(t, s, rows)
 	// Whoever has seen enough ends it.
 	err := s.Statuses(ctx, func(journal.Entry, int64) error { return io.EOF }, nil)
 	wantError(t, "ended before the first", err, io.EOF)
 	err = s.Statuses(ctx, func(journal.Entry, int64) error { return nil }, func(journal.Standing) error { return io.EOF })
 	wantError(t, "ended after the first", err, io.EOF)
+}
+
+// testStandings holds the pages of each issuer to all standings in one row.
+func testStandings(t *testing.T, s Store, all []journal.Standing) {
+	t.Helper()
+	for _, issuer := range []string{"ehm", "hom", "nobody"} {
+		want := slices.DeleteFunc(slices.Clone(all), func(s journal.Standing) bool { return s.Issuer != issuer })
+		for _, limit := range []int{1, 2, 100} {
+			var got []journal.Standing
+			for after := journal.Serial(""); ; after = got[len(got)-1].Serial {
+				page, err := s.Standings(t.Context(), issuer, after, limit)
+				if err != nil || len(page) > limit {
+					t.Fatalf("got %d of %d, %v", len(page), limit, err)
+				}
+				if got = append(got, page...); len(page) < limit {
+					break
+				}
+			}
+			if !slices.EqualFunc(got, want, func(a, b journal.Standing) bool { return reflect.DeepEqual(a, b) }) {
+				t.Errorf("%s, %d at a time: got %+v, want %+v", issuer, limit, got, want)
+			}
+		}
+	}
+	if _, err := s.Standings(t.Context(), "ehm", "0x", 1); err == nil {
+		t.Error("a serial that is none is followed")
+	}
 }

@@ -32,6 +32,7 @@ type Store interface {
 	Redeemed(ctx context.Context, actor, key string) (journal.Ticket, journal.Entry, error)
 	Status(ctx context.Context, issuer string, serial journal.Serial) (status journal.Status, head uint64, err error)
 	History(context.Context, journal.Serial) ([]journal.Entry, error)
+	Standings(ctx context.Context, issuer string, after journal.Serial, limit int) ([]journal.Standing, error)
 	Statuses(ctx context.Context, begin func(last journal.Entry, statuses int64) error, each func(journal.Standing) error) error
 
 	Entries(ctx context.Context, after uint64, limit int) ([]journal.Entry, error)
