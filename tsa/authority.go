@@ -78,9 +78,11 @@ type Record struct {
 // Authority is a time-stamping authority. Its methods may be called by several
 // goroutines at once. It is an [net/http.Handler].
 type Authority struct {
-	config  Config
-	log     *slog.Logger
-	units   []*unit
+	config Config
+	log    *slog.Logger
+	// all holds the units. A unit is added behind the others, and none goes:
+	// what stands for one by its place stays right.
+	all     atomic.Pointer[[]*unit]
 	turn    atomic.Uint64
 	clients []*client
 	// places bounds the signings in flight.
@@ -101,8 +103,6 @@ type Authority struct {
 	brokenAt  time.Time
 	// wasBroken tells the fast path that broken needs to be cleared.
 	wasBroken atomic.Bool
-	standing  []standing
-	said      []string // what was last recorded of each unit
 }
 
 // New makes an authority, or says everything that is wrong with config.
@@ -138,13 +138,11 @@ func New(config Config) (*Authority, error) {
 	if len(config.Units) == 0 {
 		errs = append(errs, errors.New("no unit"))
 	}
+	a.all.Store(new([]*unit))
 	for i, u := range config.Units {
-		made, err := newUnit(u, config.Policies)
-		if err != nil {
+		if err := a.add(u); err != nil {
 			errs = append(errs, fmt.Errorf("unit %d: %w", i, err))
-			continue
 		}
-		a.units = append(a.units, made)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("tsa: configuring authority: %w", err)
@@ -152,10 +150,37 @@ func New(config Config) (*Authority, error) {
 	for i := range a.latest {
 		a.latest[i] = config.Since.Truncate(resolution(config.Policies[i].Fraction))
 	}
-	a.standing, a.said = make([]standing, len(a.units)), make([]string, len(a.units))
 	a.places = make(chan struct{}, config.MaxInflight)
 	return a, nil
 }
+
+// maxUnits is how many have a bit in what is remembered of a token's tries.
+const maxUnits = 64
+
+// AddUnit lets a further unit make tokens, as if New had been given it: from
+// now on, or from when its period begins. It is how a unit's key gives way to
+// the next without a restart. Only one goroutine may add units at a time.
+func (a *Authority) AddUnit(u Unit) error {
+	if err := a.add(u); err != nil {
+		return fmt.Errorf("tsa: adding unit: %w", err)
+	}
+	return nil
+}
+
+func (a *Authority) add(u Unit) error {
+	made, err := newUnit(u, a.config.Policies)
+	if err != nil {
+		return err
+	}
+	units := a.units()
+	if len(units) == maxUnits {
+		return fmt.Errorf("there are %d units already", maxUnits)
+	}
+	a.all.Store(new(append(slices.Clip(units), made)))
+	return nil
+}
+
+func (a *Authority) units() []*unit { return *a.all.Load() }
 
 func setDefault[N comparable](value *N, otherwise N) {
 	var zero N
@@ -222,7 +247,7 @@ func (a *Authority) stamp(ctx context.Context, r *Request) (response []byte, sta
 			a.log.ErrorContext(ctx, "no unit may make a token", "time", genTime, "error", err)
 			return nil, 0, &Rejection{Failure: SystemFailure, Text: "no certificate of the authority allows a token now", cause: err}
 		}
-		response, start, err = a.seal(ctx, a.units[u], policy, genTime, serial, r)
+		response, start, err = a.seal(ctx, a.units()[u], policy, genTime, serial, r)
 		a.noteToken(ctx, err)
 		if err == nil {
 			return response, start, nil
@@ -245,17 +270,17 @@ func (e *keyError) Unwrap() error { return e.error }
 // were not tried. A unit whose key did not sign just now is left out while there
 // is another.
 func (a *Authority) pick(genTime time.Time, tried uint64) (int, error) {
-	now, fallback := time.Now(), -1
+	now, fallback, units := time.Now(), -1, a.units()
 	var reasons []error
-	first := int(a.turn.Add(1) % uint64(len(a.units)))
-	for i := range a.units {
-		i = (first + i) % len(a.units)
+	first := int(a.turn.Add(1) % uint64(len(units)))
+	for i := range units {
+		i = (first + i) % len(units)
 		if tried>>i&1 != 0 {
 			continue
 		}
-		if err := a.units[i].why(genTime); err != nil {
+		if err := units[i].why(genTime); err != nil {
 			reasons = append(reasons, err)
-		} else if !a.units[i].resting(now) {
+		} else if !units[i].resting(now) {
 			return i, nil
 		} else if fallback < 0 {
 			fallback = i
@@ -270,7 +295,7 @@ func (a *Authority) pick(genTime time.Time, tried uint64) (int, error) {
 // another reports whether a unit is left that was not tried.
 func (a *Authority) another(genTime time.Time, tried uint64) bool {
 	_, err := a.pick(genTime, tried)
-	return err == nil && tried != 1<<len(a.units)-1
+	return err == nil && tried != 1<<len(a.units())-1
 }
 
 // seal writes, checks, records, signs and verifies a statement, in this order:

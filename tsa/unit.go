@@ -19,9 +19,9 @@ import (
 // Unit is a time-stamping unit: a key and its certificate.
 //
 // An authority has several for load, which they share, and for the day when a
-// key's period of use is over: the next unit is configured ahead of time and
-// takes part as soon as its own period begins, the old one stops at the end of
-// its own, and no token is made by either outside of it.
+// key's period of use is over: the next unit is configured or added ahead of
+// time and takes part as soon as its own period begins, the old one stops at the
+// end of its own, and no token is made by either outside of it.
 type Unit struct {
 	// Certificate is the unit's own, for time-stamping and nothing else.
 	Certificate *x509.Certificate
@@ -64,6 +64,11 @@ type unit struct {
 	// barred is why the certificate's standing forbids tokens; nil when it does
 	// not.
 	barred atomic.Pointer[string]
+
+	// The following belong to Run: when somebody last knew the certificate's
+	// standing, or when it was first asked for, and what was last recorded.
+	knownAt time.Time
+	said    string
 }
 
 // rest is how long a unit whose key did not sign is left alone while others do.
