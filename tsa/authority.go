@@ -270,24 +270,28 @@ func (e *keyError) Unwrap() error { return e.error }
 // were not tried. A unit whose key did not sign just now is left out while there
 // is another.
 func (a *Authority) pick(genTime time.Time, tried uint64) (int, error) {
-	now, fallback, units := time.Now(), -1, a.units()
-	var reasons []error
-	first := int(a.turn.Add(1) % uint64(len(units)))
-	for i := range units {
-		i = (first + i) % len(units)
-		if tried>>i&1 != 0 {
-			continue
-		}
-		if err := units[i].why(genTime); err != nil {
-			reasons = append(reasons, err)
-		} else if !units[i].resting(now) {
-			return i, nil
-		} else if fallback < 0 {
+	now, units := time.Now(), a.units()
+	var able [maxUnits]uint8
+	n, fallback := 0, -1
+	for i, u := range units {
+		switch {
+		case tried>>i&1 != 0 || !u.may(genTime):
+		case !u.resting(now):
+			able[n] = uint8(i)
+			n++
+		case fallback < 0:
 			fallback = i
 		}
 	}
-	if fallback >= 0 {
+	switch {
+	case n > 0:
+		return int(able[a.turn.Add(1)%uint64(n)]), nil
+	case fallback >= 0:
 		return fallback, nil
+	}
+	var reasons []error
+	for _, u := range units {
+		reasons = append(reasons, u.why(genTime))
 	}
 	return 0, errors.Join(reasons...)
 }

@@ -170,6 +170,11 @@ func (u *unit) due() bool {
 // resting reports whether the unit is being left alone.
 func (u *unit) resting(now time.Time) bool { return now.UnixNano() < u.restUntil.Load() }
 
+// may reports whether the unit may make a token of this time.
+func (u *unit) may(genTime time.Time) bool {
+	return u.period.contains(genTime) && u.barred.Load() == nil
+}
+
 // why reports why the unit may not make a token of this time; nil when it may.
 func (u *unit) why(genTime time.Time) error {
 	switch {

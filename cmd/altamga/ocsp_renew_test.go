@@ -60,7 +60,7 @@ func yearOfSigners(t *testing.T) {
 		if r.issuer == "policy" {
 			r.issue = issueSignerOverHTTP(client)
 		}
-		go r.run(ctx)
+		go keepRenewed(ctx, r)
 	}
 	// The connection's own certificate is renewed too, and so lives for the year.
 	for range 51 {
@@ -95,7 +95,7 @@ func yearOfSigners(t *testing.T) {
 		}
 	}
 	// The right to renew signers is no other right.
-	policy := signerRequest{name: "x", issuer: "policy", subject: map[string]string{"CN": "x", "O": "x"}}
+	policy := signerRequest{name: "x", issuer: "policy", profile: signerProfile, subject: map[string]string{"CN": "x", "O": "x"}}
 	for _, r := range p.signers {
 		if r.issuer == "policy" {
 			if err := r.prepare(r.current.Load()); err != nil {
@@ -104,7 +104,7 @@ func yearOfSigners(t *testing.T) {
 			policy.csr = r.request.csr
 		}
 	}
-	for _, refused := range []signerRequest{{issuer: "suite", csr: policy.csr, name: "y", subject: policy.subject}} {
+	for _, refused := range []signerRequest{{issuer: "suite", profile: signerProfile, csr: policy.csr, name: "y", subject: policy.subject}} {
 		if _, err := issueSignerOverHTTP(client)(ctx, refused); err == nil {
 			t.Errorf("a signer of %s was issued", refused.issuer)
 		}
