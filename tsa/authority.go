@@ -83,6 +83,7 @@ type Authority struct {
 	// all holds the units. A unit is added behind the others, and none goes:
 	// what stands for one by its place stays right.
 	all     atomic.Pointer[[]*unit]
+	adding  sync.Mutex
 	turn    atomic.Uint64
 	clients []*client
 	// places bounds the signings in flight.

@@ -12,7 +12,7 @@ const maxUnits = 64
 
 // AddUnit lets a further unit make tokens, as if New had been given it: from
 // now on, or from when its period begins. It is how a unit's key gives way to
-// the next without a restart. Only one goroutine may add units at a time.
+// the next without a restart.
 func (a *Authority) AddUnit(u Unit) error {
 	if err := a.add(u); err != nil {
 		return fmt.Errorf("tsa: adding unit: %w", err)
@@ -25,6 +25,8 @@ func (a *Authority) add(u Unit) error {
 	if err != nil {
 		return err
 	}
+	a.adding.Lock()
+	defer a.adding.Unlock()
 	units := a.units()
 	if len(units) == maxUnits {
 		return fmt.Errorf("there are %d units already", maxUnits)
