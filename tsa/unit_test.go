@@ -148,7 +148,6 @@ func TestAddUnit(t *testing.T) {
 			ctx, stop := context.WithCancel(t.Context())
 			var running sync.WaitGroup
 			running.Go(func() { a.Run(ctx) })
-			defer func() { stop(); running.Wait() }()
 			time.Sleep(2 * hour)
 			if err := a.AddUnit(tsa.Unit{Certificate: units[1].Certificate, Key: units[0].Key}); err == nil {
 				t.Error("a unit whose key is another's was added")
@@ -170,6 +169,8 @@ func TestAddUnit(t *testing.T) {
 			held.Store(true)
 			time.Sleep(2 * time.Minute)
 			want(t, refused(t, a, marshal(t, query())), tsa.SystemFailure)
+			stop()
+			running.Wait()
 			if len(j.actions) != 5 {
 				t.Errorf("recorded %v: want active, not yet, active, over, held", j.actions)
 			}
