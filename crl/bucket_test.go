@@ -191,8 +191,9 @@ func TestBucket(t *testing.T) {
 		kept.down = true
 		kept.mu.Unlock()
 		c.put(entry(0x11, 1))
-		for range 500 {
-			if err := p.Ready(t.Context()); err != nil && strings.Contains(err.Error(), "mirroring") {
+		for range 6000 {
+			list, _ := p.Current("ehm")
+			if err := p.Ready(t.Context()); list.Entries == 2 && err != nil && strings.Contains(err.Error(), "mirroring") {
 				break
 			}
 			time.Sleep(10 * time.Millisecond)

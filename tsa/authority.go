@@ -78,9 +78,12 @@ type Record struct {
 // Authority is a time-stamping authority. Its methods may be called by several
 // goroutines at once. It is an [net/http.Handler].
 type Authority struct {
-	config  Config
-	log     *slog.Logger
-	units   []*unit
+	config Config
+	log    *slog.Logger
+	// all holds the units. A unit is added behind the others, and none goes:
+	// what stands for one by its place stays right.
+	all     atomic.Pointer[[]*unit]
+	adding  sync.Mutex
 	turn    atomic.Uint64
 	clients []*client
 	// places bounds the signings in flight.
@@ -101,8 +104,6 @@ type Authority struct {
 	brokenAt  time.Time
 	// wasBroken tells the fast path that broken needs to be cleared.
 	wasBroken atomic.Bool
-	standing  []standing
-	said      []string // what was last recorded of each unit
 }
 
 // New makes an authority, or says everything that is wrong with config.
@@ -138,13 +139,11 @@ func New(config Config) (*Authority, error) {
 	if len(config.Units) == 0 {
 		errs = append(errs, errors.New("no unit"))
 	}
+	a.all.Store(new([]*unit))
 	for i, u := range config.Units {
-		made, err := newUnit(u, config.Policies)
-		if err != nil {
+		if err := a.add(u); err != nil {
 			errs = append(errs, fmt.Errorf("unit %d: %w", i, err))
-			continue
 		}
-		a.units = append(a.units, made)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("tsa: configuring authority: %w", err)
@@ -152,7 +151,6 @@ func New(config Config) (*Authority, error) {
 	for i := range a.latest {
 		a.latest[i] = config.Since.Truncate(resolution(config.Policies[i].Fraction))
 	}
-	a.standing, a.said = make([]standing, len(a.units)), make([]string, len(a.units))
 	a.places = make(chan struct{}, config.MaxInflight)
 	return a, nil
 }
@@ -222,7 +220,7 @@ func (a *Authority) stamp(ctx context.Context, r *Request) (response []byte, sta
 			a.log.ErrorContext(ctx, "no unit may make a token", "time", genTime, "error", err)
 			return nil, 0, &Rejection{Failure: SystemFailure, Text: "no certificate of the authority allows a token now", cause: err}
 		}
-		response, start, err = a.seal(ctx, a.units[u], policy, genTime, serial, r)
+		response, start, err = a.seal(ctx, a.units()[u], policy, genTime, serial, r)
 		a.noteToken(ctx, err)
 		if err == nil {
 			return response, start, nil
@@ -240,38 +238,6 @@ func (a *Authority) stamp(ctx context.Context, r *Request) (response []byte, sta
 type keyError struct{ error }
 
 func (e *keyError) Unwrap() error { return e.error }
-
-// pick chooses the unit for a token: in turn among those that may make it and
-// were not tried. A unit whose key did not sign just now is left out while there
-// is another.
-func (a *Authority) pick(genTime time.Time, tried uint64) (int, error) {
-	now, fallback := time.Now(), -1
-	var reasons []error
-	first := int(a.turn.Add(1) % uint64(len(a.units)))
-	for i := range a.units {
-		i = (first + i) % len(a.units)
-		if tried>>i&1 != 0 {
-			continue
-		}
-		if err := a.units[i].why(genTime); err != nil {
-			reasons = append(reasons, err)
-		} else if !a.units[i].resting(now) {
-			return i, nil
-		} else if fallback < 0 {
-			fallback = i
-		}
-	}
-	if fallback >= 0 {
-		return fallback, nil
-	}
-	return 0, errors.Join(reasons...)
-}
-
-// another reports whether a unit is left that was not tried.
-func (a *Authority) another(genTime time.Time, tried uint64) bool {
-	_, err := a.pick(genTime, tried)
-	return err == nil && tried != 1<<len(a.units)-1
-}
 
 // seal writes, checks, records, signs and verifies a statement, in this order:
 // what is signed passed the check and is on record.

@@ -72,6 +72,13 @@ func (p period) contains(t time.Time) bool {
 	return (p.from.IsZero() || !t.Before(p.from)) && (p.to.IsZero() || !t.After(p.to))
 }
 
+// Usable returns when the key of a unit's certificate may make tokens, both
+// moments included.
+func Usable(certificate *x509.Certificate) (from, to time.Time, err error) {
+	p, err := usable(certificate)
+	return p.from, p.to, err
+}
+
 // usable returns when the certificate's key may make tokens: its validity, cut
 // to the private-key usage period when it has one.
 func usable(certificate *x509.Certificate) (period, error) {

@@ -19,7 +19,8 @@
 //	authority.go  a place among the signings in flight is taken
 //	tick.go       the clock is read, and a time that its policy can promise taken
 //	serial.go     a serial number no other token has is drawn
-//	unit.go       a unit whose key may be used is chosen, the TSTInfo is written,
+//	units.go      a unit whose key may be used is chosen,
+//	unit.go       the TSTInfo is written,
 //	info.go       and read back as the lint before signing
 //	authority.go  [Config.Journal] makes it durable
 //	token.go      the signed attributes are signed and wrapped as SignedData

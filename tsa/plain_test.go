@@ -13,8 +13,10 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/altamga/altamga/internal/http1"
 	"github.com/altamga/altamga/internal/serve"
 	"github.com/altamga/altamga/tsa"
 )
@@ -247,4 +249,33 @@ func TestPlainClients(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestPlainEnds asks while the journal's disk does not come back.
+func TestPlainEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, _, _ := newAuthority(t, func(c *tsa.Config) {
+			c.Journal = func(ctx context.Context, _ tsa.Record) error {
+				<-ctx.Done()
+				return ctx.Err()
+			}
+		})
+		began := time.Now()
+		answer, ok := a.Plain().Make(t.Context(), nil, &http1.Request{Method: http1.Post, ContentType: []byte(mediaQuery), Body: marshal(t, query())})
+		if took := time.Since(began); !ok || took != 15*time.Second {
+			t.Errorf("the plain door answers: %v, after %v, want 15s", ok, took)
+		}
+		response, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(answer)), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		content, err := io.ReadAll(response.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = tsa.ParseResponse(content)
+		if r, ok := errors.AsType[*tsa.Rejection](err); !ok || r.Failure != tsa.SystemFailure {
+			t.Errorf("the answer is %v, want systemFailure", err)
+		}
+	})
 }

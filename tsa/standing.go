@@ -8,22 +8,12 @@ import (
 	"time"
 )
 
-// standing is what is known of a unit's certificate.
-type standing struct {
-	// knownAt is when somebody last knew, or when the authority began.
-	knownAt time.Time
-}
-
 // Run looks after the units until ctx ends: it asks for the standing of their
 // certificates, and records and logs when a unit begins, ends or is kept from
 // working. Without Run no standing is asked for.
 func (a *Authority) Run(ctx context.Context) error {
-	began := time.Now()
-	for i := range a.standing {
-		a.standing[i].knownAt = began
-	}
 	every := min(a.config.StandingEvery, time.Second)
-	next := began
+	next := time.Now()
 	for {
 		if now := time.Now(); a.config.Standing != nil && !now.Before(next) {
 			next = now.Add(a.config.StandingEvery)
@@ -47,8 +37,11 @@ func (a *Authority) Run(ctx context.Context) error {
 // all were known.
 func (a *Authority) askStanding(ctx context.Context) bool {
 	all := true
-	for i, u := range a.units {
+	for _, u := range a.units() {
 		now := time.Now()
+		if u.knownAt.IsZero() {
+			u.knownAt = now
+		}
 		if !u.period.to.IsZero() && now.After(u.period.to) {
 			continue
 		}
@@ -58,14 +51,14 @@ func (a *Authority) askStanding(ctx context.Context) bool {
 		}
 		switch {
 		case err == nil && good:
-			a.standing[i].knownAt = now
+			u.knownAt = now
 			u.barred.Store(nil)
 		case err == nil:
-			a.standing[i].knownAt = now
+			u.knownAt = now
 			u.bar("the certificate is held or revoked")
 		default:
 			all = false
-			unknown := now.Sub(a.standing[i].knownAt)
+			unknown := now.Sub(u.knownAt)
 			a.log.WarnContext(ctx, "standing of a unit's certificate not known", "unit", u.label, "for", unknown.Round(time.Second), "error", err)
 			// What was held stays so; what was good stays so for a while.
 			if u.barred.Load() == nil && unknown >= a.config.StandingGrace {
@@ -84,7 +77,7 @@ func (a *Authority) noteUnits(ctx context.Context) {
 	if err != nil {
 		return // there are no tokens either
 	}
-	for i, u := range a.units {
+	for _, u := range a.units() {
 		state := "active"
 		switch why := u.why(now); {
 		case why == nil:
@@ -95,7 +88,7 @@ func (a *Authority) noteUnits(ctx context.Context) {
 		default:
 			state = "over"
 		}
-		if state == a.said[i] {
+		if state == u.said {
 			continue
 		}
 		if a.config.Audit != nil {
@@ -106,7 +99,7 @@ func (a *Authority) noteUnits(ctx context.Context) {
 			}
 		}
 		a.log.InfoContext(ctx, "time-stamping unit", "unit", u.label, "state", state, "until", u.period.to)
-		a.said[i] = state
+		u.said = state
 	}
 }
 
@@ -117,7 +110,7 @@ func (a *Authority) Until(now time.Time) time.Time {
 	var until time.Time
 	for again := true; again; {
 		again = false
-		for _, u := range a.units {
+		for _, u := range a.units() {
 			at := now
 			if !until.IsZero() {
 				at = until
@@ -133,7 +126,7 @@ func (a *Authority) Until(now time.Time) time.Time {
 // usableNow reports why no unit may make a token, nil when one may.
 func (a *Authority) usableNow(now time.Time) error {
 	var reasons []error
-	for _, u := range a.units {
+	for _, u := range a.units() {
 		err := u.why(now)
 		if err == nil {
 			return nil

@@ -19,9 +19,9 @@ import (
 // Unit is a time-stamping unit: a key and its certificate.
 //
 // An authority has several for load, which they share, and for the day when a
-// key's period of use is over: the next unit is configured ahead of time and
-// takes part as soon as its own period begins, the old one stops at the end of
-// its own, and no token is made by either outside of it.
+// key's period of use is over: the next unit is configured or added ahead of
+// time and takes part as soon as its own period begins, the old one stops at the
+// end of its own, and no token is made by either outside of it.
 type Unit struct {
 	// Certificate is the unit's own, for time-stamping and nothing else.
 	Certificate *x509.Certificate
@@ -64,6 +64,11 @@ type unit struct {
 	// barred is why the certificate's standing forbids tokens; nil when it does
 	// not.
 	barred atomic.Pointer[string]
+
+	// The following belong to Run: when somebody last knew the certificate's
+	// standing, or when it was first asked for, and what was last recorded.
+	knownAt time.Time
+	said    string
 }
 
 // rest is how long a unit whose key did not sign is left alone while others do.
@@ -164,6 +169,11 @@ func (u *unit) due() bool {
 
 // resting reports whether the unit is being left alone.
 func (u *unit) resting(now time.Time) bool { return now.UnixNano() < u.restUntil.Load() }
+
+// may reports whether the unit may make a token of this time.
+func (u *unit) may(genTime time.Time) bool {
+	return u.period.contains(genTime) && u.barred.Load() == nil
+}
 
 // why reports why the unit may not make a token of this time; nil when it may.
 func (u *unit) why(genTime time.Time) error {

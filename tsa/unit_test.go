@@ -8,6 +8,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"errors"
+	"fmt"
 	"math/big"
 	"strings"
 	"sync"
@@ -123,6 +124,55 @@ func TestRollover(t *testing.T) {
 			running.Wait()
 			if got := strings.Join(j.actions, " "); got != strings.Repeat("tsa.unit ", 4)+"tsa.unit" {
 				t.Errorf("recorded %v: want active, not yet, active, over, over", j.actions)
+			}
+		})
+	})
+}
+
+func TestAddUnit(t *testing.T) {
+	t.Run("TSA-42 a unit that is added makes tokens in its period, and its standing is looked after", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			start := time.Now()
+			const hour = time.Hour
+			h, units := unitsOf(t, usedFrom(t, start.Add(-hour), start.Add(5*hour)), usedFrom(t, start.Add(3*hour), start.Add(8*hour)))
+			config, _ := h.config()
+			j, held := new(journal), atomic.Bool{}
+			config.Units, config.Clock, config.Audit = units[:1], wallClock{}, j.append
+			config.Standing = func(_ context.Context, c *x509.Certificate) (bool, error) {
+				return c != units[1].Certificate || !held.Load(), nil
+			}
+			a, err := tsa.New(config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, stop := context.WithCancel(t.Context())
+			var running sync.WaitGroup
+			running.Go(func() { a.Run(ctx) })
+			time.Sleep(2 * hour)
+			if err := a.AddUnit(tsa.Unit{Certificate: units[1].Certificate, Key: units[0].Key}); err == nil {
+				t.Error("a unit whose key is another's was added")
+			}
+			if err := a.AddUnit(units[1]); err != nil {
+				t.Fatal(err)
+			}
+			for at, makes := range []string{"00", "01", "01", "01", "11"} {
+				one := by(t, units, a.Respond(t.Context(), marshal(t, query())))
+				other := by(t, units, a.Respond(t.Context(), marshal(t, query())))
+				if got := fmt.Sprint(min(one, other), max(one, other)); got != makes[:1]+" "+makes[1:] {
+					t.Errorf("%d hours after it was added: tokens by %s, want by %s", at, got, makes)
+				}
+				time.Sleep(hour)
+			}
+			if got := a.Until(time.Now()); !got.Equal(start.Add(8 * hour)) {
+				t.Errorf("covered until %v", got)
+			}
+			held.Store(true)
+			time.Sleep(2 * time.Minute)
+			want(t, refused(t, a, marshal(t, query())), tsa.SystemFailure)
+			stop()
+			running.Wait()
+			if len(j.actions) != 5 {
+				t.Errorf("recorded %v: want active, not yet, active, over, held", j.actions)
 			}
 		})
 	})

@@ -86,7 +86,7 @@ type tokenBench struct {
 	dir    string
 	report *benchReport
 	length time.Duration
-	unit   tsa.Unit
+	unit   *tsa.Unit
 	policy asn1.ObjectIdentifier
 	// query asks for a token with a nonce of eight octets, which stand at nonce,
 	// and the certificates.
@@ -101,7 +101,7 @@ func (b *tokenBench) open() error {
 	}
 	p := &process{config: &c, dir: b.dir}
 	var err error
-	if b.unit, err = p.tsaUnit(c.TSA.Units[0]); err != nil {
+	if b.unit, err = p.tsaUnit(c.TSA.Units[0], 1, false); err != nil {
 		return err
 	}
 	if b.policy, err = parseOID(c.TSA.Policies[0].ID); err != nil {
@@ -146,7 +146,7 @@ func (b *tokenBench) authority(verifyEach int, journal func(context.Context, tsa
 	if err != nil {
 		return nil, err
 	}
-	unit := b.unit
+	unit := *b.unit
 	unit.VerifyEach = verifyEach
 	return tsa.New(tsa.Config{Units: []tsa.Unit{unit}, Policies: []tsa.Policy{{ID: b.policy, Fraction: 3}}, Clock: clock, Journal: journal})
 }

@@ -35,8 +35,10 @@ type tsaConfig struct {
 	// Policies that tokens are had under, the default one first.
 	Policies []tsaPolicyConfig `toml:"policy"`
 	// Units are keys and their certificates. Those whose period of use has begun
-	// and is not over share the load: the next one is added ahead of time.
+	// and is not over share the load.
 	Units []tsaUnitConfig `toml:"unit"`
+	// CA certifies the units' next keys over its API, from a process without a ca.
+	CA *tsaCAConfig `toml:"ca"`
 	// Clients are those who may ask. Default: everybody.
 	Clients []tsaClientConfig `toml:"client"`
 }
@@ -76,7 +78,21 @@ type tsaUnitConfig struct {
 	// VerifyEach says that one token in so many is verified before it is sent: 1
 	// every one, -1 none. Default 1 for a key on a token, 64 for one in a file.
 	VerifyEach int `toml:"verify_each"`
+	// Issuer is the id of the authority that certifies the unit's next key, which
+	// is made beside this one when three fifths of this one's period of use have
+	// passed: both make tokens until that is over. Default: the next unit is added
+	// to this file by hand.
+	Issuer string `toml:"issuer"`
 }
+
+// tsaCAConfig is the authority's API. Client is how the server proves itself to
+// it: a client with the right `issue` and the profile tsa-signer alone.
+type tsaCAConfig struct {
+	URL    config.URL `toml:"url"`
+	Client tlsConfig  `toml:"client"`
+}
+
+func (c *tsaCAConfig) Validate() error { return required(field{"url", string(c.URL)}) }
 
 type tsaClientConfig struct {
 	Name string `toml:"name"`

@@ -172,4 +172,5 @@ func TestTokenAwayWhileIssuing(t *testing.T) {
 	})
 	reconcileAll(t, []string{"ca", "reconcile", "-c", filepath.Join(dir, configFile), "--grace", "0s"})
 	holdAllSerials(t, dir, answered)
+	t.Run("TSA-42 the next unit's key is made on the token", func(t *testing.T) { renewsOnToken(t, dir) })
 }

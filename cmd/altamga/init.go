@@ -404,7 +404,7 @@ func (f *founder) tls(ctx context.Context) error {
 	if f.RAKey, _, err = f.service(ctx, root, tlsKeys+"ra", "p256", "tls/ra.pem", client("ra")); err != nil {
 		return err
 	}
-	for _, name := range []string{"operator", "supervisor", "ocsp"} {
+	for _, name := range []string{"operator", "supervisor", "ocsp", "tsa"} {
 		if _, _, err = f.service(ctx, root, tlsKeys+name, "p256", "tls/"+name+".pem", client(name)); err != nil {
 			return err
 		}

@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"text/tabwriter"
 
@@ -285,6 +286,8 @@ func printJSON(out io.Writer, v any) error {
 // keep makes the process give back what a key took when it ends, and tell when
 // the key's token is away.
 func (p *process) keep(key crypto.Signer) {
+	p.keyMu.Lock()
+	defer p.keyMu.Unlock()
 	if c, ok := key.(io.Closer); ok {
 		p.closers = append(p.closers, c)
 	}
@@ -302,7 +305,10 @@ func (p *process) keep(key crypto.Signer) {
 func (p *process) tokensReady(ctx context.Context) error {
 	var faults []error
 	told := map[string]bool{}
-	for _, key := range p.onTokens {
+	p.keyMu.Lock()
+	onTokens := slices.Clone(p.onTokens)
+	p.keyMu.Unlock()
+	for _, key := range onTokens {
 		if err := keys.Ready(ctx, key); err != nil && !told[err.Error()] {
 			told[err.Error()] = true
 			faults = append(faults, err)

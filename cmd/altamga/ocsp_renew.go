@@ -1,27 +1,20 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/rand"
-	"crypto/rsa"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"time"
 
-	"github.com/altamga/altamga/ca"
 	"github.com/altamga/altamga/internal/keys"
 	"github.com/altamga/altamga/internal/pki"
 	"github.com/altamga/altamga/internal/serve"
@@ -56,23 +49,13 @@ type signerRenewal struct {
 	issued  *x509.Certificate // and not in use yet
 }
 
-// signerRequest asks for the certificate of an OCSP signer. It has a name, so
-// that asking again for want of an answer does not have a second one issued.
-type signerRequest struct {
-	name, issuer string
-	csr          []byte
-	subject      map[string]string
-}
-
-type signerIssuer func(context.Context, signerRequest) (*x509.Certificate, error)
-
 // renewsSigners adds the loops that renew the signers of a responder, as far as
 // there is an authority to ask.
 func (p *process) renewsSigners(c *ocspConfig, responder *ocsp.Responder, source *ocspSource, issuers []ocsp.Issuer) {
 	var issue signerIssuer
 	switch {
 	case p.authority != nil:
-		issue = issueSignerHere(p.authority)
+		issue = issueSignerHere(p.authority, "ocsp.signer")
 	case source.client != nil:
 		issue = issueSignerOverHTTP(source.client)
 	}
@@ -93,7 +76,7 @@ func (p *process) renewsSigners(c *ocspConfig, responder *ocsp.Responder, source
 // is nil or the configuration says otherwise.
 func (p *process) renewsSigner(issuer string, c ocspSignerConfig, signer *ocsp.Signer, issue signerIssuer, replace func(*ocsp.Signer) error) {
 	r := &signerRenewal{
-		issuer: issuer, algorithm: keyAlgorithm(signer.Key.Public()), file: string(c.Signer), key: c.SignerKey, dir: p.dir,
+		issuer: issuer, algorithm: algorithmWord(signer.Key.Public()), file: string(c.Signer), key: c.SignerKey, dir: p.dir,
 		newKey: c.Renew == renewNewKey, issue: issue, replace: replace, keep: p.keep,
 	}
 	r.log = p.log.With("server", "ocsp", "issuer", issuer, "key", r.algorithm)
@@ -104,43 +87,27 @@ func (p *process) renewsSigner(issuer string, c ocspSignerConfig, signer *ocsp.S
 		r.log.Warn("nobody renews the OCSP signer: put the next one into its place in time", "not_after", signer.Certificate.NotAfter)
 		return
 	}
-	p.loops = append(p.loops, serve.Loop{Name: "ocsp signer renewal of " + issuer + " " + r.algorithm, Run: r.run})
+	p.loops = append(p.loops, serve.Loop{Name: "ocsp signer renewal of " + issuer + " " + r.algorithm, Run: func(ctx context.Context) error { return keepRenewed(ctx, r) }})
 	p.admin.Add("ocsp", r.ready)
 	p.signers = append(p.signers, r)
 }
 
-// run renews until ctx ends.
-func (r *signerRenewal) run(ctx context.Context) error {
-	wait := time.Until(due(r.current.Load().Certificate))
-	for {
-		timer := time.NewTimer(max(0, wait))
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return nil
-		case <-timer.C:
-		}
-		err := r.renew(ctx)
-		current := r.current.Load().Certificate
-		switch {
-		case err == nil:
-			r.log.InfoContext(ctx, "OCSP signer renewed", "serial", current.SerialNumber.Text(16), "not_after", current.NotAfter)
-			wait = time.Until(due(current))
-		case ctx.Err() != nil:
-			return nil
-		default:
-			r.log.ErrorContext(ctx, "OCSP signer was not renewed", "not_after", current.NotAfter, "error", err)
-			wait = retryAfter(current)
-		}
+func (r *signerRenewal) life() lifetime { return lifeOf(r.current.Load().Certificate) }
+
+func (r *signerRenewal) tell(ctx context.Context, err error) {
+	current := r.current.Load().Certificate
+	if err != nil {
+		r.log.ErrorContext(ctx, "OCSP signer was not renewed", "not_after", current.NotAfter, "error", err)
+		return
 	}
+	r.log.InfoContext(ctx, "OCSP signer renewed", "serial", current.SerialNumber.Text(16), "not_after", current.NotAfter)
 }
 
 // ready is red when the signer is about to end although it should have been
 // renewed long ago.
 func (r *signerRenewal) ready(context.Context) error {
-	c := r.current.Load().Certificate
-	if left, life := time.Until(c.NotAfter), c.NotAfter.Sub(c.NotBefore); left < life/10 {
-		return fmt.Errorf("the certificate of the OCSP signer of %s (%s) ends at %s and was not renewed", r.issuer, r.algorithm, c.NotAfter.UTC().Format(time.RFC3339))
+	if life := r.life(); life.nearEnd() {
+		return fmt.Errorf("the certificate of the OCSP signer of %s (%s) ends at %s and was not renewed", r.issuer, r.algorithm, life.to.UTC().Format(time.RFC3339))
 	}
 	return nil
 }
@@ -191,11 +158,10 @@ func (r *signerRenewal) prepare(current *ocsp.Signer) (err error) {
 			return err
 		}
 	}
-	csr, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{Subject: pkix.Name{CommonName: current.Certificate.Subject.CommonName}}, key)
-	if err != nil {
-		return fmt.Errorf("making certification request: %w", err)
+	if r.request, err = newSignerRequest(current.Certificate, r.issuer, signerProfile, key); err != nil {
+		return err
 	}
-	r.next, r.request = key, signerRequest{name: rand.Text(), issuer: r.issuer, csr: csr, subject: signerSubject(current.Certificate)}
+	r.next = key
 	return nil
 }
 
@@ -237,18 +203,7 @@ func (r *signerRenewal) makeKey(current crypto.Signer) (crypto.Signer, error) {
 	if err := os.Remove(coming(r.inDir(u.Path))); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	return keys.Generate(uri, r.dir, keyAlgorithm(current.Public()))
-}
-
-// keyAlgorithm is what [keys.Generate] calls the kind of the key.
-func keyAlgorithm(public crypto.PublicKey) string {
-	switch public := public.(type) {
-	case *ecdsa.PublicKey:
-		return fmt.Sprintf("p%d", public.Curve.Params().BitSize)
-	case *rsa.PublicKey:
-		return fmt.Sprintf("rsa%d", public.N.BitLen())
-	}
-	return "ed25519"
+	return keys.Generate(uri, r.dir, algorithmWord(current.Public()))
 }
 
 // write puts the issued certificate, and its key when that is new, in the place
@@ -306,64 +261,4 @@ func syncDir(path string) error {
 	}
 	defer dir.Close()
 	return dir.Sync()
-}
-
-// signerSubject is the subject of a signer's certificate in the words of a
-// request for the next one.
-func signerSubject(c *x509.Certificate) map[string]string {
-	subject := map[string]string{"CN": c.Subject.CommonName}
-	if len(c.Subject.Organization) > 0 {
-		subject["O"] = c.Subject.Organization[0]
-	}
-	for _, name := range c.Subject.Names {
-		// ETSI EN 319 412-1, Section 5.1.4: NTR, country, hyphen, number.
-		if value, ok := name.Value.(string); ok && strings.HasPrefix(value, "NTR") && len(value) > 6 {
-			subject["voen"] = value[6:]
-		}
-	}
-	return subject
-}
-
-// issueSignerHere has a signer's certificate issued by the authority of this
-// process.
-func issueSignerHere(authority *ca.Authority) signerIssuer {
-	return func(ctx context.Context, r signerRequest) (*x509.Certificate, error) {
-		// The responder here comes in by the same door as one on another host.
-		const actor = "ocsp.signer"
-		admitted, err := authority.Admit((&http.Request{}).WithContext(ctx), actor)
-		if err != nil {
-			return nil, err
-		}
-		ctx = admitted.Context()
-		prepared, err := authority.Prepare(ctx, ca.Request{Issuer: r.issuer, Profile: signerProfile, CSR: r.csr, Subject: r.subject, Actor: actor})
-		if err != nil {
-			return nil, err
-		}
-		issued, err := authority.Issue(ctx, prepared)
-		if err != nil {
-			return nil, err
-		}
-		return issued.Certificate()
-	}
-}
-
-// issueSignerOverHTTP has it issued by an authority on another host, which has
-// to allow this client the profile.
-func issueSignerOverHTTP(client *ca.Client) signerIssuer {
-	return func(ctx context.Context, r signerRequest) (*x509.Certificate, error) {
-		ctx, cancel := context.WithTimeout(ctx, time.Minute)
-		defer cancel()
-		answer, err := client.Issue(ctx, ca.IssueRequest{
-			Issuer: r.issuer, Profile: signerProfile, Subject: r.subject,
-			CSR: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: r.csr})),
-		}, r.name)
-		if err != nil {
-			return nil, err
-		}
-		block, rest := pem.Decode([]byte(answer.Certificate))
-		if block == nil || len(bytes.TrimSpace(rest)) > 0 {
-			return nil, errors.New("reading issued certificate: the answer holds none")
-		}
-		return x509.ParseCertificate(block.Bytes)
-	}
 }

@@ -67,7 +67,7 @@ func yearOfSigners(t *testing.T) {
 		if r.issuer == "policy" {
 			r.issue = issueSignerOverHTTP(client)
 		}
-		go r.run(ctx)
+		go keepRenewed(ctx, r)
 	}
 	// The connection's own certificate is renewed too, and so lives for the year.
 	for range 51 {
@@ -105,7 +105,7 @@ func yearOfSigners(t *testing.T) {
 		}
 	}
 	// The right to renew signers is no other right.
-	policy := signerRequest{name: "x", issuer: "policy", subject: map[string]string{"CN": "x", "O": "x"}}
+	policy := signerRequest{name: "x", issuer: "policy", profile: signerProfile, subject: map[string]string{"CN": "x", "O": "x"}}
 	for _, r := range p.signers {
 		if r.issuer == "policy" {
 			if err := r.prepare(r.current.Load()); err != nil {
@@ -114,7 +114,7 @@ func yearOfSigners(t *testing.T) {
 			policy.csr = r.request.csr
 		}
 	}
-	for _, refused := range []signerRequest{{issuer: "suite", csr: policy.csr, name: "y", subject: policy.subject}} {
+	for _, refused := range []signerRequest{{issuer: "suite", profile: signerProfile, csr: policy.csr, name: "y", subject: policy.subject}} {
 		if _, err := issueSignerOverHTTP(client)(ctx, refused); err == nil {
 			t.Errorf("a signer of %s was issued", refused.issuer)
 		}
@@ -152,7 +152,7 @@ func addOther(t *testing.T, ctx context.Context, dir, issuer string) {
 		if r.issuer != issuer {
 			continue
 		}
-		r.file, r.issue = filepath.Join(dir, "certificates/other.pem"), issueSignerHere(p.authority)
+		r.file, r.issue = filepath.Join(dir, "certificates/other.pem"), issueSignerHere(p.authority, "ocsp.signer")
 		// Of the same names, and no renewal yet.
 		if err := r.prepare(&ocsp.Signer{Certificate: r.current.Load().Certificate, Key: key}); err != nil {
 			t.Fatal(err)

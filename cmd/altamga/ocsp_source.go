@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/altamga/altamga/ca"
+	"github.com/altamga/altamga/internal/config"
 	"github.com/altamga/altamga/internal/journal"
 	"github.com/altamga/altamga/internal/replica"
 	"github.com/altamga/altamga/internal/serve"
@@ -42,7 +43,8 @@ func (p *process) ocspSource(ctx context.Context, c *ocspConfig, issuers []ocsp.
 		s.lists[issuer.ID] = list
 	}
 	if c.CA != nil {
-		if err := p.ocspClient(s, *c.CA); err != nil {
+		var err error
+		if s.client, err = p.clientOf("ocsp", c.CA.URL, c.CA.Client); err != nil {
 			return nil, err
 		}
 	}
@@ -65,20 +67,21 @@ func (p *process) ocspSource(ctx context.Context, c *ocspConfig, issuers []ocsp.
 	return s, nil
 }
 
-// ocspClient connects to the authority of [ocsp.ca].
-func (p *process) ocspClient(s *ocspSource, c ocspCAConfig) error {
-	client, connection, err := p.connectCA("ocsp.ca.client", string(c.URL), c.Client)
+// clientOf connects a server to the authority of its section [SERVER.ca], and
+// keeps the certificate fresh by which it does.
+func (p *process) clientOf(server string, url config.URL, c tlsConfig) (*ca.Client, error) {
+	name := server + ".ca.client"
+	client, connection, err := p.connectCA(name, string(url), c)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	s.client = client
-	if !c.Client.External {
-		p.renews("ocsp", &renewal{
-			name: "ocsp.ca.client", file: string(c.Client.Certificate), identity: connection.identity,
+	if !c.External {
+		p.renews(server, &renewal{
+			name: name, file: string(c.Certificate), identity: connection.identity,
 			issue: renewOverHTTP(client, connection.identity), replaced: connection.transport.CloseIdleConnections,
 		})
 	}
-	return nil
+	return client, nil
 }
 
 // ocspReplica opens the replica and lets it follow.

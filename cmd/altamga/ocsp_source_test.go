@@ -298,7 +298,7 @@ func smallCentre(t *testing.T, n int) (dir string, opened *register.Register, ce
 		if err := request.prepare(&ocsp.Signer{Certificate: signer, Key: key}); err != nil {
 			t.Fatal(err)
 		}
-		c, err := issueSignerHere(p.authority)(t.Context(), request.request)
+		c, err := issueSignerHere(p.authority, "ocsp.signer")(t.Context(), request.request)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 
 	"github.com/altamga/altamga/ca"
 	"github.com/altamga/altamga/internal/audit"
@@ -48,16 +49,20 @@ type process struct {
 	servers []serve.Server
 	loops   []serve.Loop
 	closers []io.Closer
-	// onTokens are the keys that a token has.
+	// onTokens are the keys that a token has. keyMu guards both: renewals add keys
+	// while the process runs.
 	onTokens []crypto.Signer
+	keyMu    sync.Mutex
 	// slack is never looked at: see tokenSlack.
 	slack []byte
 	// identities are those of TLS, by the names of certificate and key; renewals
 	// keep their certificates fresh.
 	identities map[[2]string]*serve.Identity
 	renewals   []*renewal
-	// signers keep the OCSP signers of this process fresh.
+	// signers keep the OCSP signers of this process fresh, and units its
+	// time-stamping units.
 	signers []*signerRenewal
+	units   []*unitRenewal
 }
 
 // listenTCP opens an address.

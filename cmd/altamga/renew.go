@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/big"
 	"os"
 	"path/filepath"
 	"slices"
@@ -41,47 +40,15 @@ type renewal struct {
 	issued []*x509.Certificate // and not written yet
 }
 
-// due is when the certificate is renewed: after three fifths of its life, and a
-// little later by chance, so that all certificates of one day do not come at
-// once. From then on there is time to try again until it ends.
-func due(c *x509.Certificate) time.Time {
-	life := c.NotAfter.Sub(c.NotBefore)
-	late, err := rand.Int(rand.Reader, big.NewInt(int64(life)/30+1))
+func (r *renewal) life() lifetime { return lifeOf(r.identity.Leaf()) }
+
+func (r *renewal) tell(ctx context.Context, err error) {
+	current := r.identity.Leaf()
 	if err != nil {
-		panic(err) // crypto/rand does not fail
+		r.log.ErrorContext(ctx, "TLS certificate was not renewed", "certificate", r.name, "not_after", current.NotAfter, "error", err)
+		return
 	}
-	return c.NotBefore.Add(life*3/5 + time.Duration(late.Int64()))
-}
-
-// retryAfter is how long after a failure the next try comes.
-func retryAfter(c *x509.Certificate) time.Duration {
-	return min(time.Hour, max(time.Second, c.NotAfter.Sub(c.NotBefore)/200))
-}
-
-// Run renews until ctx ends.
-func (r *renewal) Run(ctx context.Context) error {
-	wait := time.Until(due(r.identity.Leaf()))
-	for {
-		timer := time.NewTimer(max(0, wait))
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return nil
-		case <-timer.C:
-		}
-		err := r.renew(ctx)
-		current := r.identity.Leaf()
-		switch {
-		case err == nil:
-			r.log.InfoContext(ctx, "TLS certificate renewed", "certificate", r.name, "serial", current.SerialNumber.Text(16), "not_after", current.NotAfter)
-			wait = time.Until(due(current))
-		case ctx.Err() != nil:
-			return nil
-		default:
-			r.log.ErrorContext(ctx, "TLS certificate was not renewed", "certificate", r.name, "not_after", current.NotAfter, "error", err)
-			wait = retryAfter(current)
-		}
-	}
+	r.log.InfoContext(ctx, "TLS certificate renewed", "certificate", r.name, "serial", current.SerialNumber.Text(16), "not_after", current.NotAfter)
 }
 
 // renew has the successor issued, writes it and shows it. A successor that
@@ -114,9 +81,8 @@ func (r *renewal) renew(ctx context.Context) (err error) {
 // ready is red when the certificate is about to end although it should have
 // been renewed long ago.
 func (r *renewal) ready(context.Context) error {
-	c := r.identity.Leaf()
-	if left, life := time.Until(c.NotAfter), c.NotAfter.Sub(c.NotBefore); left < life/10 {
-		return fmt.Errorf("the TLS certificate of %s ends at %s", r.name, c.NotAfter.Format(time.RFC3339))
+	if life := r.life(); life.nearEnd() {
+		return fmt.Errorf("the TLS certificate of %s ends at %s", r.name, life.to.Format(time.RFC3339))
 	}
 	return nil
 }
@@ -129,7 +95,7 @@ func (p *process) renews(component string, r *renewal) {
 	}
 	r.log = p.log.With("server", component)
 	p.renewals = append(p.renewals, r)
-	p.loops = append(p.loops, serve.Loop{Name: r.name + " renewal", Run: r.Run})
+	p.loops = append(p.loops, serve.Loop{Name: r.name + " renewal", Run: func(ctx context.Context) error { return keepRenewed(ctx, r) }})
 	p.admin.Add(component, r.ready)
 	p.admin.Gauge(component, "tls_certificate_seconds_left", "Time until the server's own TLS certificate ends.",
 		func() float64 { return time.Until(r.identity.Leaf().NotAfter).Seconds() })

@@ -59,7 +59,7 @@ func TestTLSCertificatesRenewThemselves(t *testing.T) {
 		client := overPipes(t, p, network, byRA.identity)
 		byRA.issue = renewOverHTTP(client, byRA.identity)
 		for _, r := range p.renewals {
-			go r.Run(ctx)
+			go keepRenewed(ctx, r)
 		}
 		seen := map[string]map[string]bool{"ca.tls": {}, "ra.client": {}}
 		for range 3 * 52 {
@@ -179,7 +179,7 @@ func TestRenewalFails(t *testing.T) {
 			},
 		}
 		ctx, stop := context.WithCancel(t.Context())
-		go r.Run(ctx)
+		go keepRenewed(ctx, r)
 		time.Sleep(28 * 24 * time.Hour)
 		if err := r.ready(ctx); err == nil || identity.Leaf() != first {
 			t.Errorf("with the ca away until shortly before the end: ready says %v", err)

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/altamga/altamga/internal/keys"
 	"github.com/altamga/altamga/internal/serve"
 	"github.com/altamga/altamga/tsa"
 )
@@ -41,12 +40,14 @@ func (p *process) addTSA(ctx context.Context) error {
 		MaxInflight: c.MaxInflight, StandingEvery: c.StandingInterval, StandingGrace: c.StandingGrace,
 		Audit: p.audit.Append, Log: p.log.With("server", "tsa"), Observe: p.admin.Observer("tsa"),
 	}
+	var renewals []*unitRenewal
 	for _, unit := range c.Units {
-		opened, err := p.tsaUnit(unit)
+		r := &unitRenewal{unit: unit, dir: p.dir, keep: p.keep, log: config.Log}
+		opened, err := r.open(p)
 		if err != nil {
-			return fmt.Errorf("opening unit %s: %w", unit.Certificate, err)
+			return err
 		}
-		config.Units = append(config.Units, opened)
+		config.Units, renewals = append(config.Units, opened...), append(renewals, r)
 	}
 	var err error
 	if config.Policies, err = tsaPolicies(c.Policies); err != nil {
@@ -63,14 +64,20 @@ func (p *process) addTSA(ctx context.Context) error {
 		return err
 	}
 	config.Journal, config.Since = journal.append, journal.log.Latest()
-	if config.Standing = unitStanding(config.Units, config.Log); config.Standing == nil {
-		config.Log.WarnContext(ctx, "no responder is asked whether the units' certificates are held or revoked: they name none, or have no chain")
-	}
+	standing := newUnitStanding(config.Units, config.Log)
+	config.Standing = standing.ask
 	authority, err := tsa.New(config)
 	if err != nil {
 		return fmt.Errorf("configuring tsa: %w", err)
 	}
 	journal.authority = authority
+	err = p.renewsUnits(c, renewals, func(u tsa.Unit) error {
+		standing.add(u)
+		return authority.AddUnit(u)
+	})
+	if err != nil {
+		return err
+	}
 	listener, err := p.tsaTLS(c.TLS)
 	if err != nil {
 		return err
@@ -102,25 +109,6 @@ func (p *process) tsaGauges(authority *tsa.Authority) {
 	p.admin.Gauge("tsa", "units_seconds_left", "How long the units' keys may be used, without a gap from now.", func() float64 {
 		return max(0, time.Until(authority.Until(time.Now())).Seconds())
 	})
-}
-
-func (p *process) tsaUnit(c tsaUnitConfig) (unit tsa.Unit, err error) {
-	if unit.Certificate, err = readCertificate(c.Certificate); err != nil {
-		return unit, err
-	}
-	if c.Chain != "" {
-		if unit.Chain, err = readCertificates(c.Chain); err != nil {
-			return unit, err
-		}
-	}
-	if unit.Key, err = p.key(c.Key, unit.Certificate); err != nil {
-		return unit, err
-	}
-	unit.VerifyEach = c.VerifyEach
-	if c.VerifyEach == 0 && !keys.OnToken(unit.Key) {
-		unit.VerifyEach = verifyEachOfFile
-	}
-	return unit, nil
 }
 
 // verifyEachOfFile: Go's own signatures are not wrong by themselves. What is

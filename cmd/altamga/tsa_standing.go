@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"golang.org/x/crypto/ocsp"
@@ -17,36 +18,52 @@ import (
 	"github.com/altamga/altamga/tsa"
 )
 
-// unitStanding asks the responder that a unit's certificate names whether it is
-// held or revoked; nil when there is none for any unit.
-func unitStanding(units []tsa.Unit, log *slog.Logger) func(context.Context, *x509.Certificate) (bool, error) {
-	issuers := make(map[[32]byte]*x509.Certificate)
+// unitStanding asks the responders that the units' certificates name whether
+// these are held or revoked.
+type unitStanding struct {
+	client *http.Client
+	log    *slog.Logger
+	// issuers, by the hash of the unit's certificate, of those that are asked for.
+	mu      sync.Mutex
+	issuers map[[32]byte]*x509.Certificate
+}
+
+func newUnitStanding(units []tsa.Unit, log *slog.Logger) *unitStanding {
+	s := &unitStanding{client: &http.Client{Timeout: 10 * time.Second}, log: log, issuers: make(map[[32]byte]*x509.Certificate)}
 	for _, u := range units {
-		if len(u.Certificate.OCSPServer) > 0 && len(u.Chain) > 0 {
-			issuers[hashOf(u.Certificate)] = u.Chain[0]
-		} else {
-			log.Warn("whether a unit's certificate is held or revoked is not asked: it names no responder, or has no chain", "unit", u.Certificate.Subject.CommonName)
-		}
+		s.add(u)
 	}
-	if len(issuers) == 0 {
-		return nil
+	return s
+}
+
+// add has a further unit's certificate asked for.
+func (s *unitStanding) add(u tsa.Unit) {
+	if len(u.Certificate.OCSPServer) == 0 || len(u.Chain) == 0 {
+		s.log.Warn("whether a unit's certificate is held or revoked is not asked: it names no responder, or has no chain", "unit", u.Certificate.Subject.CommonName)
+		return
 	}
-	client := &http.Client{Timeout: 10 * time.Second}
-	return func(ctx context.Context, certificate *x509.Certificate) (bool, error) {
-		issuer, ok := issuers[hashOf(certificate)]
-		if !ok {
-			return true, nil
-		}
-		var faults []error
-		for _, url := range certificate.OCSPServer {
-			good, err := askStanding(ctx, client, url, certificate, issuer)
-			if err == nil {
-				return good, nil
-			}
-			faults = append(faults, err)
-		}
-		return false, errors.Join(faults...)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.issuers[hashOf(u.Certificate)] = u.Chain[0]
+}
+
+// ask reports whether a unit's certificate is good.
+func (s *unitStanding) ask(ctx context.Context, certificate *x509.Certificate) (bool, error) {
+	s.mu.Lock()
+	issuer, ok := s.issuers[hashOf(certificate)]
+	s.mu.Unlock()
+	if !ok {
+		return true, nil
 	}
+	var faults []error
+	for _, url := range certificate.OCSPServer {
+		good, err := askStanding(ctx, s.client, url, certificate, issuer)
+		if err == nil {
+			return good, nil
+		}
+		faults = append(faults, err)
+	}
+	return false, errors.Join(faults...)
 }
 
 func hashOf(c *x509.Certificate) [32]byte {
