@@ -215,6 +215,47 @@ func TestRace(t *testing.T) {
 	}
 }
 
+// TestScriptForgotten: what is written together is written whole, by a server
+// too that no longer knows the script.
+func TestScriptForgotten(t *testing.T) {
+	s := startServer(t)
+	cache, seen := open(t, s, nil)
+	client := s.client()
+	defer client.Close()
+	const n = 300
+	for round := range 2 {
+		if err := client.ScriptFlush(t.Context()).Err(); err != nil {
+			t.Fatal(err)
+		}
+		for i := range n {
+			cache.Put(t.Context(), ocsp.Key(fmt.Sprint(round, " ", i)), answer(1, time.Now()))
+		}
+		seen.wait(t, "written", (round+1)*n)
+	}
+	if kept := client.DBSize(t.Context()).Val(); kept != 2*n {
+		t.Errorf("%d of %d answers are kept", kept, 2*n)
+	}
+}
+
+// TestNobodyAsks: questions that are not put to Redis end with the budget, and
+// leave nothing behind.
+func TestNobodyAsks(t *testing.T) {
+	var seen reasons
+	cache, err := rediscache.New(rediscache.Config{Addresses: []string{"127.0.0.1:1"}, Budget: 10 * time.Millisecond, Failures: 3, Pause: time.Hour, Observe: seen.observe})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cache.Close()
+	for range 5 {
+		if _, ok := cache.Get(t.Context(), "a"); ok {
+			t.Error("found")
+		}
+	}
+	if failed, skipped := seen.of("failed"), seen.of("skipped"); failed != 3 || skipped != 2 || cache.Waiting() != 0 || cache.Ready() == nil {
+		t.Errorf("%d failed and %d were skipped, %d wait, Ready says %v", failed, skipped, cache.Waiting(), cache.Ready())
+	}
+}
+
 func TestDamagedValueIsAbsent(t *testing.T) {
 	s := startServer(t)
 	cache, seen := open(t, s, nil)

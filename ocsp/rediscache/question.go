@@ -57,8 +57,8 @@ func (c *Cache) ask(ctx context.Context, key string) answered {
 	case <-ctx.Done():
 		err = ctx.Err()
 	}
-	if c.questions.withdraw(q) && err == errUnasked {
-		// Whoever asks Redis tells the breaker, but nobody has put this one.
+	// Whoever asks Redis tells the breaker, but nobody has put this one.
+	if c.questions.withdraw(q) {
 		c.judge(err)
 	}
 	return answered{err: err}
