@@ -291,7 +291,7 @@ func (s *benchServer) stop() {
 
 // waitServing waits until a server says that it is ready.
 func waitServing(ctx context.Context, url string) error {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	for {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
