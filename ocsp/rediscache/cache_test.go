@@ -241,7 +241,7 @@ func TestScriptForgotten(t *testing.T) {
 // leave nothing behind.
 func TestNobodyAsks(t *testing.T) {
 	var seen reasons
-	cache, err := rediscache.New(rediscache.Config{Addresses: []string{"127.0.0.1:1"}, Budget: 10 * time.Millisecond, Failures: 3, Pause: time.Hour, Observe: seen.observe})
+	cache, err := rediscache.New(rediscache.Config{Addresses: []string{"127.0.0.1:1"}, Budget: 10 * time.Millisecond, Observe: seen.observe})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -251,8 +251,8 @@ func TestNobodyAsks(t *testing.T) {
 			t.Error("found")
 		}
 	}
-	if failed, skipped := seen.of("failed"), seen.of("skipped"); failed != 3 || skipped != 2 || cache.Waiting() != 0 || cache.Ready() == nil {
-		t.Errorf("%d failed and %d were skipped, %d wait, Ready says %v", failed, skipped, cache.Waiting(), cache.Ready())
+	if failed := seen.of("failed"); failed != 5 || cache.Waiting() != 0 || cache.Ready() != nil {
+		t.Errorf("%d failed, %d wait, Ready says %v", failed, cache.Waiting(), cache.Ready())
 	}
 }
 
@@ -314,9 +314,14 @@ func TestRedisLost(t *testing.T) {
 			}
 			cache.Get(ctx, "missing")
 		}
+		// A write may still be dropped, by a machine that does much else.
 		written := seen.of("written")
-		cache.Put(ctx, ocsp.Key(what), answer(1, time.Now()))
-		seen.wait(t, "written", written+1)
+		for deadline := time.Now().Add(time.Minute); seen.of("written") == written; time.Sleep(20 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: Redis is back and not written to", what)
+			}
+			cache.Put(ctx, ocsp.Key(what), answer(1, time.Now()))
+		}
 	}
 	t.Run("stopped", func(t *testing.T) {
 		if err := s.process.Process.Signal(syscall.SIGSTOP); err != nil {

@@ -57,8 +57,9 @@ func (c *Cache) ask(ctx context.Context, key string) answered {
 	case <-ctx.Done():
 		err = ctx.Err()
 	}
-	// Whoever asks Redis tells the breaker, but nobody has put this one.
-	if c.questions.withdraw(q) {
+	// Those whom this one has waited for tell the breaker how it is with Redis.
+	// But when it is open, this is the probe, and nobody else tells.
+	if c.questions.withdraw(q) && c.breaker.open() {
 		c.judge(err)
 	}
 	return answered{err: err}
