@@ -13,7 +13,7 @@ import (
 func TestBenchOCSP(t *testing.T) {
 	t.Setenv("ALTAMGA_TEST_AS_COMMAND", "1") // what it starts is the command
 	var out, fault bytes.Buffer
-	if code := run(within(t, 2*time.Minute), []string{"bench", "ocsp", "--for", "100ms", "--rounds", "1", "--clients", "8", "--certificates", "40", "--statuses", "1000"}, streams{out: &out, err: &fault}); code != 0 {
+	if code := run(within(t, 4*time.Minute), []string{"bench", "ocsp", "--for", "100ms", "--rounds", "1", "--clients", "8", "--certificates", "40", "--statuses", "1000"}, streams{out: &out, err: &fault}); code != 0 {
 		t.Fatalf("ended with %d\n%s%s", code, &out, &fault)
 	}
 	for _, name := range []string{rawLoop, fromHere, rawP256, "altamga, signed on a miss", "altamga, signed with a nonce", rawRSA, "altamga, signed on a miss, RSA-2048"} {

@@ -92,6 +92,7 @@ func (b *startBench) measure(ctx context.Context, statuses int) (m started, err 
 	defer stop()
 	admin := "http://" + string(c.Admin.Listen)
 	if err := waitServing(ctx, admin+"/ocsp/readyz"); err != nil {
+		stop()
 		return m, fmt.Errorf("%w\n%s", err, log.Bytes())
 	}
 	m.ready, m.cpu = time.Since(began), cpuOf(command.Process.Pid)
@@ -109,11 +110,11 @@ func (b *startBench) measure(ctx context.Context, statuses int) (m started, err 
 	if m.statuses, err = residentOf(command.Process.Pid); err != nil {
 		return m, err
 	}
-	questions := max(20_000, statuses)
+	questions := max(min(20_000, b.Statuses/5), statuses)
 	if _, err := load.runTo(questions, 10*time.Minute); err != nil {
 		return m, err
 	}
-	if m.answers, err = residentOf(command.Process.Pid); err != nil {
+	if m.answers, err = residentOf(command.Process.Pid); err != nil || statuses == 0 {
 		return m, err
 	}
 	before, err := keptAnswers(ctx, admin)

@@ -9,7 +9,7 @@ import (
 )
 
 // collectStep is by how much the heap of a server grows between collections.
-const collectStep = 32 << 20
+const collectStep = 16 << 20
 
 // collectByStep lets the heap grow by the same step between collections,
 // whatever lives in it, until ctx ends. Go's default is as much again as lives:
@@ -42,6 +42,6 @@ func collectByStep(ctx context.Context) error {
 // collectPercent is what the step is of the octets that live, in percent, as
 // far as that makes sense.
 func collectPercent(live uint64) int {
-	const few, least, most = 4 << 20, 5, 800
+	const few, least, most = 4 << 20, 3, 400
 	return int(min(most, max(least, 100*collectStep/max(live, few))))
 }

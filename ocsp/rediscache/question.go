@@ -45,30 +45,34 @@ func (c *Cache) ask(ctx context.Context, key string) answered {
 	q := idle.Get().(*question)
 	q.key = key
 	q.timer.Reset(c.config.Budget)
-	c.questions.put(q)
-	var err error
+	if !c.questions.put(q) {
+		c.judge(errUnasked)
+		return answered{err: errUnasked}
+	}
 	select {
 	case got := <-q.answer:
 		q.timer.Stop()
 		idle.Put(q)
 		return got
 	case <-q.timer.C:
-		err = errUnasked
+		// It is put to Redis all the same, and whoever does so tells the
+		// breaker; this question may only have waited for others.
+		return answered{err: errUnasked}
 	case <-ctx.Done():
-		err = ctx.Err()
+		return answered{err: ctx.Err()}
 	}
-	if c.questions.withdraw(q) && err == errUnasked {
-		// Whoever asks Redis tells the breaker, but nobody has put this one.
-		c.judge(err)
-	}
-	return answered{err: err}
 }
 
-func (w *questions) put(q *question) {
+// put reports whether there was room.
+func (w *questions) put(q *question) bool {
 	w.mu.Lock()
-	w.waiting = append(w.waiting, q)
+	room := len(w.waiting) < mostQuestions
+	if room {
+		w.waiting = append(w.waiting, q)
+	}
 	w.mu.Unlock()
 	w.tell()
+	return room
 }
 
 func (w *questions) tell() {
@@ -78,34 +82,17 @@ func (w *questions) tell() {
 	}
 }
 
-// withdraw reports whether the question was still waiting.
-func (w *questions) withdraw(q *question) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for i, waiting := range w.waiting {
-		if waiting == q {
-			w.waiting = append(w.waiting[:i], w.waiting[i+1:]...)
-			return true
-		}
-	}
-	return false
-}
-
-// take moves the questions that wait, or the first of them, into batch.
+// take moves the questions that wait into batch.
 func (w *questions) take(batch []*question) []*question {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	n := min(len(w.waiting), mostQuestions)
-	batch = append(batch, w.waiting[:n]...)
-	left := copy(w.waiting, w.waiting[n:])
-	clear(w.waiting[left:])
-	if w.waiting = w.waiting[:left]; left > 0 {
-		w.tell()
-	}
+	batch = append(batch, w.waiting...)
+	clear(w.waiting)
+	w.waiting = w.waiting[:0]
 	return batch
 }
 
-// mostQuestions bounds those of one MGET.
+// mostQuestions bounds those that wait, and so those of one MGET.
 const mostQuestions = 256
 
 // askers is how many MGETs may be under way at once.
