@@ -75,8 +75,8 @@ type Centre struct {
 	// wants them admitted. Persons, named by the header Actor, confirm at its own
 	// HTTP interface.
 	Doors *ca.Authority
-	// Rate bounds the requests of each client: a second, and at once. Default
-	// 1000 both.
+	// Rate bounds the requests of each client: in a minute, and at once, so that
+	// slow machines are refused as soon. Default 10,000 both.
 	Rate          atomic.Int32
 	Root, Issuing *x509.Certificate
 	audit         *lines
@@ -105,7 +105,7 @@ func (c *Centre) Audit() string {
 func New(t testing.TB, register ca.Register, lint func(*x509.Certificate) error) *Centre {
 	t.Helper()
 	c := &Centre{audit: new(lines)}
-	c.Rate.Store(1000)
+	c.Rate.Store(10_000)
 	config := ca.Config{Profiles: Profiles(t), Register: register, Lint: lint, Audit: c.audit.write}
 	root := ca.Issuer{ID: "root", Key: Key(t), Profiles: []string{"root", "issuing"}}
 	devices := ca.Issuer{ID: "devices", Key: Key(t), Profiles: []string{"server", "device", "identity"}}
@@ -122,7 +122,7 @@ func New(t testing.TB, register ca.Register, lint func(*x509.Certificate) error)
 	devices.Certificate = Issue(t, open(root), ca.Request{Issuer: "root", Profile: "issuing", PublicKey: devices.Key.Public(), Subject: subject("Devices")})
 	devices.Chain = []*x509.Certificate{root.Certificate}
 	c.Root, c.Issuing, c.Authority = root.Certificate, devices.Certificate, open(root, devices)
-	config.Access.Rate = func(string) (float64, int) { return float64(c.Rate.Load()), int(c.Rate.Load()) }
+	config.Access.Rate = func(string) (float64, int) { return float64(c.Rate.Load()) / 60, int(c.Rate.Load()) }
 	config.Access.Pending, _ = register.(ca.PendingStore)
 	config.Actor = func(r *http.Request) string { return r.Header.Get("Actor") }
 	c.Doors = open(root, devices)
