@@ -67,6 +67,11 @@ type interopPrepare struct {
 }
 
 func (c interopPrepare) Run(ctx context.Context, std streams) (err error) {
+	if c.Output != "" {
+		if err := keepOthers(c.Output, "list"); err != nil {
+			return err
+		}
+	}
 	section, desk, token, closing, err := c.open()
 	if err != nil {
 		return err

@@ -55,11 +55,17 @@ func (c interopPackage) write(anchors []truststore.Anchor) error {
 		return err
 	}
 	if c.Format == "zip" {
+		if err := keepOthers(c.Output, "package", "anchors."); err != nil {
+			return err
+		}
 		data, err := truststore.Bundle(anchors, signer)
 		if err != nil {
 			return err
 		}
 		return writeFile(c.Output, data, 0o644)
+	}
+	if err := keepOtherFolder(c.Output, "manifest.json"); err != nil {
+		return err
 	}
 	files, err := truststore.Package(anchors, signer)
 	if err != nil {
