@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -42,6 +43,7 @@ type SiteConfig struct {
 type Site struct {
 	config SiteConfig
 	shown  atomic.Pointer[shown]
+	merged atomic.Pointer[merged]
 	mux    *http.ServeMux
 }
 
@@ -201,8 +203,23 @@ func (s *Site) noWay(w http.ResponseWriter, r *http.Request) {
 	problem.New(http.StatusMethodNotAllowed, "method_not_allowed", "the path knows another method").Write(w)
 }
 
-// Trust returns what the list that is served and those that are followed say.
-func (s *Site) Trust() *Trust { return Merge(s.trusts()...) }
+// merged is what several say together.
+type merged struct {
+	parts []*Trust
+	all   *Trust
+}
+
+// Trust returns what the list that is served and those that are followed say:
+// the same until one of them is another.
+func (s *Site) Trust() *Trust {
+	parts := s.trusts()
+	if last := s.merged.Load(); last != nil && slices.Equal(last.parts, parts) {
+		return last.all
+	}
+	now := &merged{parts, Merge(parts...)}
+	s.merged.Store(now)
+	return now.all
+}
 
 // trusts returns what is followed and what is published here.
 func (s *Site) trusts() []*Trust {
