@@ -193,6 +193,9 @@ func (d *Desk) Rehearse(plan *Plan, files CertificateFiles) (*Draft, []byte, err
 	if err := d.judge(l); err != nil {
 		return nil, nil, err
 	}
+	if err := d.store.unused(l.Scheme.SequenceNumber); err != nil {
+		return nil, nil, err
+	}
 	draft.tells(before, l)
 	data := Write(l)
 	draft.Digest = digestOf(data)
@@ -242,6 +245,9 @@ func (d *Desk) Sign(ctx context.Context, token, digest string) (*Draft, error) {
 		return nil, fmt.Errorf("the draft was prepared on %s: prepare it again", prepared.Format(time.DateOnly))
 	}
 	if err := d.follows(draft); err != nil {
+		return nil, err
+	}
+	if err := d.store.unused(draft.Sequence); err != nil {
 		return nil, err
 	}
 	l, err := Read(data)

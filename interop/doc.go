@@ -44,4 +44,5 @@
 //	deed.go             the audit log, which is believed where the folder is not
 //	write.go, page.go   XML, and pages in Azerbaijani, English, Russian and Turkish
 //	release.go, http.go list, hash and pages before the public at once
+//	served.go           the newest list that was, so that no start goes back
 package interop
