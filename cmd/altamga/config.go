@@ -36,7 +36,8 @@ type registerConfig struct {
 	// URL of the PostgreSQL database, for a centre on several hosts:
 	// "postgres://user@host/database?sslmode=verify-full&sslrootcert=/path", with
 	// any other parameter of libpq; it takes the place of path. `altamga register
-	// copy` fills it. A host that is not this one needs sslmode to be said.
+	// copy` fills it. For a host that is not this one, sslmode has to
+	// be verify-full or verify-ca.
 	URL string `toml:"url"`
 	// PasswordFile holds the user's password in its first line and is readable
 	// for its owner only.
