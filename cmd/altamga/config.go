@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/altamga/altamga/internal/config"
+	"github.com/altamga/altamga/internal/keys"
 )
 
 // suiteConfig is the configuration file. One file may hold every section
@@ -114,7 +115,7 @@ func (c *suiteConfig) Validate() error {
 func (c *adminConfig) Validate() error { return required(field{"listen", string(c.Listen)}) }
 
 func (c *auditConfig) Validate() error {
-	err := required(field{"path", string(c.Path)}, field{"key", c.Key}, field{"origin", c.Origin})
+	err := errors.Join(required(field{"path", string(c.Path)}, field{"origin", c.Origin}), keyURI("key", c.Key))
 	if c.CheckpointEntries < 0 {
 		err = errors.Join(err, config.Wrong("checkpoint_entries", "is negative"))
 	}
@@ -125,11 +126,11 @@ func (c *auditConfig) Validate() error {
 }
 
 func (c *tlsConfig) Validate() error {
-	return required(field{"certificate", string(c.Certificate)}, field{"key", c.Key}, field{"peers", string(c.Peers)})
+	return errors.Join(required(field{"certificate", string(c.Certificate)}, field{"peers", string(c.Peers)}), keyURI("key", c.Key))
 }
 
 func (c *serverTLSConfig) Validate() error {
-	return required(field{"certificate", string(c.Certificate)}, field{"key", c.Key})
+	return errors.Join(required(field{"certificate", string(c.Certificate)}), keyURI("key", c.Key))
 }
 
 // field is a key and its value.
@@ -144,6 +145,22 @@ func required(fields ...field) error {
 		}
 	}
 	return errors.Join(faults...)
+}
+
+// keyURI reports a key's URI that is missing, or that no key can have.
+func keyURI(key, uri string) error {
+	if uri == "" {
+		return config.Missing(key)
+	}
+	_, err := keys.Parse(uri)
+	if err == nil {
+		return nil
+	}
+	wrong := config.Wrong(key, "names no key: %w", err)
+	if hinted, ok := errors.AsType[*keys.Error](err); ok {
+		return wrong.WithHint(hinted.Hint())
+	}
+	return wrong
 }
 
 // distinct reports a list that is empty or names something twice.

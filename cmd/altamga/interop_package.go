@@ -8,7 +8,6 @@ import (
 
 	"github.com/altamga/altamga/internal/config"
 	"github.com/altamga/altamga/internal/keys"
-	"github.com/altamga/altamga/internal/pki"
 	"github.com/altamga/altamga/interop"
 	"github.com/altamga/altamga/interop/truststore"
 )
@@ -101,5 +100,5 @@ func (c interopPackage) signer() (*truststore.Signer, error) {
 		return nil, err
 	}
 	s.Certificate, s.Chain = all[0], all[1:]
-	return s, pki.CheckKeyPair(s.Certificate, key)
+	return s, checkPair(s.Certificate, key, c.Key)
 }
