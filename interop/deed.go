@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -97,6 +98,32 @@ func (d *Desk) record(territory string, told *past) (*Partner, error) {
 		return nil, fmt.Errorf("%w: the record of %s is gone: propose it again: %w", ErrContradicted, territory, err)
 	}
 	return nil, fmt.Errorf("%w: the record of %s is not the one of its last step: put that back, or take the record away and propose it again", ErrContradicted, territory)
+}
+
+// settle puts records in place that a crash left under their second names,
+// before a next step takes that name. One that the log does not have is of a
+// step that was not made.
+func (d *Desk) settle() error {
+	names, err := filepath.Glob(filepath.Join(d.config.Dir, "partners", "??.json"+nextSuffix))
+	if err != nil || len(names) == 0 {
+		return err
+	}
+	told, err := d.past()
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		if last, ok := told.steps[filepath.Base(name)[:2]]; ok && digestOf(data) == last.Record {
+			if err := os.Rename(name, strings.TrimSuffix(name, nextSuffix)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // records returns the records of all partners that the folder or the log has,

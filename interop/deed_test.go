@@ -129,7 +129,12 @@ func TestRecordAgainstLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.state(t, "KZ", interop.PartnerSuspended)
+	// The next officer puts it in place, so that no later step takes its name.
 	if _, _, err := b.Prepare(ctx, "one", b.plan, b.files); err != nil {
 		t.Error(err)
 	}
+	if err := os.Remove(filepath.Join(b.dir, record+".next")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the record is still under its second name: %v", err)
+	}
+	b.state(t, "KZ", interop.PartnerSuspended)
 }

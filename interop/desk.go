@@ -130,6 +130,9 @@ func (d *Desk) begin(token string) (name string, done func(), err error) {
 	if err := lock(file); err != nil {
 		return "", nil, errors.Join(err, file.Close())
 	}
+	if err := d.settle(); err != nil {
+		return "", nil, errors.Join(err, file.Close())
+	}
 	return name, func() { file.Close() }, nil
 }
 
