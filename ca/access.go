@@ -98,7 +98,12 @@ func samePerson(a, b string) bool {
 	return strings.EqualFold(strings.TrimSpace(a), strings.TrimSpace(b))
 }
 
-// isShortName reports whether s can name a person in the audit log.
+// isShortName reports whether s can name a person in the audit log. Each name
+// has one spelling: no marks that make one letter of two characters, and no
+// letters but Latin ones, which others look like.
 func isShortName(s string) bool {
-	return s != "" && len(s) <= 128 && utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsGraphic(r) || unicode.IsSpace(r) })
+	return s != "" && len(s) <= 128 && utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool {
+		ascii := r > ' ' && r <= '~'
+		return !ascii && (!unicode.Is(unicode.Latin, r) || r >= 0x1e00)
+	})
 }

@@ -278,7 +278,8 @@ func TestTwoPersonsVouched(t *testing.T) {
 	if answer, err := ra.Hold(ctx, serial, change("nigar"), ""); err != nil || answer.Status.State != journal.OnHold {
 		t.Fatalf("hold: %+v, %v", answer, err)
 	}
-	for _, persons := range [][]string{nil, {"nigar"}, {"nigar", "nigar"}, {"nigar", "Nigar"}, {"nigar", ""}, {"nigar", "two words"}} {
+	for _, persons := range [][]string{nil, {"nigar"}, {"nigar", "nigar"}, {"nigar", "Nigar"}, {"nigar", ""}, {"nigar", "two words"},
+		{"vüqar", "vu\u0308qar"}, {"nigar", "nig\u0430r"}, {"nigar", "\uff4eigar"}} {
 		_, err = ra.Release(ctx, serial, change(persons...), "")
 		asProblem(t, err, http.StatusBadRequest, "invalid_request")
 	}

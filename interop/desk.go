@@ -42,6 +42,10 @@ type DeskConfig struct {
 	Successors []*x509.Certificate
 	// Audit takes down what is done before it is. If it fails, nothing is.
 	Audit func(ctx context.Context, action string, attrs ...slog.Attr) error
+	// Recorded reads back all that Audit took down, the oldest first, and fails
+	// when the log is not whole. Who did what is what the log says: a folder that
+	// says otherwise is refused.
+	Recorded func(do func(Deed)) error
 }
 
 // Desk is where a national list is made by two officers: one prepares what the
@@ -83,7 +87,7 @@ func NewDesk(c DeskConfig) (*Desk, error) {
 		}
 		seen[name], seen[token] = true, true
 	}
-	if c.Certificate == nil || c.Key == nil || c.Audit == nil || c.Dir == "" {
+	if c.Certificate == nil || c.Key == nil || c.Audit == nil || c.Recorded == nil || c.Dir == "" {
 		faults = append(faults, errors.New("the desk needs a folder, a signer and an audit log"))
 	}
 	return &Desk{config: c, store: store{c.Dir}}, errors.Join(faults...)
@@ -126,32 +130,11 @@ func (d *Desk) begin(token string) (name string, done func(), err error) {
 	if err := lock(file); err != nil {
 		return "", nil, errors.Join(err, file.Close())
 	}
+	if err := d.settle(); err != nil {
+		return "", nil, errors.Join(err, file.Close())
+	}
 	return name, func() { file.Close() }, nil
 }
-
-// Draft is a list on its way.
-type Draft struct {
-	Sequence uint64 `json:"sequence"`
-	// Digest is the SHA-256 hash of the unsigned list: what the second officer
-	// signs, and nothing else.
-	Digest     string    `json:"digest"`
-	PreparedBy string    `json:"prepared_by"`
-	PreparedAt time.Time `json:"prepared_at"`
-	// Follows is the digest of the published list that it is made after, "" for
-	// the first.
-	Follows  string    `json:"follows,omitempty"`
-	SignedBy string    `json:"signed_by,omitempty"`
-	SignedAt time.Time `json:"signed_at,omitzero"`
-	// Changes tell people what it changes.
-	Changes []string `json:"changes"`
-}
-
-// Files of a draft.
-const (
-	draftFile    = "draft.json"
-	unsignedFile = "unsigned.xml"
-	signedFile   = "signed.xml"
-)
 
 // freshness is how old a draft may be when it is signed: its dates are of the
 // day it was prepared.
@@ -179,7 +162,8 @@ func (d *Desk) Prepare(ctx context.Context, token string, plan *Plan, files Cert
 		return nil, nil, err
 	}
 	draft.PreparedBy = name
-	if err := d.config.Audit(ctx, "list.prepare", slog.String("officer", name), slog.Uint64("sequence", draft.Sequence), slog.String("digest", draft.Digest)); err != nil {
+	if err := d.config.Audit(ctx, "list.prepare", slog.String("officer", name), slog.Uint64("sequence", draft.Sequence), slog.String("digest", draft.Digest),
+		slog.String("follows", draft.Follows)); err != nil {
 		return nil, nil, err
 	}
 	record, err := json.MarshalIndent(draft, "", "  ")
@@ -212,22 +196,13 @@ func (d *Desk) Rehearse(plan *Plan, files CertificateFiles) (*Draft, []byte, err
 	if err := d.judge(l); err != nil {
 		return nil, nil, err
 	}
+	if err := d.store.unused(l.Scheme.SequenceNumber); err != nil {
+		return nil, nil, err
+	}
 	draft.tells(before, l)
 	data := Write(l)
 	draft.Digest = digestOf(data)
 	return draft, data, nil
-}
-
-// tells has the draft say what the list changes.
-func (d *Draft) tells(before, l *List) {
-	d.Sequence, d.Changes = l.Scheme.SequenceNumber, []string{"scheme: the first list"}
-	if before == nil {
-		return
-	}
-	d.Changes = nil
-	for _, change := range Diff(before, l) {
-		d.Changes = append(d.Changes, change.String())
-	}
 }
 
 func digestOf(data []byte) string {
@@ -244,40 +219,6 @@ func (d *Desk) judge(l *List) error {
 	return errors.Join(faults...)
 }
 
-// Draft returns the draft and its unsigned list; [fs.ErrNotExist] when there is
-// none. What it changes is made out anew from the lists themselves: the digest,
-// by which it is signed, is of the list alone.
-func (d *Desk) Draft() (*Draft, []byte, error) {
-	record, err := os.ReadFile(d.store.draft(draftFile))
-	if err != nil {
-		return nil, nil, err
-	}
-	var draft Draft
-	if err := json.Unmarshal(record, &draft); err != nil {
-		return nil, nil, fmt.Errorf("reading draft: %w", err)
-	}
-	data, err := os.ReadFile(d.store.draft(unsignedFile))
-	if err != nil {
-		return nil, nil, err
-	}
-	if digestOf(data) != draft.Digest {
-		return nil, nil, errors.New("the draft was changed since it was prepared: prepare it again")
-	}
-	l, err := Read(data)
-	if err != nil {
-		return nil, nil, fmt.Errorf("reading draft: %w", err)
-	}
-	var before *List
-	switch current, err := d.Current(); {
-	case err == nil:
-		before = current.List
-	case !errors.Is(err, fs.ErrNotExist):
-		return nil, nil, fmt.Errorf("reading the published list: %w", err)
-	}
-	draft.tells(before, l)
-	return &draft, data, nil
-}
-
 // Sign signs the draft of the digest: what the officer looked at. It has to be
 // another officer than the one who prepared it, and the list before must still
 // be the published one.
@@ -291,6 +232,10 @@ func (d *Desk) Sign(ctx context.Context, token, digest string) (*Draft, error) {
 	if err != nil {
 		return nil, err
 	}
+	prepared, err := d.attest(draft)
+	if err != nil {
+		return nil, err
+	}
 	now := time.Now()
 	switch {
 	case draft.PreparedBy == name:
@@ -299,10 +244,13 @@ func (d *Desk) Sign(ctx context.Context, token, digest string) (*Draft, error) {
 		return nil, fmt.Errorf("the draft has the digest %s, and not %q: look at it again", draft.Digest, digest)
 	case draft.SignedBy != "":
 		return nil, fmt.Errorf("%s signed the draft already", draft.SignedBy)
-	case now.Sub(draft.PreparedAt) > freshness:
-		return nil, fmt.Errorf("the draft was prepared on %s: prepare it again", draft.PreparedAt.Format(time.DateOnly))
+	case now.Sub(prepared) > freshness:
+		return nil, fmt.Errorf("the draft was prepared on %s: prepare it again", prepared.Format(time.DateOnly))
 	}
 	if err := d.follows(draft); err != nil {
+		return nil, err
+	}
+	if err := d.store.unused(draft.Sequence); err != nil {
 		return nil, err
 	}
 	l, err := Read(data)
@@ -365,6 +313,9 @@ func (d *Desk) Publish(ctx context.Context, token string) (*Verified, error) {
 		return nil, errors.New("the draft is not signed yet: another officer has to sign it")
 	}
 	if err != nil {
+		return nil, err
+	}
+	if _, err := d.attest(draft); err != nil {
 		return nil, err
 	}
 	if draft.SignedBy == "" || draft.SignedBy == draft.PreparedBy {

@@ -31,6 +31,7 @@ type bureau struct {
 	ca     *identity
 	plan   *interop.Plan
 	audit  []string
+	deeds  []interop.Deed
 	broken error
 	// meanwhile, if set, is done while the log takes something down.
 	meanwhile func()
@@ -61,13 +62,32 @@ func newBureau(t *testing.T) *bureau {
 				b.meanwhile()
 			}
 			b.audit = append(b.audit, fmt.Sprint(action, " ", attrs))
+			b.deeds = append(b.deeds, deedOf(action, attrs))
 			return nil
+		},
+		Recorded: func(do func(interop.Deed)) error {
+			for _, deed := range b.deeds {
+				do(deed)
+			}
+			return b.broken
 		},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// deedOf is what the log reads back of what it was given.
+func deedOf(action string, attrs []slog.Attr) interop.Deed {
+	deed := interop.Deed{Action: action, At: time.Now()}
+	fields := map[string]*string{"officer": &deed.Officer, "digest": &deed.Digest, "follows": &deed.Follows, "territory": &deed.Territory, "record": &deed.Record}
+	for _, a := range attrs {
+		if field, ok := fields[a.Key]; ok {
+			*field = a.Value.String()
+		}
+	}
+	return deed
 }
 
 func en(s string) map[string]string { return map[string]string{"en": s, "az": s + " (az)"} }
@@ -195,7 +215,8 @@ func TestOfficersAreDistinctPersons(t *testing.T) {
 	desk := func(officers ...interop.Officer) error {
 		_, err := interop.NewDesk(interop.DeskConfig{
 			Dir: b.dir, Officers: officers, Certificate: b.signer.cert, Key: func() (crypto.Signer, error) { return b.signer.key, nil },
-			Audit: func(context.Context, string, ...slog.Attr) error { return nil },
+			Audit:    func(context.Context, string, ...slog.Attr) error { return nil },
+			Recorded: func(func(interop.Deed)) error { return nil },
 		})
 		return err
 	}

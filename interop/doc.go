@@ -40,6 +40,9 @@
 //	plan.go             what its operator wants it to say, and the list before: the next list
 //	lint.go, diff.go    the rules of the standard; what changes, for people
 //	desk.go             one officer prepares, another one signs exactly that
+//	draft.go            what is prepared and signed, on its way
+//	deed.go             the audit log, which is believed where the folder is not
 //	write.go, page.go   XML, and pages in Azerbaijani, English, Russian and Turkish
 //	release.go, http.go list, hash and pages before the public at once
+//	served.go           the newest list that was, so that no start goes back
 package interop

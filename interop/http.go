@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -42,6 +43,7 @@ type SiteConfig struct {
 type Site struct {
 	config SiteConfig
 	shown  atomic.Pointer[shown]
+	merged atomic.Pointer[merged]
 	mux    *http.ServeMux
 }
 
@@ -117,6 +119,12 @@ func (s *Site) look() error {
 	}
 	if before != nil && r.list.Scheme.SequenceNumber <= before.list.Scheme.SequenceNumber {
 		return fmt.Errorf("the folder has list %d; list %d was served already", r.list.Scheme.SequenceNumber, before.list.Scheme.SequenceNumber)
+	}
+	if err := at.notBack(r.list); err != nil {
+		return err
+	}
+	if err := at.putServed(r.list); err != nil {
+		s.config.Log.Warn("the number of the list is not remembered for the next start", "err", err)
 	}
 	s.shown.Store(&shown{target: target, release: r, trust: NewTrust(r.list), since: time.Now()})
 	s.config.Log.Info("list served", "sequence", r.list.Scheme.SequenceNumber, "next_update", r.list.Scheme.NextUpdate)
@@ -201,8 +209,23 @@ func (s *Site) noWay(w http.ResponseWriter, r *http.Request) {
 	problem.New(http.StatusMethodNotAllowed, "method_not_allowed", "the path knows another method").Write(w)
 }
 
-// Trust returns what the list that is served and those that are followed say.
-func (s *Site) Trust() *Trust { return Merge(s.trusts()...) }
+// merged is what several say together.
+type merged struct {
+	parts []*Trust
+	all   *Trust
+}
+
+// Trust returns what the list that is served and those that are followed say:
+// the same until one of them is another.
+func (s *Site) Trust() *Trust {
+	parts := s.trusts()
+	if last := s.merged.Load(); last != nil && slices.Equal(last.parts, parts) {
+		return last.all
+	}
+	now := &merged{parts, Merge(parts...)}
+	s.merged.Store(now)
+	return now.all
+}
 
 // trusts returns what is followed and what is published here.
 func (s *Site) trusts() []*Trust {

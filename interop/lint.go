@@ -197,16 +197,31 @@ func (t *linter) pointers(s *Scheme) {
 	}
 }
 
+// countryOf holds the signer's country to be the list's territory.
+func countryOf(c *x509.Certificate, s *Scheme) error {
+	if !slices.Equal(c.Subject.Country, []string{s.Territory}) {
+		return fmt.Errorf("the certificate's country is %q, the territory %q", c.Subject.Country, s.Territory)
+	}
+	return nil
+}
+
+// organisationOf holds the signer's organisation to be the list's operator.
+func organisationOf(c *x509.Certificate, s *Scheme) error {
+	if len(c.Subject.Organization) != 1 || !slices.ContainsFunc(s.OperatorName, func(n Text) bool { return n.Value == c.Subject.Organization[0] }) {
+		return fmt.Errorf("the certificate's organisation %q is not the scheme operator's name", c.Subject.Organization)
+	}
+	return nil
+}
+
 // signer holds the certificate of the list's signer to ETSI TS 119 612, Section
 // 5.7.1.
 func (t *linter) signer(c *x509.Certificate) {
 	const where, clause = "signer", "5.7.1"
 	s := &t.list.Scheme
-	if !slices.Equal(c.Subject.Country, []string{s.Territory}) {
-		t.add(clause, where, "the certificate's country is %q, the territory %q", c.Subject.Country, s.Territory)
-	}
-	if len(c.Subject.Organization) != 1 || !slices.ContainsFunc(s.OperatorName, func(n Text) bool { return n.Value == c.Subject.Organization[0] }) {
-		t.add(clause, where, "the certificate's organisation %q is not the scheme operator's name", c.Subject.Organization)
+	for _, wrong := range []error{countryOf(c, s), organisationOf(c, s)} {
+		if wrong != nil {
+			t.add(clause, where, "%v", wrong)
+		}
 	}
 	if len(c.ExtKeyUsage) != 0 || len(c.UnknownExtKeyUsage) != 1 || !c.UnknownExtKeyUsage[0].Equal(pki.OIDTSLSigning) {
 		t.add(clause, where, "the certificate's purpose is not id-tsl-kp-tslSigning alone")

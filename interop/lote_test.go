@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/altamga/altamga/internal/jose"
 	"github.com/altamga/altamga/interop"
 )
 
@@ -70,11 +71,28 @@ func second(_, b []byte) []byte { return b }
 
 func sealed(t *testing.T, c *country, payload string) (written, signed []byte) {
 	t.Helper()
-	signed, err := interop.SignLoTE([]byte(payload), c.signer.key, c.signer.cert, nil, time.Now())
+	signed, err := jose.Sign(jose.Request{Payload: []byte(payload), Key: c.signer.key, Certificate: c.signer.cert, Time: time.Now()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return []byte(payload), signed
+}
+
+// ETSI TS 119 602, Section 6.8: nobody signs another operator's list.
+func TestLoTESigner(t *testing.T) {
+	kz, tr := newCountry(t, "KZ"), newCountry(t, "TR")
+	written, _ := kz.asJSON(t)
+	if _, err := interop.SignLoTE(written, tr.signer.key, tr.signer.cert, nil, time.Now()); err == nil || !strings.Contains(err.Error(), "the territory \"KZ\"") {
+		t.Errorf("a signer of another country: %v", err)
+	}
+	another := *kz.signer.cert
+	another.Subject.Organization = []string{"Another (TEST)"}
+	if _, err := interop.SignLoTE(written, kz.signer.key, &another, nil, time.Now()); err == nil || !strings.Contains(err.Error(), "not the scheme operator's name") {
+		t.Errorf("a signer of another organisation: %v", err)
+	}
+	if _, err := interop.SignLoTE([]byte(`{"LoTE":{}}`), kz.signer.key, kz.signer.cert, nil, time.Now()); err == nil {
+		t.Error("what is no list is signed")
+	}
 }
 
 // What the schema does not know, or knows otherwise, is refused with its place.

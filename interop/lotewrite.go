@@ -42,8 +42,17 @@ func WriteLoTE(l *List) ([]byte, error) {
 }
 
 // SignLoTE signs what [WriteLoTE] wrote: a JWS in compact serialization, with
-// JAdES-BASELINE-B (ETSI TS 119 602, Section 6.8).
+// JAdES-BASELINE-B. The certificate has to be the scheme operator's.
 func SignLoTE(written []byte, key crypto.Signer, certificate *x509.Certificate, chain []*x509.Certificate, at time.Time) ([]byte, error) {
+	l, err := readLoTE(written)
+	if err != nil {
+		return nil, err
+	}
+	// ETSI TS 119 602, Section 6.8: the certificate's countryName is the scheme's
+	// territory, and its organizationName the scheme operator's name.
+	if err := errors.Join(countryOf(certificate, &l.Scheme), organisationOf(certificate, &l.Scheme)); err != nil {
+		return nil, fmt.Errorf("the list is not this signer's: %w", err)
+	}
 	return jose.Sign(jose.Request{Payload: written, Key: key, Certificate: certificate, Chain: chain, Time: at})
 }
 

@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -26,6 +26,15 @@ const (
 	PartnerPublished PartnerState = "published"
 	PartnerSuspended PartnerState = "suspended"
 )
+
+// known reports whether s is one of the states.
+func (s PartnerState) known() bool {
+	switch s {
+	case PartnerProposed, PartnerTested, PartnerAccepted, PartnerPublished, PartnerSuspended:
+		return true
+	}
+	return false
+}
 
 // Partner is the record of another state whose services we recognise, or are
 // about to.
@@ -236,16 +245,25 @@ func (s store) partnerFile(territory string) string {
 	return filepath.Join(s.dir, "partners", territory+".json")
 }
 
-// partner reads a record; [fs.ErrNotExist] when there is none.
-func (s store) partner(territory string) (*Partner, error) {
+// nextSuffix ends the name of a record that the log may not have yet.
+const nextSuffix = ".next"
+
+// partner reads a record, and returns it as it stands in the file, too;
+// [fs.ErrNotExist] when there is none.
+func (s store) partner(territory string) (*Partner, []byte, error) {
 	// The territory becomes a file's name.
 	if !pki.IsCountry(territory) {
-		return nil, fmt.Errorf("%q is not a country's code", territory)
+		return nil, nil, fmt.Errorf("%q is not a country's code", territory)
 	}
 	data, err := os.ReadFile(s.partnerFile(territory))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	p, err := parsePartner(territory, data)
+	return p, data, err
+}
+
+func parsePartner(territory string, data []byte) (*Partner, error) {
 	var p Partner
 	if err := json.Unmarshal(data, &p); err != nil {
 		return nil, fmt.Errorf("reading the record of %s: %w", territory, err)
@@ -256,33 +274,37 @@ func (s store) partner(territory string) (*Partner, error) {
 	return &p, nil
 }
 
-func (s store) putPartner(p *Partner) error {
-	data, err := json.MarshalIndent(p, "", "  ")
-	if err != nil {
-		return err
-	}
-	name := s.partnerFile(p.Territory)
+// putPartner puts the record of the territory in place once the log has it.
+// What the log took down is then under one name or the other, whatever happens
+// in between.
+func (s store) putPartner(territory string, data []byte, log func() error) error {
+	name := s.partnerFile(territory)
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		return err
 	}
-	return replace(name, append(data, '\n'))
+	if err := replace(name+nextSuffix, data); err != nil {
+		return err
+	}
+	if err := log(); err != nil {
+		return err
+	}
+	if err := os.Rename(name+nextSuffix, name); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(name))
 }
 
-// partners returns all records, by territory.
-func (s store) partners() (all []*Partner, err error) {
+// territories returns those that have a record, and those of the steps, in
+// order.
+func (s store) territories(steps map[string]Deed) ([]string, error) {
 	names, err := filepath.Glob(filepath.Join(s.dir, "partners", "??.json"))
 	if err != nil {
 		return nil, err
 	}
+	all := slices.Collect(maps.Keys(steps))
 	for _, name := range names {
-		p, err := s.partner(filepath.Base(name)[:2])
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, p)
+		all = append(all, filepath.Base(name)[:2])
 	}
-	return all, nil
+	slices.Sort(all)
+	return slices.Compact(all), nil
 }

@@ -206,7 +206,7 @@ func TestPartnerChanged(t *testing.T) {
 	if err := os.WriteFile(file, []byte(strings.Replace(string(text), "kz.example", "kz.invalid", 1)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.AcceptPartner(ctx, "two", "KZ", p.Offer.Digest()); !errors.Is(err, interop.ErrOutOfOrder) {
+	if _, err := b.AcceptPartner(ctx, "two", "KZ", p.Offer.Digest()); !errors.Is(err, interop.ErrContradicted) {
 		t.Errorf("a changed offer is accepted: %v", err)
 	}
 }

@@ -15,14 +15,24 @@ import (
 var ErrOutOfOrder = errors.New("the partner is not there yet, or is past it")
 
 // Partners returns the records of all partners, by territory.
-func (d *Desk) Partners() ([]*Partner, error) { return d.store.partners() }
+func (d *Desk) Partners() ([]*Partner, error) { return d.records() }
 
-// Partner returns one record; [fs.ErrNotExist] when there is none.
-func (d *Desk) Partner(territory string) (*Partner, error) { return d.store.partner(territory) }
+// Partner returns one record as the audit log attests it; [fs.ErrNotExist] when
+// there is none.
+func (d *Desk) Partner(territory string) (*Partner, error) {
+	told, err := d.past()
+	if err != nil {
+		return nil, err
+	}
+	return d.record(territory, told)
+}
 
 // at returns the record when it is in one of the states.
 func (d *Desk) at(territory string, states ...PartnerState) (*Partner, error) {
-	p, err := d.store.partner(territory)
+	p, err := d.Partner(territory)
+	if errors.Is(err, ErrContradicted) {
+		return nil, err
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w: %s was never proposed", ErrOutOfOrder, territory)
 	}
@@ -43,11 +53,13 @@ func (d *Desk) step(ctx context.Context, p *Partner, officer string, to PartnerS
 	if reason != "" {
 		attrs = append(attrs, slog.String("reason", reason))
 	}
-	if err := d.config.Audit(ctx, "partner."+string(to), attrs...); err != nil {
+	p.State, p.Steps = to, append(p.Steps, s)
+	data, err := p.marshal()
+	if err != nil {
 		return err
 	}
-	p.State, p.Steps = to, append(p.Steps, s)
-	return d.store.putPartner(p)
+	attrs = append(attrs, slog.String("record", digestOf(data)))
+	return d.store.putPartner(p.Territory, data, func() error { return d.config.Audit(ctx, "partner."+string(to), attrs...) })
 }
 
 // Propose puts down what is known of a partner. An offer that was not accepted
@@ -65,7 +77,7 @@ func (d *Desk) Propose(ctx context.Context, token string, plan *PartnerPlan, m *
 	if slices.Contains(d.config.Certificate.Subject.Country, plan.Territory) {
 		return nil, fmt.Errorf("%s is our own territory", plan.Territory)
 	}
-	p, err := d.store.partner(plan.Territory)
+	p, err := d.Partner(plan.Territory)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		p = &Partner{Territory: plan.Territory}
@@ -116,8 +128,6 @@ func (d *Desk) AcceptPartner(ctx context.Context, token, territory, digest strin
 	switch now := p.Offer.Digest(); {
 	case p.ProposedBy == name:
 		return nil, ErrSameOfficer
-	case now != p.Tested:
-		return nil, fmt.Errorf("%w: the offer was changed since it was tested", ErrOutOfOrder)
 	case now != digest:
 		return nil, fmt.Errorf("the offer has the digest %s, and not %q: look at it again", now, digest)
 	}
@@ -146,7 +156,7 @@ func (d *Desk) SuspendPartner(ctx context.Context, token, territory, reason stri
 
 // publishedPartners moves those that the published list has.
 func (d *Desk) publishedPartners(ctx context.Context, officer string, l *List) error {
-	all, err := d.store.partners()
+	all, err := d.records()
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ const partnerScheme = "partner:"
 // partner's list, with the agreement, or the authorities of one without a list.
 // Suspended ones that were published stay, and say that they ended.
 func (d *Desk) withPartners(plan *Plan, files CertificateFiles, before *List) (*Plan, CertificateFiles, error) {
-	all, err := d.store.partners()
+	all, err := d.records()
 	if err != nil || len(all) == 0 {
 		return plan, files, err
 	}

@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
@@ -106,10 +108,18 @@ func (s store) putFolder(name string, files map[string][]byte) (err error) {
 // publish makes the release the current one. Readers see the one before or this
 // one, with all its files.
 func (s store) publish(r *release) error {
-	target := filepath.Join("releases", fmt.Sprintf("%08d", r.list.Scheme.SequenceNumber))
-	// A folder of the number that is not current is what a crash left behind.
+	number := r.list.Scheme.SequenceNumber
+	target := filepath.Join("releases", fmt.Sprintf("%08d", number))
 	if at, err := os.Readlink(s.link()); err == nil && at == target {
-		return fmt.Errorf("list %d is published already", r.list.Scheme.SequenceNumber)
+		return fmt.Errorf("list %d is published already", number)
+	}
+	free := number
+	if left, err := os.ReadFile(filepath.Join(s.dir, target, r.stem+".xml")); err == nil && bytes.Equal(left, r.files[r.stem+".xml"]) {
+		// A crash left the list itself behind before it was current.
+		free++
+	}
+	if err := s.unused(free); err != nil {
+		return err
 	}
 	if err := s.putFolder(filepath.Join(s.dir, target), r.files); err != nil {
 		return err
@@ -125,6 +135,23 @@ func (s store) publish(r *release) error {
 		return err
 	}
 	return syncDir(s.dir)
+}
+
+// unused refuses the number when it, or a later one, was given to a list: the
+// link to the current release may have been moved back.
+//
+// ETSI TS 119 612, Section 5.3.2: numbers grow with each list, and never repeat.
+func (s store) unused(number uint64) error {
+	names, err := filepath.Glob(filepath.Join(s.dir, "releases", "[0-9]*"))
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if given, err := strconv.ParseUint(filepath.Base(name), 10, 64); err == nil && given >= number {
+			return fmt.Errorf("there is a list %d already, and numbers never repeat: publish its draft again, or make %s lead to %s", given, s.link(), name)
+		}
+	}
+	return nil
 }
 
 // current reads the current release and verifies it: a list that one of the

@@ -3,6 +3,7 @@ package cfssl
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -53,7 +54,8 @@ func decode(body []byte, v any) *failure {
 	if err := decoder.Decode(v); err != nil {
 		return fail(http.StatusBadRequest, codeJSON, "unable to parse the request: "+strings.TrimPrefix(err.Error(), "json: "))
 	}
-	if decoder.More() {
+	// More would pass over a bracket that closes nothing.
+	if _, err := decoder.Token(); err != io.EOF {
 		return fail(http.StatusBadRequest, codeJSON, "unable to parse the request: something follows the JSON value")
 	}
 	return nil

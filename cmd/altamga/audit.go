@@ -179,8 +179,8 @@ func holdRegister(ctx context.Context, path string, opened *register.Register, s
 	if err != nil {
 		return "", withHint(fmt.Errorf("%s: %w", path, err), hint)
 	}
-	if closed && further > 0 {
-		return "", withHint(fmt.Errorf("%s: the last %d journal entries are not in the log", path, further),
+	if closed && further.Entries > 0 {
+		return "", withHint(fmt.Errorf("%s: the last %d journal entries are not in the log", path, further.Entries),
 			"after a crash, the next start puts them in; without a crash, the end of the log was cut off, and they may be altered")
 	}
 	// That every status is what the entries lead to, the log does not know.
@@ -188,10 +188,25 @@ func holdRegister(ctx context.Context, path string, opened *register.Register, s
 		return "", withHint(fmt.Errorf("%s: %w", path, err), hint)
 	}
 	finding = fmt.Sprintf("%s: %d journal entries and their certificates are those of the log", path, seals.Entries())
-	if further > 0 {
-		finding += fmt.Sprintf("; %d newer ones are not in it yet", further)
+	return finding + notYet(further, time.Now()), nil
+}
+
+// soon is how long an entry may be in the journal and not in the log of a server
+// that runs: it takes a second, or some when the disk is busy.
+const soon = time.Minute
+
+// notYet says what the log does not vouch for.
+func notYet(further audit.Further, now time.Time) string {
+	if further.Entries == 0 {
+		return ""
 	}
-	return finding, nil
+	age := max(0, now.Sub(further.Since)).Truncate(time.Second)
+	told := fmt.Sprintf("; %d newer ones are not in it yet, the oldest of which is %v old", further.Entries, age)
+	if age > soon {
+		told += "\nWARNING: a server that runs puts its entries into the log within seconds. No server ran since " + further.Since.UTC().Format(time.RFC3339) +
+			", or the end of the log was cut off and these entries may be altered: stop the servers and verify with --closed, and with a checkpoint that was kept elsewhere"
+	}
+	return told
 }
 
 // proof checks a proof file.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"crypto"
 	"errors"
 	"fmt"
@@ -19,6 +20,11 @@ type output struct {
 func (o output) write(std streams, data []byte) error {
 	if o.Out == "" {
 		_, err := std.out.Write(data)
+		return err
+	}
+	// The first line tells the kind and whose it is.
+	first, _, _ := bytes.Cut(data, []byte("\n"))
+	if err := keepOthers(o.Out, "output of this command", string(first)+"\n"); err != nil {
 		return err
 	}
 	return writeFile(o.Out, data, 0o644)

@@ -16,7 +16,6 @@ import (
 	"github.com/altamga/altamga/ca"
 	"github.com/altamga/altamga/internal/config"
 	"github.com/altamga/altamga/internal/keys"
-	"github.com/altamga/altamga/internal/pki"
 	"github.com/altamga/altamga/internal/problem"
 	"github.com/altamga/altamga/internal/serve"
 )
@@ -66,8 +65,8 @@ func (c caConnection) open() (*ca.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := pki.CheckKeyPair(chain[0], key); err != nil {
-		return nil, fmt.Errorf("opening key %s: %w", c.Key, err)
+	if err := checkPair(chain[0], key, c.Key); err != nil {
+		return nil, err
 	}
 	mutual, err := serve.ClientTLS(chain, key, roots...)
 	if err != nil {

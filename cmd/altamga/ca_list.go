@@ -94,6 +94,9 @@ func (c caExport) Run(ctx context.Context, std streams) (err error) {
 	}
 	target := std.out
 	if c.Out != "" {
+		if err := keepOthers(c.Out, "export", "serial,issuer,profile,", `{"serial":"`); err != nil {
+			return err
+		}
 		// The file appears when it is whole: half an export is no export.
 		file, failed := os.CreateTemp(filepath.Dir(c.Out), "."+filepath.Base(c.Out)+"-*")
 		if failed != nil {

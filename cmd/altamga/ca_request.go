@@ -35,8 +35,8 @@ type caRequest struct {
 
 func (c caRequest) Run(ctx context.Context, std streams) error {
 	if c.Out != "" {
-		if _, err := os.Stat(c.Out); err == nil {
-			return withHint(fmt.Errorf("writing %s: the file exists", c.Out), "name a new file; nothing that exists is overwritten")
+		if err := keepOthers(c.Out, "certificate"); err != nil {
+			return err
 		}
 	}
 	client, err := c.open()

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/altamga/altamga/internal/config"
+	"github.com/altamga/altamga/internal/keys"
 )
 
 // suiteConfig is the configuration file. One file may hold every section
@@ -36,7 +37,8 @@ type registerConfig struct {
 	// URL of the PostgreSQL database, for a centre on several hosts:
 	// "postgres://user@host/database?sslmode=verify-full&sslrootcert=/path", with
 	// any other parameter of libpq; it takes the place of path. `altamga register
-	// copy` fills it. A host that is not this one needs sslmode to be said.
+	// copy` fills it. For a host that is not this one, sslmode has to
+	// be verify-full or verify-ca.
 	URL string `toml:"url"`
 	// PasswordFile holds the user's password in its first line and is readable
 	// for its owner only.
@@ -113,7 +115,7 @@ func (c *suiteConfig) Validate() error {
 func (c *adminConfig) Validate() error { return required(field{"listen", string(c.Listen)}) }
 
 func (c *auditConfig) Validate() error {
-	err := required(field{"path", string(c.Path)}, field{"key", c.Key}, field{"origin", c.Origin})
+	err := errors.Join(required(field{"path", string(c.Path)}, field{"origin", c.Origin}), keyURI("key", c.Key))
 	if c.CheckpointEntries < 0 {
 		err = errors.Join(err, config.Wrong("checkpoint_entries", "is negative"))
 	}
@@ -124,11 +126,11 @@ func (c *auditConfig) Validate() error {
 }
 
 func (c *tlsConfig) Validate() error {
-	return required(field{"certificate", string(c.Certificate)}, field{"key", c.Key}, field{"peers", string(c.Peers)})
+	return errors.Join(required(field{"certificate", string(c.Certificate)}, field{"peers", string(c.Peers)}), keyURI("key", c.Key))
 }
 
 func (c *serverTLSConfig) Validate() error {
-	return required(field{"certificate", string(c.Certificate)}, field{"key", c.Key})
+	return errors.Join(required(field{"certificate", string(c.Certificate)}), keyURI("key", c.Key))
 }
 
 // field is a key and its value.
@@ -143,6 +145,22 @@ func required(fields ...field) error {
 		}
 	}
 	return errors.Join(faults...)
+}
+
+// keyURI reports a key's URI that is missing, or that no key can have.
+func keyURI(key, uri string) error {
+	if uri == "" {
+		return config.Missing(key)
+	}
+	_, err := keys.Parse(uri)
+	if err == nil {
+		return nil
+	}
+	wrong := config.Wrong(key, "names no key: %w", err)
+	if hinted, ok := errors.AsType[*keys.Error](err); ok {
+		return wrong.WithHint(hinted.Hint())
+	}
+	return wrong
 }
 
 // distinct reports a list that is empty or names something twice.

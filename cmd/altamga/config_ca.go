@@ -143,5 +143,5 @@ func (c *caClientConfig) Validate() error {
 }
 
 func (c *caIssuerConfig) Validate() error {
-	return required(field{"id", c.ID}, field{"certificate", string(c.Certificate)}, field{"key", c.Key})
+	return errors.Join(required(field{"id", c.ID}, field{"certificate", string(c.Certificate)}), keyURI("key", c.Key))
 }

@@ -125,7 +125,7 @@ func (c *crlConfig) Validate() error {
 }
 
 func (c *crlIssuerConfig) Validate() error {
-	return required(field{"id", c.ID}, field{"certificate", string(c.Certificate)}, field{"key", c.Key}, field{"path", c.Path})
+	return errors.Join(required(field{"id", c.ID}, field{"certificate", string(c.Certificate)}, field{"path", c.Path}), keyURI("key", c.Key))
 }
 
 func (c *crlPartitionConfig) Validate() error {

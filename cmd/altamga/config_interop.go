@@ -55,7 +55,7 @@ type packagesConfig struct {
 }
 
 func (c *packagesConfig) Validate() error {
-	return required(field{"certificate", string(c.Certificate)}, field{"key", c.Key})
+	return errors.Join(required(field{"certificate", string(c.Certificate)}), keyURI("key", c.Key))
 }
 
 type followConfig struct {
@@ -88,7 +88,7 @@ func (c *interopConfig) Validate() error {
 			err = errors.Join(err, config.Missing(fmt.Sprintf("officer[%d].name", i)))
 		}
 	}
-	err = errors.Join(err, required(field{"plan", string(c.Plan)}, field{"key", c.Key}), distinct("officer", "name", names))
+	err = errors.Join(err, required(field{"plan", string(c.Plan)}), keyURI("key", c.Key), distinct("officer", "name", names))
 	if c.Audit == nil {
 		err = errors.Join(err, config.Missing("audit"))
 	}

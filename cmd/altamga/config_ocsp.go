@@ -116,7 +116,7 @@ func (c *ocspIssuerConfig) Validate() error {
 }
 
 func (c *ocspSignerConfig) Validate() error {
-	err := required(field{"signer", string(c.Signer)}, field{"signer_key", c.SignerKey})
+	err := errors.Join(required(field{"signer", string(c.Signer)}), keyURI("signer_key", c.SignerKey))
 	if !slices.Contains([]string{"", renewSameKey, renewNewKey, renewOff}, c.Renew) {
 		err = errors.Join(err, config.Wrong("renew", "%q is none of same-key, new-key, off", c.Renew))
 	}

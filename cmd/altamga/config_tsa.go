@@ -167,13 +167,13 @@ func (c *tsaConfig) Validate() error {
 }
 
 func (c *tsaTLSConfig) Validate() error {
-	return required(field{"certificate", string(c.Certificate)}, field{"key", c.Key})
+	return errors.Join(required(field{"certificate", string(c.Certificate)}), keyURI("key", c.Key))
 }
 
 func (c *tsaPolicyConfig) Validate() error { return required(field{"id", c.ID}) }
 
 func (c *tsaUnitConfig) Validate() error {
-	return required(field{"certificate", string(c.Certificate)}, field{"key", c.Key})
+	return errors.Join(required(field{"certificate", string(c.Certificate)}), keyURI("key", c.Key))
 }
 
 func (c *tsaClientConfig) Validate() error { return required(field{"name", c.Name}) }

@@ -51,6 +51,10 @@ type judging struct {
 	sealing
 }
 
+// reportMarks tell a report from any other file. Text has none: it replaces
+// nothing.
+var reportMarks = map[string][]string{"json": {`"tool": "`}, "junit": {"<testsuites "}, "html": {"<title>Conformance report"}}
+
 // exitCode is an error that was told already: it only ends the command.
 type exitCode int
 
@@ -78,6 +82,11 @@ func (j judging) run(ctx context.Context, std streams, test func(context.Context
 	}
 	if err := j.check(j.Output); err != nil {
 		return codedError{err, 2}
+	}
+	if j.Output != "" {
+		if err := keepOthers(j.Output, "report in this format", reportMarks[j.Format]...); err != nil {
+			return codedError{err, 2}
+		}
 	}
 	if j.Country != "" {
 		profile, err := countryProfile(j.Country)

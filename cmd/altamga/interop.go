@@ -4,11 +4,13 @@ import (
 	"context"
 	"crypto"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 
+	"github.com/altamga/altamga/internal/audit"
 	"github.com/altamga/altamga/internal/config"
 	"github.com/altamga/altamga/internal/keys"
 	"github.com/altamga/altamga/internal/serve"
@@ -153,6 +155,16 @@ func openDesk(c *interopConfig, dir string) (*interop.Desk, func() error, error)
 		return nil, nil, withHint(err, "if another officer's command is at work: "+busyHint)
 	}
 	desk.Audit = log.Append
+	desk.Recorded = func(do func(interop.Deed)) error {
+		return log.Replay(func(e audit.Entry) error {
+			deed := interop.Deed{Action: e.Action, At: e.Time}
+			if err := json.Unmarshal(e.Attrs, &deed); err != nil {
+				return err
+			}
+			do(deed)
+			return nil
+		})
+	}
 	opened, err := interop.NewDesk(desk)
 	if err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("configuring interop: %w", err), log.Close())

@@ -67,6 +67,11 @@ type interopPrepare struct {
 }
 
 func (c interopPrepare) Run(ctx context.Context, std streams) (err error) {
+	if c.Output != "" {
+		if err := keepOthers(c.Output, "list"); err != nil {
+			return err
+		}
+	}
 	section, desk, token, closing, err := c.open()
 	if err != nil {
 		return err
@@ -161,9 +166,14 @@ func (c interopPublish) Run(ctx context.Context, std streams) (err error) {
 // busyHint is for an officer who was not alone at the desk.
 const busyHint = "wait until the other command is over, and look again at what is there before you repeat yours"
 
+// contradictedHint is for an officer whose folder is not as the desk left it.
+const contradictedHint = "keep the folder as it is and find out who changed it; the audit log says who did what"
+
 // deskFault says what an officer can do.
 func deskFault(err error) error {
 	switch {
+	case errors.Is(err, interop.ErrContradicted):
+		return withHint(err, contradictedHint)
 	case errors.Is(err, fs.ErrNotExist):
 		return withHint(err, "prepare one first: altamga interop prepare")
 	case errors.Is(err, interop.ErrBusy):

@@ -8,7 +8,6 @@ import (
 
 	"github.com/altamga/altamga/internal/config"
 	"github.com/altamga/altamga/internal/keys"
-	"github.com/altamga/altamga/internal/pki"
 	"github.com/altamga/altamga/interop"
 	"github.com/altamga/altamga/interop/truststore"
 )
@@ -55,11 +54,17 @@ func (c interopPackage) write(anchors []truststore.Anchor) error {
 		return err
 	}
 	if c.Format == "zip" {
+		if err := keepOthers(c.Output, "package", "anchors."); err != nil {
+			return err
+		}
 		data, err := truststore.Bundle(anchors, signer)
 		if err != nil {
 			return err
 		}
 		return writeFile(c.Output, data, 0o644)
+	}
+	if err := keepOtherFolder(c.Output, "manifest.json"); err != nil {
+		return err
 	}
 	files, err := truststore.Package(anchors, signer)
 	if err != nil {
@@ -95,5 +100,5 @@ func (c interopPackage) signer() (*truststore.Signer, error) {
 		return nil, err
 	}
 	s.Certificate, s.Chain = all[0], all[1:]
-	return s, pki.CheckKeyPair(s.Certificate, key)
+	return s, checkPair(s.Certificate, key, c.Key)
 }

@@ -231,6 +231,8 @@ func showPartner(std streams, p *interop.Partner) {
 // partnerFault says what an officer can do.
 func partnerFault(err error) error {
 	switch {
+	case errors.Is(err, interop.ErrContradicted):
+		return withHint(err, contradictedHint)
 	case errors.Is(err, interop.ErrOutOfOrder), errors.Is(err, fs.ErrNotExist):
 		return withHint(err, "a partner is proposed, tested, accepted, published by the next list, and suspended: see `altamga interop partner show`")
 	case errors.Is(err, interop.ErrBusy):

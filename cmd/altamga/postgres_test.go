@@ -300,6 +300,11 @@ func TestRegisterConfig(t *testing.T) {
 		{`url = "postgres://altamga@localhost/altamga?password=secret"`, "holds a password"},
 		{`url = "postgres://altamga@db.example/altamga"`, "says nothing of sslmode for host db.example"},
 		{`url = "postgres://altamga@/altamga?host=localhost,b.example"`, "says nothing of sslmode for host b.example"},
+		{`url = "postgres://altamga@db.example/altamga?sslmode=verify-ca&sslrootcert=/etc/db.pem"`, ""},
+		{`url = "postgres://altamga@localhost/altamga?sslmode=disable"`, ""},
+		{`url = "postgres://altamga@db.example/altamga?sslmode=prefer"`, "says sslmode=prefer for host db.example"},
+		{`url = "postgres://altamga@db.example/altamga?sslmode=require"`, "says sslmode=require for host db.example"},
+		{`url = "postgres://altamga@db.example/altamga?sslmode=disable"`, "says sslmode=disable for host db.example"},
 		{"url = \"postgres://localhost/altamga\"\npassword_file = \"x\"", "names no user"},
 	} {
 		file := filepath.Join(t.TempDir(), "altamga.toml")

@@ -163,7 +163,15 @@ func (p *process) key(uri string, certificate *x509.Certificate) (crypto.Signer,
 		return nil, err
 	}
 	p.keep(key)
-	return key, pki.CheckKeyPair(certificate, key)
+	return key, checkPair(certificate, key, uri)
+}
+
+// checkPair reports a key that is not the certificate's, by its name.
+func checkPair(certificate *x509.Certificate, key crypto.Signer, uri string) error {
+	if err := pki.CheckKeyPair(certificate, key); err != nil {
+		return withHint(fmt.Errorf("opening key %s: %w", uri, err), "name the key that the certificate was issued for, or that key's certificate: `altamga keys show` tells a key's public half")
+	}
+	return nil
 }
 
 // readCertificate reads the first certificate of a PEM file.

@@ -163,8 +163,12 @@ func (c *registerConfig) Validate() error {
 		hosts = strings.Split(query.Get("host"), ",")
 	}
 	for _, host := range hosts {
-		if !query.Has("sslmode") && !local(host) {
-			faults = append(faults, config.Wrong("url", "says nothing of sslmode for host %s: verify-full (with sslrootcert) proves the server and encrypts, disable does neither", host))
+		switch mode := query.Get("sslmode"); {
+		case local(host), mode == "verify-full", mode == "verify-ca":
+		case mode == "":
+			faults = append(faults, config.Wrong("url", "says nothing of sslmode for host %s: verify-full (with sslrootcert) proves the server and encrypts", host))
+		default:
+			faults = append(faults, config.Wrong("url", "says sslmode=%s for host %s, with which anybody on the way can be the database: take verify-full (with sslrootcert), or verify-ca", mode, host))
 		}
 	}
 	return errors.Join(faults...)

@@ -33,6 +33,9 @@ func (c registerSnapshot) Run(ctx context.Context, std streams) (err error) {
 	if suite.Audit == nil {
 		return noSection("audit")
 	}
+	if err := keepOthers(c.Out, "snapshot", `{"snapshot":`); err != nil {
+		return err
+	}
 	opened, err := openRegister(ctx, suite.Register)
 	if err != nil {
 		return err

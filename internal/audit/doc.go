@@ -42,6 +42,7 @@
 // Reading: scan.go holds each line to those before; tail.go opens a log from
 // its last checkpoint and cuts off a line that a crash left without its
 // newline, which no Append can have acknowledged; verify.go checks a whole
-// log; proof.go proves one entry, or that a log went on, in a file of a few
-// hundred octets; witness.go signs for a partner's log.
+// log, and replay.go reads back one that is open; proof.go proves one entry, or
+// that a log went on, in a file of a few hundred octets; witness.go signs for a
+// partner's log.
 package audit

@@ -259,13 +259,19 @@ func (s *Seals) Add(e Entry) error {
 // Entries returns how many journal entries the log knows.
 func (s *Seals) Entries() uint64 { return uint64(len(s.hashes)) }
 
+// Further is what a journal has that a log does not know yet.
+type Further struct {
+	Entries uint64
+	// Since is when the oldest of them took effect.
+	Since time.Time
+}
+
 // Hold checks the register against the log: every entry that the log knows must
 // be there, with its certificate and its ticket, as it was, and so must be
-// whatever was to be signed. It returns how many further entries the journal has
-// that the log does not know yet, and an error that names the first entry or
-// serial that is wrong. Statuses are not looked at: whether they are the fold of
+// whatever was to be signed. It returns what the journal has that the log does
+// not know yet, and an error that names the first entry or serial that is wrong. Statuses are not looked at: whether they are the fold of
 // the entries, the register's own check tells.
-func (s *Seals) Hold(ctx context.Context, j Journal) (further uint64, err error) {
+func (s *Seals) Hold(ctx context.Context, j Journal) (further Further, err error) {
 	var position uint64
 	issued := make(map[journal.Serial]bool)
 	for {
@@ -281,7 +287,9 @@ func (s *Seals) Hold(ctx context.Context, j Journal) (further uint64, err error)
 				return fmt.Errorf("entry %d comes where %d belongs", e.Position, position)
 			}
 			if position > s.Entries() {
-				further++
+				if further.Entries++; further.Entries == 1 {
+					further.Since = e.EffectiveAt
+				}
 				return nil
 			}
 			hash, err := e.hash()

@@ -201,12 +201,14 @@ func TestFollower(t *testing.T) {
 		}
 		l.Close()
 		seals := sealed(t, read(t, path))
-		if further, err := seals.Hold(t.Context(), j); seals.Entries() != 1205 || further != 0 || err != nil {
-			t.Errorf("%d entries, %d further, %v", seals.Entries(), further, err)
+		if further, err := seals.Hold(t.Context(), j); seals.Entries() != 1205 || further != (audit.Further{}) || err != nil {
+			t.Errorf("%d entries, %+v further, %v", seals.Entries(), further, err)
 		}
 		j.add(journal.Listed, 0)
-		if further, err := seals.Hold(t.Context(), j); further != 1 || err != nil {
-			t.Errorf("%d further, %v", further, err)
+		oldest := j.entries[len(j.entries)-1].EffectiveAt
+		j.add(journal.Listed, 0)
+		if further, err := seals.Hold(t.Context(), j); further.Entries != 2 || !further.Since.Equal(oldest) || err != nil {
+			t.Errorf("%+v further, %v, want 2 since %v", further, err, oldest)
 		}
 	})
 	t.Run("an entry that is hashed twice after a crash", func(t *testing.T) {
@@ -312,8 +314,8 @@ func TestFollower(t *testing.T) {
 func TestHold(t *testing.T) {
 	j, path := followed(t)
 	seals := sealed(t, read(t, path))
-	if further, err := seals.Hold(t.Context(), j); further != 0 || err != nil {
-		t.Fatalf("%d further, %v", further, err)
+	if further, err := seals.Hold(t.Context(), j); further.Entries != 0 || err != nil {
+		t.Fatalf("%+v further, %v", further, err)
 	}
 	expect := func(what string) {
 		t.Helper()

@@ -21,14 +21,27 @@ type File struct {
 	Data []byte
 }
 
+// formats are the files of one format each.
+var formats = map[string]func([]Anchor) ([]byte, error){
+	"anchors.pem":  func(anchors []Anchor) ([]byte, error) { return PEM(anchors), nil },
+	"anchors.jks":  func(anchors []Anchor) ([]byte, error) { return JKS(anchors, Made(anchors)), nil },
+	"anchors.sst":  func(anchors []Anchor) ([]byte, error) { return SST(anchors), nil },
+	"anchors.p7b":  PKCS7,
+	"anchors.p12":  PKCS12,
+	"anchors.json": JSON,
+	"anchors.csv":  CSV,
+}
+
+// errEmpty: a package of nothing is none.
+var errEmpty = errors.New("no certificate is left after the filter")
+
 // Files are the anchors in every format.
 func Files(anchors []Anchor) ([]File, error) {
 	if len(anchors) == 0 {
-		return nil, errors.New("no certificate is left after the filter")
+		return nil, errEmpty
 	}
-	made := Made(anchors)
-	files := []File{{"anchors.pem", PEM(anchors)}, {"anchors.jks", JKS(anchors, made)}, {"anchors.sst", SST(anchors)}}
-	for name, format := range map[string]func([]Anchor) ([]byte, error){"anchors.p7b": PKCS7, "anchors.p12": PKCS12, "anchors.json": JSON, "anchors.csv": CSV} {
+	var files []File
+	for name, format := range formats {
 		data, err := format(anchors)
 		if err != nil {
 			return nil, fmt.Errorf("writing %s: %w", name, err)

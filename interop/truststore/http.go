@@ -1,12 +1,14 @@
 package truststore
 
 import (
+	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/altamga/altamga/internal/problem"
 	"github.com/altamga/altamga/interop"
@@ -28,13 +30,16 @@ type Handler struct {
 	Trust func() *interop.Trust
 	// signer signs what is served; nil when there is no key for it.
 	signer *Signer
-	// making bounds how many packages are made at once.
-	making chan struct{}
+	// making bounds how many packages are made at once; patience is how long a
+	// request waits for its turn.
+	making   chan struct{}
+	patience time.Duration
+	made     memory
 }
 
 // NewHandler returns a handler. Without a signer what it serves is not signed.
 func NewHandler(trust func() *interop.Trust, signer *Signer) *Handler {
-	return &Handler{Trust: trust, signer: signer, making: make(chan struct{}, 2)}
+	return &Handler{Trust: trust, signer: signer, making: make(chan struct{}, 2), patience: 5 * time.Second}
 }
 
 // ServeHTTP answers.
@@ -55,14 +60,15 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refused.Write(w)
 		return
 	}
-	select {
-	case h.making <- struct{}{}:
-		defer func() { <-h.making }()
-	case <-r.Context().Done():
+	data, err := h.file(r.Context(), name, filter)
+	switch {
+	case errors.Is(err, errBusy):
+		w.Header().Set("Retry-After", "5")
+		problem.New(http.StatusServiceUnavailable, "busy", err.Error()).Write(w)
 		return
-	}
-	data, err := h.make(name, filter)
-	if err != nil {
+	case r.Context().Err() != nil:
+		return
+	case err != nil:
 		problem.New(http.StatusNotFound, "empty", err.Error()).Write(w)
 		return
 	}
@@ -82,6 +88,36 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// errBusy: other packages are being made, and take long.
+var errBusy = errors.New("too many packages are asked for at this moment")
+
+// file returns what was made already, or waits for its turn and makes it.
+func (h *Handler) file(ctx context.Context, name string, f Filter) ([]byte, error) {
+	trust, key := h.Trust(), keyOf(name, f)
+	if data, ok := h.made.get(trust, key); ok {
+		return data, nil
+	}
+	late := time.NewTimer(h.patience)
+	defer late.Stop()
+	select {
+	case h.making <- struct{}{}:
+		defer func() { <-h.making }()
+	case <-late.C:
+		return nil, errBusy
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	// Somebody may have made it meanwhile.
+	if data, ok := h.made.get(trust, key); ok {
+		return data, nil
+	}
+	data, err := h.make(trust, name, f)
+	if err == nil {
+		h.made.put(trust, key, data)
+	}
+	return data, err
+}
+
 func readFilter(r *http.Request) (f Filter, refused *problem.Details) {
 	for key, values := range r.URL.Query() {
 		into, ok := map[string]*[]string{"territory": &f.Territories, "type": &f.Types, "status": &f.Statuses, "algorithm": &f.Algorithms}[key]
@@ -93,8 +129,12 @@ func readFilter(r *http.Request) (f Filter, refused *problem.Details) {
 	return f, nil
 }
 
-func (h *Handler) make(name string, f Filter) ([]byte, error) {
-	anchors := Select(h.Trust(), f)
+// make makes the one file that is asked for.
+func (h *Handler) make(trust *interop.Trust, name string, f Filter) ([]byte, error) {
+	anchors := Select(trust, f)
+	if len(anchors) == 0 {
+		return nil, errEmpty
+	}
 	switch name {
 	case "anchors.zip":
 		return Bundle(anchors, h.signer)
@@ -103,10 +143,5 @@ func (h *Handler) make(name string, f Filter) ([]byte, error) {
 	case signedLoTEFile:
 		return SignedLoTE(anchors, h.signer)
 	}
-	files, err := Files(anchors)
-	if err != nil {
-		return nil, err
-	}
-	i := slices.IndexFunc(files, func(f File) bool { return f.Name == name })
-	return files[i].Data, nil
+	return formats[name](anchors)
 }

@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"maps"
 	"net/url"
 	"slices"
@@ -27,7 +28,11 @@ type Signer struct {
 // their lists say of them and of their providers, with history. Its number is
 // the sum of the lists' numbers, so that it grows whenever one of them does, and
 // its next update the first of theirs.
-func LoTE(anchors []Anchor) ([]byte, error) {
+func LoTE(anchors []Anchor) ([]byte, error) { return lote(anchors, nil) }
+
+// lote is the list whose scheme operator is the signer, who answers for what was
+// packed; without one, the operators of the lists stand for themselves.
+func lote(anchors []Anchor, signer *x509.Certificate) ([]byte, error) {
 	lists := map[*interop.Verified]bool{}
 	l := &interop.List{Scheme: interop.Scheme{IssuedAt: Made(anchors)}}
 	var last *interop.Provider
@@ -53,6 +58,16 @@ func LoTE(anchors []Anchor) ([]byte, error) {
 			s.NextUpdate = v.Scheme.NextUpdate
 		}
 	}
+	if signer == nil {
+		return interop.WriteLoTE(l)
+	}
+	// ETSI TS 119 602, Section 6.8: the signer's organisation and country are the
+	// scheme's operator and territory.
+	subject := &signer.Subject
+	if len(subject.Organization) != 1 || len(subject.Country) != 1 {
+		return nil, fmt.Errorf("the certificate for packages names the organisations %q and countries %q, and has to name one of each", subject.Organization, subject.Country)
+	}
+	s.Name, s.OperatorName, s.Territory = s.OperatorName, []interop.Text{{Lang: "en", Value: subject.Organization[0]}}, subject.Country[0]
 	return interop.WriteLoTE(l)
 }
 
@@ -102,7 +117,7 @@ func SignedLoTE(anchors []Anchor, signer *Signer) ([]byte, error) {
 	if signer == nil || signer.Certificate == nil {
 		return nil, errors.New("whoever packs has no key for packages, or no certificate for it")
 	}
-	written, err := LoTE(anchors)
+	written, err := lote(anchors, signer.Certificate)
 	if err != nil {
 		return nil, err
 	}

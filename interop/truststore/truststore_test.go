@@ -202,7 +202,7 @@ func TestFormats(t *testing.T) {
 // and openssl verifies its signature.
 func TestBundle(t *testing.T) {
 	_, trust := anchors(t)
-	signer := newAuthority(t, pkix.Name{CommonName: "Packages (TEST)"})
+	signer := newAuthority(t, pkix.Name{CommonName: "Packages (TEST)", Organization: []string{"Centre (TEST)"}, Country: []string{"AZ"}})
 	selected := truststore.Select(trust, truststore.Filter{})
 	by := &truststore.Signer{Key: signer.key, Certificate: signer.cert}
 	first, err := truststore.Bundle(selected, by)
@@ -308,7 +308,7 @@ func TestRealLists(t *testing.T) {
 
 func TestHandler(t *testing.T) {
 	_, trust := anchors(t)
-	signer := newAuthority(t, pkix.Name{CommonName: "Packages (TEST)"})
+	signer := newAuthority(t, pkix.Name{CommonName: "Packages (TEST)", Organization: []string{"Centre (TEST)"}, Country: []string{"AZ"}})
 	h := truststore.NewHandler(func() *interop.Trust { return trust }, &truststore.Signer{Key: signer.key, Certificate: signer.cert})
 	get := func(method, path string) *httptest.ResponseRecorder {
 		w := httptest.NewRecorder()
@@ -329,5 +329,30 @@ func TestHandler(t *testing.T) {
 	}
 	if w := get("POST", "/packages/anchors.pem"); w.Code != 405 || w.Header().Get("Allow") != "GET, HEAD" {
 		t.Errorf("POST: %d", w.Code)
+	}
+}
+
+// ETSI TS 119 602, Section 6.8: the list of trusted entities is its signer's, by
+// name and country; a certificate that has neither signs none.
+func TestSignerOfLoTE(t *testing.T) {
+	_, trust := anchors(t)
+	selected := truststore.Select(trust, truststore.Filter{})
+	by := func(name pkix.Name) (*interop.Verified, error) {
+		a := newAuthority(t, name)
+		signed, err := truststore.SignedLoTE(selected, &truststore.Signer{Key: a.key, Certificate: a.cert})
+		if err != nil {
+			return nil, err
+		}
+		return interop.Verify(signed, []*interop.Certificate{{Raw: a.cert.Raw}}, interop.Terms{})
+	}
+	v, err := by(pkix.Name{CommonName: "Packages (TEST)", Organization: []string{"Bank (TEST)"}, Country: []string{"TR"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := &v.Scheme; s.Territory != "TR" || interop.In(s.OperatorName) != "Bank (TEST)" || !strings.HasPrefix(interop.In(s.Name), "AZ: ") {
+		t.Errorf("the scheme is %+v", s)
+	}
+	if _, err := by(pkix.Name{CommonName: "Packages (TEST)"}); err == nil || !strings.Contains(err.Error(), "has to name one of each") {
+		t.Errorf("a certificate without an organisation: %v", err)
 	}
 }
