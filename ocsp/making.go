@@ -2,6 +2,7 @@ package ocsp
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"math"
@@ -124,9 +125,10 @@ func (r *Responder) make(ctx context.Context, issuer *Issuer, list []Single, non
 		return made{}, err
 	}
 	defer r.makers.leave(p)
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
-	defer cancel()
 	began := time.Now()
+	limit := &limited{Context: ctx, until: began.Add(readTimeout)}
+	defer limit.release()
+	ctx = limit
 	statuses := make([]Status, len(list))
 	for i, single := range list {
 		var err error
@@ -149,8 +151,13 @@ func (r *Responder) make(ctx context.Context, issuer *Issuer, list []Single, non
 			return made{}, errBehind
 		}
 	}
-	m.answer = NewAnswer(encoded, statuses[0].Version, statuses[0].Position, r.keptFrom(response), response.nextUpdate)
-	m.answer.Class, m.answer.common = statuses[0].Class, issuer.Signer.common()
+	m.answer = &Answer{
+		Response: encoded, Version: statuses[0].Version, Position: statuses[0].Position,
+		ThisUpdate: r.keptFrom(response), NextUpdate: response.nextUpdate, Class: statuses[0].Class, common: len(issuer.Signer.certificates),
+	}
+	if nonce == nil {
+		m.answer.tag = sha256.Sum256(encoded) // others are nobody's to keep
+	}
 	return m, nil
 }
 
