@@ -96,8 +96,9 @@ func (r *Responder) fetch(ctx context.Context, key Key, issuer *Issuer, id CertI
 		if a, ok := r.cache.Get(ctx, key); ok {
 			kept = made{answer: a, shared: true}
 			// One that is ripe was kept here just as long; refreshing means
-			// signing then.
-			if r.usable(subject, a) && (p != refreshed || !r.ripe(a.ThisUpdate.Unix(), time.Now(), 0)) {
+			// signing then. Once told, it is a floor to what is kept here by
+			// other hashes, before the journal's follower has come so far.
+			if r.fresh(a.ThisUpdate.Unix(), time.Now()) && r.floors.admit(subject, a.Version, a.Position) && (p != refreshed || !r.ripe(a.ThisUpdate.Unix(), time.Now(), 0)) {
 				r.memory.put(key, subject, a)
 				return kept, nil
 			}
