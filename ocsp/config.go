@@ -17,7 +17,7 @@ type Config struct {
 	// Source knows the statuses. Required.
 	Source Source
 	// Memory bounds the octets that kept answers take, about; 64 MiB when zero,
-	// which is enough for 140,000 answers signed with P-256, and none are kept
+	// which is enough for 190,000 answers signed with P-256, and none are kept
 	// when negative.
 	Memory int64
 	// Cache keeps answers behind that memory for several responders to share;

@@ -11,7 +11,11 @@ type encoder struct {
 	at  int // where the octets begin that are written
 }
 
-func newEncoder(size int) *encoder { return &encoder{buf: make([]byte, size), at: size} }
+// newEncoder returns an encoder with room for size octets, and behind them for
+// more.
+func newEncoder(size, behind int) *encoder {
+	return &encoder{buf: make([]byte, size, size+behind), at: size}
+}
 
 // octets is what was written.
 func (e *encoder) octets() []byte { return e.buf[e.at:] }
@@ -24,7 +28,7 @@ func (e *encoder) addText(text string) { copy(e.room(len(text)), text) }
 // room makes place for n octets before those that are there.
 func (e *encoder) room(n int) []byte {
 	if n > e.at {
-		larger := make([]byte, 2*len(e.buf)+n)
+		larger := make([]byte, 2*len(e.buf)+n, 2*len(e.buf)+n+cap(e.buf)-len(e.buf))
 		at := len(larger) - len(e.octets())
 		copy(larger[at:], e.octets())
 		e.buf, e.at = larger, at
@@ -39,17 +43,25 @@ func (e *encoder) mark() int { return len(e.buf) - e.at }
 
 // header makes what was written since mark the content of an element.
 func (e *encoder) header(tag byte, mark int) {
-	n := e.mark() - mark
+	var room [5]byte
+	e.add(appendHeader(room[:0], tag, e.mark()-mark)...)
+}
+
+// append writes octets behind those that are there; marks count from the new end
+// then.
+func (e *encoder) append(octets ...byte) { e.buf = append(e.buf, octets...) }
+
+// appendHeader appends the header of an element with n octets of content.
+func appendHeader(out []byte, tag byte, n int) []byte {
 	switch {
 	case n < 1<<7:
-		e.add(tag, byte(n))
+		return append(out, tag, byte(n))
 	case n < 1<<8:
-		e.add(tag, 0x81, byte(n))
+		return append(out, tag, 0x81, byte(n))
 	case n < 1<<16:
-		e.add(tag, 0x82, byte(n>>8), byte(n))
-	default:
-		e.add(tag, 0x83, byte(n>>16), byte(n>>8), byte(n))
+		return append(out, tag, 0x82, byte(n>>8), byte(n))
 	}
+	return append(out, tag, 0x83, byte(n>>16), byte(n>>8), byte(n))
 }
 
 // time writes a GeneralizedTime.

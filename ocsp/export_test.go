@@ -1,5 +1,10 @@
 package ocsp
 
+import (
+	"context"
+	"time"
+)
+
 // Floors opens the floors to tests.
 type Floors struct{ f *floors }
 
@@ -53,4 +58,10 @@ func (f Floors) LeaveIssuer(issuer string, position uint64) { f.f.leaveIssuer(is
 
 func (f Floors) AllowOf(issuer, serial string, version, position uint64) bool {
 	return f.f.allow(certificate{issuer, serial}, version, position)
+}
+
+// NewLimited opens limited.
+func NewLimited(of context.Context, until time.Time) (ctx context.Context, release func()) {
+	l := &limited{Context: of, until: until}
+	return l, l.release
 }

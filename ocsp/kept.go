@@ -42,7 +42,7 @@ func (r *Responder) respondKept(ctx context.Context, issuer *Issuer, id CertID) 
 	}
 	// Guarantee G9: without the Source, what is still valid is still said.
 	if (errors.Is(err, errSource) || errors.Is(err, errLost)) && kept != nil && time.Now().Before(kept.NextUpdate) &&
-		r.floors.allow(subject, kept.Version, kept.Position) {
+		r.floors.admit(subject, kept.Version, kept.Position) {
 		r.warn(ctx, "answering from the cache past its time", "issuer", issuer.ID, "error", err)
 		return reply{answer: kept, reason: ReasonStale, sharing: public, stale: true}
 	}

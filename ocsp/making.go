@@ -2,6 +2,7 @@ package ocsp
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"math"
@@ -95,8 +96,9 @@ func (r *Responder) fetch(ctx context.Context, key Key, issuer *Issuer, id CertI
 		if a, ok := r.cache.Get(ctx, key); ok {
 			kept = made{answer: a, shared: true}
 			// One that is ripe was kept here just as long; refreshing means
-			// signing then.
-			if r.usable(subject, a) && (p != refreshed || !r.ripe(a.ThisUpdate.Unix(), time.Now(), 0)) {
+			// signing then. Once told, it is a floor to what is kept here by
+			// other hashes, before the journal's follower has come so far.
+			if r.fresh(a.ThisUpdate.Unix(), time.Now()) && r.floors.admit(subject, a.Version, a.Position) && (p != refreshed || !r.ripe(a.ThisUpdate.Unix(), time.Now(), 0)) {
 				r.memory.put(key, subject, a)
 				return kept, nil
 			}
@@ -124,9 +126,10 @@ func (r *Responder) make(ctx context.Context, issuer *Issuer, list []Single, non
 		return made{}, err
 	}
 	defer r.makers.leave(p)
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
-	defer cancel()
 	began := time.Now()
+	limit := &limited{Context: ctx, until: began.Add(readTimeout)}
+	defer limit.release()
+	ctx = limit
 	statuses := make([]Status, len(list))
 	for i, single := range list {
 		var err error
@@ -149,8 +152,13 @@ func (r *Responder) make(ctx context.Context, issuer *Issuer, list []Single, non
 			return made{}, errBehind
 		}
 	}
-	m.answer = NewAnswer(encoded, statuses[0].Version, statuses[0].Position, r.keptFrom(response), response.nextUpdate)
-	m.answer.Class, m.answer.common = statuses[0].Class, issuer.Signer.common()
+	m.answer = &Answer{
+		Response: encoded, Version: statuses[0].Version, Position: statuses[0].Position,
+		ThisUpdate: r.keptFrom(response), NextUpdate: response.nextUpdate, Class: statuses[0].Class, common: len(issuer.Signer.certificates),
+	}
+	if nonce == nil {
+		m.answer.tag = sha256.Sum256(encoded) // others are nobody's to keep
+	}
 	return m, nil
 }
 

@@ -33,21 +33,20 @@ func (p plain) Ready(out []byte, req *http1.Request, now time.Time) ([]byte, boo
 		return out, false
 	}
 	kept, shard := p.memory.find(key)
-	if kept == nil {
+	if shard == nil {
 		return out, false
 	}
 	defer shard.release()
 	if !p.fresh(kept.thisUpdate(), now) ||
-		!p.floors.allow(certificate{p.memory.issuer(kept), string(kept.serial())}, kept.version(), kept.position()) {
+		!p.floors.allow(certificate{kept.issuer, string(kept.serial())}, kept.version(), kept.position()) {
 		return out, false
 	}
 	if p.ripe(kept.thisUpdate(), now, kept.tag()[0]) {
 		p.refresh(key, now)
 	}
-	end := p.memory.common(kept)
 	h := head{
 		date: now.Unix(), maxAge: secondsUntil(kept.thisUpdate(), kept.nextUpdate(), p.maxAge, now),
-		tag: kept.tag(), thisUpdate: kept.thisUpdate(), nextUpdate: kept.nextUpdate(), length: len(kept.own()) + len(end), close: req.Close,
+		tag: kept.tag(), thisUpdate: kept.thisUpdate(), nextUpdate: kept.nextUpdate(), length: kept.length(), close: req.Close,
 	}
 	p.classes[kept.class()].Add(1)
 	reason := ReasonKept
@@ -56,7 +55,7 @@ func (p plain) Ready(out []byte, req *http1.Request, now time.Time) ([]byte, boo
 	}
 	out = h.append(out)
 	if !h.unmodified && req.Method != http1.Head {
-		out = append(append(out, kept.own()...), end...)
+		out = kept.append(out)
 	}
 	p.observe(reason, time.Since(now))
 	return out, true

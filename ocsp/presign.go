@@ -56,8 +56,8 @@ func (r *Responder) Keys() []Key {
 		s := &r.memory.shards[i]
 		s.mu.RLock()
 		for _, place := range s.index {
-			if kept := s.at(place); kept.nextUpdate() > now {
-				keys = append(keys, Key(kept.key()))
+			if r := r.memory.whole(s.at(place)); r.nextUpdate() > now {
+				keys = append(keys, r.key())
 			}
 		}
 		s.mu.RUnlock()

@@ -114,30 +114,23 @@ func (r *response) sign(signer *Signer) ([]byte, error) {
 	if err := r.check(signer); err != nil {
 		return nil, fmt.Errorf("checking response: %w", err)
 	}
-	e := newEncoder(256 + 160*len(r.singles) + len(r.nonce))
+	// What is signed stays where it is written; what follows it goes behind, and
+	// the headers around both before.
+	const headers, signatureRoom = 96, 160
+	e := newEncoder(headers+256+160*len(r.singles)+len(r.nonce), len(signer.identifier)+signatureRoom+len(signer.certificates))
 	r.responseData(e, signer.keyHash)
-	toBeSigned := e.octets()
 	// RFC 6979: deterministic, so that no answer depends on the quality of
 	// random numbers, and faster.
-	signature, err := pki.Sign(nil, signer.Key, toBeSigned)
+	signature, err := pki.Sign(nil, signer.Key, e.octets())
 	if err != nil {
 		return nil, fmt.Errorf("signing response: %w", err)
 	}
-	e = newEncoder(len(toBeSigned) + len(signature) + signer.common() + 96)
-	end := e.mark()
-	// RFC 9919, Section 3.2.2: the delegate's certificate must come along.
-	for _, c := range slices.Backward(signer.Chain) {
-		e.add(c.Raw...)
-	}
-	e.add(signer.Certificate.Raw...)
-	e.header(tagSequence, end)
-	e.header(tagExplicit, end)
-	mark := e.mark()
-	e.add(signature...)
-	e.add(0) // no unused bits
-	e.header(tagBitString, mark)
-	e.add(signer.identifier...)
-	e.add(toBeSigned...)
+	e.append(signer.identifier...)
+	e.buf = appendHeader(e.buf, tagBitString, 1+len(signature))
+	e.append(0) // no unused bits
+	e.append(signature...)
+	e.append(signer.certificates...)
+	const end = 0
 	e.header(tagSequence, end)
 	e.header(tagOctetString, end)
 	e.addText(derOCSPBasic)
@@ -146,28 +139,6 @@ func (r *response) sign(signer *Signer) ([]byte, error) {
 	e.add(tagEnumerated, 1, byte(Successful))
 	e.header(tagSequence, end)
 	return e.octets(), nil
-}
-
-// common returns how many octets an answer's last ones are that every answer of
-// the signer ends with: its certificates.
-func (s *Signer) common() int {
-	n := len(s.Certificate.Raw)
-	for _, c := range s.Chain {
-		n += len(c.Raw)
-	}
-	for range 2 { // SEQUENCE OF, and the tag around it
-		switch {
-		case n < 1<<7:
-			n += 2
-		case n < 1<<8:
-			n += 3
-		case n < 1<<16:
-			n += 4
-		default:
-			n += 5
-		}
-	}
-	return n
 }
 
 // responseData encodes ResponseData (RFC 6960, Section 4.2.1), from its last

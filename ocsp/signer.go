@@ -42,10 +42,12 @@ type Signer struct {
 	// and is empty where clients have the whole path.
 	Chain []*x509.Certificate
 
-	// These are derived by check; identifier is algorithm as it is encoded.
-	keyHash    []byte
-	algorithm  pki.Algorithm
-	identifier []byte
+	// These are derived by check; identifier is algorithm as it is encoded, and
+	// certificates are what every answer ends with.
+	keyHash      []byte
+	algorithm    pki.Algorithm
+	identifier   []byte
+	certificates []byte
 }
 
 // seat is an issuer's place in the responder. Issuers are not modified: one with
@@ -163,12 +165,27 @@ func (s *Signer) check(issuer *x509.Certificate, now time.Time) error {
 	if s.identifier, err = encoded.Bytes(); err != nil {
 		return fmt.Errorf("encoding the signature algorithm: %w", err)
 	}
+	s.certificates = s.encodeCertificates()
 	// RFC 6960, Section 4.2.2.3: the responder's name corresponds to the key
 	// that signs.
 	if s.keyHash, err = pki.KeyIdentifier(c.RawSubjectPublicKeyInfo); err != nil {
 		return err
 	}
 	return nil
+}
+
+// encodeCertificates returns the certs field of answers.
+//
+// RFC 9919, Section 3.2.2: the delegate's certificate must come along.
+func (s *Signer) encodeCertificates() []byte {
+	e := newEncoder(0, 0)
+	e.append(s.Certificate.Raw...)
+	for _, c := range s.Chain {
+		e.append(c.Raw...)
+	}
+	e.header(tagSequence, 0)
+	e.header(tagExplicit, 0)
+	return e.octets()
 }
 
 // advice names what RFC 9919, Section 3.2.2 recommends of a signer's

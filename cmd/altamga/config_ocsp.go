@@ -21,7 +21,7 @@ type ocspConfig struct {
 	// (default), or "revoked" with the extended-revoke extension.
 	NonIssued string `toml:"non_issued"`
 	// Memory is how many MiB the answers may take that are kept ready. Default
-	// 64, which is enough for 140,000.
+	// 64, which is enough for 190,000.
 	Memory int64 `toml:"memory"`
 	// Presign says which answers are made before anyone asks: "hot", those that
 	// were in memory before a restart, or "all", those about every certificate,

@@ -15,6 +15,8 @@ type conn struct {
 	net.Conn
 	exchange
 
+	// heard says that octets have come.
+	heard bool
 	// began is when the first octet of a partial request came, zero when there
 	// is none.
 	began time.Time
@@ -108,6 +110,7 @@ func (c *conn) fill(now time.Time) bool {
 		n, err := c.Read(c.in[c.end:])
 		c.end += n
 		if n > 0 {
+			c.heard = true
 			return true
 		}
 		if err == nil {
@@ -138,6 +141,12 @@ func (c *conn) armRead(now time.Time) error {
 		if until.Equal(c.readUntil) {
 			return nil
 		}
+	} else if !c.heard {
+		// Who opens a connection has something to ask.
+		if !c.readUntil.IsZero() {
+			return nil
+		}
+		until = now.Add(c.server.ReadTimeout)
 	} else if left := c.readUntil.Sub(now); left > c.server.IdleTimeout/2 {
 		return nil
 	}

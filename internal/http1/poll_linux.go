@@ -1,7 +1,6 @@
 package http1
 
 import (
-	"errors"
 	"net"
 	"os"
 	"runtime"
@@ -88,6 +87,14 @@ func (p *poller) stop() {
 	}
 }
 
+// shed lets the loops end the connections that have waited longest.
+func (p *poller) shed() {
+	for _, l := range p.loops {
+		l.crowded.Store(true)
+		_ = l.file.SetReadDeadline(time.Now())
+	}
+}
+
 // cut ends every connection under whoever works on it, who then closes it.
 func (p *poller) cut() {
 	for _, l := range p.loops {
@@ -121,6 +128,8 @@ type loop struct {
 
 	mu    sync.Mutex
 	conns map[int32]*polled // by descriptor
+	// crowded asks to end the connection that has waited longest.
+	crowded atomic.Bool
 
 	workers
 }
@@ -133,8 +142,10 @@ type polled struct {
 	owner net.Conn
 	// in is the beginning of a request.
 	in []byte
-	// since is when the last octets came, or the first of those in in.
+	// since is when the last octets came, or the first of those in in; when the
+	// connection came, while none have.
 	since time.Time
+	heard bool
 
 	mu sync.Mutex
 	// busy: a worker makes an answer. muted: more came meanwhile. gone: the
@@ -159,7 +170,7 @@ func newLoop(s *Server) (*loop, error) {
 	}
 	return &loop{
 		server: s, file: file, epoll: epoll, x: exchange{server: s, in: make([]byte, maxBuffer)},
-		events: make([]syscall.EpollEvent, 128), conns: make(map[int32]*polled), workers: newWorkers(),
+		events: make([]syscall.EpollEvent, 128), conns: make(map[int32]*polled),
 	}, nil
 }
 
@@ -181,9 +192,6 @@ func (l *loop) add(c *polled) {
 func (l *loop) control(operation, fd int, events uint32) error {
 	return syscall.EpollCtl(l.epoll, operation, fd, &syscall.EpollEvent{Events: events, Fd: int32(fd)})
 }
-
-// sweepEvery is how often the time limits are looked at.
-const sweepEvery = time.Second
 
 // run serves until the server stops and every connection has ended.
 func (l *loop) run() {
@@ -207,7 +215,7 @@ func (l *loop) run() {
 		for _, c := range l.ready(l.events[:max(0, n)]) {
 			l.serve(c, now)
 		}
-		if waited != nil && l.server.stopping.Load() || now.Sub(swept) >= sweepEvery {
+		if waited != nil && (l.server.stopping.Load() || l.crowded.Load()) || now.Sub(swept) >= sweepEvery {
 			swept = now
 			left := l.sweep(now)
 			if l.server.stopping.Load() && left == 0 {
@@ -253,6 +261,7 @@ func (l *loop) serve(c *polled, now time.Time) {
 	if x.end == 0 {
 		c.since = now
 	}
+	c.heard = true
 	x.end += n
 	l.proceed(c, x, now, more, false)
 }
@@ -387,75 +396,4 @@ func (l *loop) forget(c *polled) {
 	c.mu.Lock()
 	c.gone = true
 	c.mu.Unlock()
-}
-
-// leave takes the connection from the loop and gives it to do as one of Go's.
-func (l *loop) leave(c *polled, x *exchange, do func(net.Conn)) {
-	l.forget(c)
-	_ = l.control(syscall.EPOLL_CTL_DEL, c.fd, 0)
-	file := os.NewFile(uintptr(c.fd), "connection")
-	moved, err := net.FileConn(file)
-	file.Close()
-	if err != nil {
-		c.owner.Close()
-	} else {
-		do(&owned{Conn: moved, owner: c.owner})
-	}
-	l.server.serving.Done()
-}
-
-// slowly serves a connection whose peer does not read, on a goroutine.
-func (l *loop) slowly(moved net.Conn, x *exchange, halt step) {
-	c := &conn{Conn: moved, exchange: exchange{server: l.server, in: make([]byte, maxBuffer)}}
-	c.out = append(c.out, x.out...)
-	c.end = copy(c.in, x.in[x.start:x.end])
-	c.ended = halt == last
-	if !l.server.start(c) {
-		moved.Close()
-	}
-}
-
-// owned is a connection that gives back what its owner counts.
-type owned struct {
-	net.Conn
-	owner net.Conn
-}
-
-func (o *owned) Close() error { return errors.Join(o.Conn.Close(), ignore(o.owner.Close())) }
-
-// CloseWrite implements what closeWrite looks for.
-func (o *owned) CloseWrite() error { return closeWrite(o.Conn) }
-
-// ignore drops the error of closing what is closed.
-func ignore(error) error { return nil }
-
-// sweep ends connections that have run out of time, and those that wait for a
-// request when the server stops. It returns how many are left.
-func (l *loop) sweep(now time.Time) int {
-	stopping := l.server.stopping.Load()
-	l.mu.Lock()
-	var out []*polled
-	for _, c := range l.conns {
-		if c.expired(l.server, now, stopping) {
-			out = append(out, c)
-		}
-	}
-	left := len(l.conns) - len(out)
-	l.mu.Unlock()
-	for _, c := range out {
-		l.end(c)
-	}
-	return left
-}
-
-func (c *polled) expired(s *Server, now time.Time, stopping bool) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case c.busy:
-		return false
-	case c.in != nil:
-		return now.Sub(c.since) >= s.ReadTimeout
-	}
-	return stopping || now.Sub(c.since) >= s.IdleTimeout
 }

@@ -30,8 +30,9 @@ type Config struct {
 	// Handover takes a connection whose next request is odd; the octets that
 	// were read are read again from it. It returns soon. Required.
 	Handover func(net.Conn)
-	// ReadTimeout bounds the time from a request's first octet to its last.
-	// Required, as are the others.
+	// ReadTimeout bounds the time from a request's first octet to its last, and
+	// how long a new connection waits for its first request. Required, as are
+	// the others.
 	ReadTimeout time.Duration
 	// WriteTimeout bounds how long an answer may take to be taken. A peer that
 	// stops reading is cut off after half of it at least, all of it at most.
@@ -163,6 +164,18 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		poller.cut()
 	}
 	return ctx.Err()
+}
+
+// Shed makes room for a connection more, soon, by ending those that have waited
+// longest for a request: one of each poller's loop, if one has for a second or
+// more. Without a poller it does nothing.
+func (s *Server) Shed() {
+	s.mu.Lock()
+	poller := s.poller
+	s.mu.Unlock()
+	if poller != nil {
+		poller.shed()
+	}
 }
 
 // Open returns how many connections are open.

@@ -268,7 +268,11 @@ func TestTimeLimits(t *testing.T) {
 			l := newPipes()
 			s := start(t, l, echo{}, limits)
 			begun := time.Now()
-			idle, slow := l.dial(), l.dial()
+			silent, idle, slow := l.dial(), l.dial(), l.dial()
+			io.WriteString(idle, get("/"))
+			if _, err := http.ReadResponse(bufio.NewReader(idle), nil); err != nil {
+				t.Fatal(err)
+			}
 			go func() {
 				for i := range 30 {
 					if _, err := io.WriteString(slow, get("/slow/loris")[i:i+1]); err != nil {
@@ -278,6 +282,7 @@ func TestTimeLimits(t *testing.T) {
 				}
 			}()
 			ended(t, slow, begun, 5*time.Second, 6*time.Second)
+			ended(t, silent, begun, 5*time.Second, 6*time.Second)
 			ended(t, idle, begun, 10*time.Second, 20*time.Second)
 			if err := s.stop(t, time.Second); err != nil {
 				t.Error(err)
@@ -289,7 +294,7 @@ func TestTimeLimits(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := start(t, l, echo{}, func(c *http1.Config) { c.ReadTimeout, c.IdleTimeout = 300*time.Millisecond, 600*time.Millisecond })
+		s := start(t, l, echo{}, func(c *http1.Config) { c.ReadTimeout, c.IdleTimeout = 300*time.Millisecond, time.Hour })
 		begun := time.Now()
 		for _, wire := range []string{"", "GET /slow/lor"} {
 			c, err := net.Dial("tcp", l.Addr().String())

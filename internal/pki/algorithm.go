@@ -7,9 +7,9 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
-	_ "crypto/sha1"   // crypto.SHA1.New, for CertIDs and key identifiers only
-	_ "crypto/sha256" // crypto.SHA256.New
-	_ "crypto/sha512" // crypto.SHA384.New, crypto.SHA512.New
+	_ "crypto/sha1" // crypto.SHA1.New, for CertIDs and key identifiers only
+	"crypto/sha256"
+	"crypto/sha512"
 	"crypto/x509"
 	"encoding/asn1"
 	"fmt"
@@ -34,8 +34,14 @@ var null = []byte{5, 0}
 
 // ReadAlgorithm reads an AlgorithmIdentifier. Parameters alias the input.
 func ReadAlgorithm(s *cryptobyte.String, out *Algorithm) bool {
-	var sequence, parameters cryptobyte.String
-	if !s.ReadASN1(&sequence, cryptobyte_asn1.SEQUENCE) || !sequence.ReadASN1ObjectIdentifier(&out.ID) {
+	var sequence, parameters, id cryptobyte.String
+	if !s.ReadASN1(&sequence, cryptobyte_asn1.SEQUENCE) {
+		return false
+	}
+	rest := sequence
+	if known := rest.ReadASN1(&id, cryptobyte_asn1.OBJECT_IDENTIFIER); known && hashIDs[string(id)] != nil {
+		out.ID, sequence = hashIDs[string(id)], rest
+	} else if !sequence.ReadASN1ObjectIdentifier(&out.ID) {
 		return false
 	}
 	out.Parameters = nil
@@ -48,6 +54,15 @@ func ReadAlgorithm(s *cryptobyte.String, out *Algorithm) bool {
 	}
 	out.Parameters = parameters
 	return true
+}
+
+// hashIDs are the identifiers of the hash functions by their encoded content:
+// every CertID has one, and nobody changes them.
+var hashIDs = map[string]asn1.ObjectIdentifier{
+	"\x2b\x0e\x03\x02\x1a":                 OIDSHA1,
+	"\x60\x86\x48\x01\x65\x03\x04\x02\x01": OIDSHA256,
+	"\x60\x86\x48\x01\x65\x03\x04\x02\x02": OIDSHA384,
+	"\x60\x86\x48\x01\x65\x03\x04\x02\x03": OIDSHA512,
 }
 
 // AddAlgorithm writes an AlgorithmIdentifier.
@@ -174,15 +189,30 @@ func Sign(random io.Reader, key crypto.Signer, message []byte, scheme ...Scheme)
 	if hash == 0 {
 		return key.Sign(random, message, crypto.Hash(0))
 	}
-	h := hash.New()
-	h.Write(message)
+	digest := digestOf(hash, message)
 	if algorithm.ID.Equal(OIDRSASSAPSS) {
 		if random == nil {
 			random = rand.Reader
 		}
-		return key.Sign(random, h.Sum(nil), &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: hash})
+		return key.Sign(random, digest, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: hash})
 	}
-	return key.Sign(random, h.Sum(nil), hash)
+	return key.Sign(random, digest, hash)
+}
+
+// digestOf hashes message with one of the functions that SignatureAlgorithm
+// returns.
+func digestOf(hash crypto.Hash, message []byte) []byte {
+	switch hash {
+	case crypto.SHA384:
+		sum := sha512.Sum384(message)
+		return sum[:]
+	case crypto.SHA512:
+		sum := sha512.Sum512(message)
+		return sum[:]
+	default:
+		sum := sha256.Sum256(message)
+		return sum[:]
+	}
 }
 
 // AddSigned writes SEQUENCE { toBeSigned, signatureAlgorithm, signature }, the

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"time"
 )
 
 // limitListener accepts no more than a number of connections at a time. When
@@ -12,9 +13,11 @@ import (
 // else one host that opens connections and says nothing keeps all others out.
 type limitListener struct {
 	net.Listener
-	free   chan struct{} // holds one value for each open connection
-	closed chan struct{}
-	once   sync.Once
+	free chan struct{} // holds one value for each open connection
+	// crowded is called when all are taken, and now and then until one is free.
+	crowded func()
+	closed  chan struct{}
+	once    sync.Once
 
 	// share is how many a network may have then; 0 for no bound.
 	share int
@@ -36,15 +39,13 @@ func newLimitListener(l net.Listener, n int) *limitListener {
 	if share < leastShare {
 		share = 0
 	}
-	return &limitListener{Listener: l, free: make(chan struct{}, n), closed: make(chan struct{}), share: share, from: make(map[netip.Prefix]int)}
+	return &limitListener{Listener: l, crowded: func() {}, free: make(chan struct{}, n), closed: make(chan struct{}), share: share, from: make(map[netip.Prefix]int)}
 }
 
 func (l *limitListener) Accept() (net.Conn, error) {
 	for {
-		select {
-		case l.free <- struct{}{}:
-		case <-l.closed:
-			return nil, net.ErrClosed
+		if err := l.take(); err != nil {
+			return nil, err
 		}
 		c, err := l.Listener.Accept()
 		if err != nil {
@@ -57,6 +58,27 @@ func (l *limitListener) Accept() (net.Conn, error) {
 		}
 		c.Close()
 		<-l.free
+	}
+}
+
+// take waits until a connection more may be open.
+func (l *limitListener) take() error {
+	select {
+	case l.free <- struct{}{}:
+		return nil
+	default:
+	}
+	again := time.NewTicker(time.Second)
+	defer again.Stop()
+	for {
+		l.crowded()
+		select {
+		case l.free <- struct{}{}:
+			return nil
+		case <-l.closed:
+			return net.ErrClosed
+		case <-again.C:
+		}
 	}
 }
 

@@ -125,6 +125,9 @@ func (g *group) serve(s *Server) {
 	g.log.Info("serving", "server", s.Name, "address", s.Listener.Addr().String(), "tls", s.TLS != nil)
 	ended := make(chan error, 2)
 	front := s.front(g.log, g.serveCtx)
+	if front != nil {
+		listener.crowded = front.Shed
+	}
 	go func() {
 		switch {
 		case front != nil:

@@ -49,7 +49,8 @@ type Server struct {
 	MaxBody int64
 	// MaxConns bounds the open connections: 4096. Those beyond it wait in the
 	// kernel's queue. When half of them are open, one network (an IPv4 address,
-	// a /64 of IPv6) gets an eighth of them at most.
+	// a /64 of IPv6) gets an eighth of them at most. When all are, those that
+	// Plain answers make room by who has waited longest for a request.
 	MaxConns int
 	// Grace is how long requests may go on after the server is asked to stop:
 	// 10 s. Then their connections are cut, and Run says so.
