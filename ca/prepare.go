@@ -12,8 +12,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/crypto/cryptobyte"
-
 	"github.com/altamga/altamga/internal/journal"
 	"github.com/altamga/altamga/internal/pki"
 	"github.com/altamga/altamga/internal/pki/lint"
@@ -174,14 +172,11 @@ func (a *Authority) decide(ctx context.Context, request *Request) (*Prepared, er
 	serial := newSerial()
 	tbs := toBeSigned{
 		serial: serial, algorithm: by.algorithm, issuer: name, notBefore: notBefore, notAfter: notAfter, subject: subject, spki: spki, keyID: keyID,
-		extensions: func(b *cryptobyte.Builder) {
-			profile.addExtensions(b, extended{by: by, keyID: keyID, serial: serial, names: names, emptySubject: len(subject) == emptyName, notBefore: notBefore, notAfter: notAfter})
+		extensions: func(b []byte) []byte {
+			return profile.appendExtensions(b, extended{by: by, keyID: keyID, serial: serial, names: names, emptySubject: len(subject) == emptyName, notBefore: notBefore, notAfter: notAfter})
 		},
 	}
-	raw, err := tbs.marshal()
-	if err != nil {
-		return nil, fmt.Errorf("encoding certificate: %w", err)
-	}
+	raw := tbs.marshal()
 	linted, read, err := a.judge(raw, &tbs, by, profile)
 	if err != nil {
 		return nil, err
