@@ -34,7 +34,8 @@ func Shape(certificate []byte) (shape [sha256.Size]byte, ok bool) {
 		len(signature) == 0 || signature[0] != 0 {
 		return shape, false
 	}
-	outline := outline(append(make([]byte, 0, len(certificate)), algorithm...))
+	var space [2048]byte // enough for most, without the heap
+	outline := outline(append(space[:0], algorithm...))
 	if !outline.add(tbs) {
 		return shape, false
 	}

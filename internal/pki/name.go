@@ -145,6 +145,11 @@ func invisible(r rune) bool {
 	if r < utf8.RuneSelf {
 		return r < ' ' || r == 0x7f
 	}
+	// Between the accented letters and Arabic, where nearly all names are, there
+	// are none.
+	if 0xc0 <= r && r < 0x600 {
+		return false
+	}
 	return r == utf8.RuneError || unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp)
 }
 
