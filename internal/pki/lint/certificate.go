@@ -150,7 +150,7 @@ func (c *certificate) parseTBS(tbs cryptobyte.String) (fault string) {
 	}
 	c.serial = serial
 	algorithm := tbs
-	if !tbs.ReadASN1Element((*cryptobyte.String)(&c.inner), sequence) || !pki.ReadAlgorithm(&algorithm, &c.signature) {
+	if !tbs.ReadASN1Element((*cryptobyte.String)(&c.inner), sequence) || !readAlgorithm(&algorithm, &c.signature) {
 		return "its signature algorithm is malformed"
 	}
 	if !readName(&tbs, &c.issuer) {
@@ -165,7 +165,7 @@ func (c *certificate) parseTBS(tbs cryptobyte.String) (fault string) {
 	if !tbs.ReadASN1Element((*cryptobyte.String)(&c.key.raw), sequence) {
 		return "its subject public key is malformed"
 	}
-	if spki, _ = der.Whole(c.key.raw, sequence); !pki.ReadAlgorithm(&spki, &c.key.algorithm) || !spki.ReadASN1BitStringAsBytes(&c.key.bits) || !spki.Empty() {
+	if spki, _ = der.Whole(c.key.raw, sequence); !readAlgorithm(&spki, &c.key.algorithm) || !spki.ReadASN1BitStringAsBytes(&c.key.bits) || !spki.Empty() {
 		return "its subject public key is malformed"
 	}
 	for _, tag := range []uint8{1, 2} {
