@@ -139,6 +139,8 @@ type issuer struct {
 	// path holds Certificate and those above it, pathHash the SHA-256 hash of each.
 	path     []*x509.Certificate
 	pathHash [][32]byte
+	// above is path without the self-signed root: the chain of what it issues.
+	above []*x509.Certificate
 	// began is set when the self-signed certificate is being issued.
 	began atomic.Bool
 }
@@ -256,6 +258,7 @@ func newIssuer(given Issuer, profiles *Profiles) (*issuer, error) {
 		}
 		i.name, i.keyID = c.RawSubject, c.SubjectKeyId
 		i.path = append([]*x509.Certificate{c}, given.Chain...)
+		i.above = slices.Clip(slices.DeleteFunc(slices.Clone(i.path), selfIssued))
 		for _, certificate := range i.path {
 			i.pathHash = append(i.pathHash, sha256.Sum256(certificate.Raw))
 		}
@@ -331,16 +334,6 @@ func (i *Issuer) checkProfiles(profiles *Profiles) error {
 		}
 	}
 	return nil
-}
-
-// above returns the issuer's certificate and those over it, without the
-// self-signed one.
-func (i *issuer) above() []*x509.Certificate {
-	if i.Certificate == nil {
-		return nil
-	}
-	chain := append([]*x509.Certificate{i.Certificate}, i.Chain...)
-	return slices.DeleteFunc(chain, selfIssued)
 }
 
 func selfIssued(c *x509.Certificate) bool { return bytes.Equal(c.RawSubject, c.RawIssuer) }

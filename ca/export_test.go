@@ -34,8 +34,8 @@ func (a *Authority) Inspect(issuer, profile string, c *x509.Certificate, keyID [
 	return p.inspect(c, a.issuers[issuer], keyID)
 }
 
-// ReadSAN and AddSAN are readSAN and addSAN for the fuzz target.
-var ReadSAN, AddSAN = readSAN, addSAN
+// ReadSAN and AppendSAN are readSAN and appendSAN for the fuzz target.
+var ReadSAN, AppendSAN = readSAN, appendSAN
 
 // HasOther reports whether a name is of a kind that no profile knows.
 func HasOther(names []generalName) bool {

@@ -107,25 +107,27 @@ func (p *Profile) constant(by *issuer) (constantExtensions, error) {
 	return c, failed
 }
 
-// addExtensions writes the extensions of a certificate of the profile.
-func (p *Profile) addExtensions(b *cryptobyte.Builder, of extended) {
+// appendExtensions appends the Extensions of a certificate of the profile.
+func (p *Profile) appendExtensions(b []byte, of extended) []byte {
 	constant := of.by.constant[p.Name]
-	b.AddASN1(cryptobyte_asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-		b.AddBytes(constant.authorityKey)
+	return der.Append(b, cryptobyte_asn1.SEQUENCE, func(b []byte) []byte {
+		b = append(b, constant.authorityKey...)
 		// RFC 5280, Section 4.2.1.2: not critical.
-		der.AddExtension(b, pki.OIDSubjectKeyIdentifier, false, func(b *cryptobyte.Builder) { b.AddASN1OctetString(of.keyID) })
-		b.AddBytes(constant.usage)
+		b = der.AppendExtension(b, pki.OIDSubjectKeyIdentifier, false, func(b []byte) []byte {
+			return append(der.AppendHeader(b, cryptobyte_asn1.OCTET_STRING, len(of.keyID)), of.keyID...)
+		})
+		b = append(b, constant.usage...)
 		if p.PrivateKeyUsage != (Validity{}) {
-			der.AddExtension(b, pki.OIDPrivateKeyUsagePeriod, false, func(b *cryptobyte.Builder) { p.addPrivateKeyUsage(b, of) })
+			b = der.AppendExtension(b, pki.OIDPrivateKeyUsagePeriod, false, func(b []byte) []byte { return p.appendPrivateKeyUsage(b, of) })
 		}
-		b.AddBytes(constant.policies)
+		b = append(b, constant.policies...)
 		if len(of.names) > 0 {
 			// RFC 5280, Section 4.2.1.6: critical when the subject is empty.
-			der.AddExtension(b, pki.OIDSubjectAltName, of.emptySubject, func(b *cryptobyte.Builder) { addSAN(b, of.names) })
+			b = der.AppendExtension(b, pki.OIDSubjectAltName, of.emptySubject, func(b []byte) []byte { return appendSAN(b, of.names) })
 		}
-		b.AddBytes(constant.purpose)
-		b.AddBytes(constant.lists[of.by.shard(of.serial)])
-		b.AddBytes(constant.rest)
+		b = append(b, constant.purpose...)
+		b = append(b, constant.lists[of.by.shard(of.serial)]...)
+		return append(b, constant.rest...)
 	})
 }
 
@@ -196,19 +198,20 @@ func (p *Profile) addPolicies(b *cryptobyte.Builder) {
 	})
 }
 
-// addPrivateKeyUsage writes the value of privateKeyUsagePeriod: both ends, the
+// appendPrivateKeyUsage appends the value of privateKeyUsagePeriod: both ends, the
 // later one not after the certificate's (RFC 3280, Section 4.2.1.4).
-func (p *Profile) addPrivateKeyUsage(b *cryptobyte.Builder, of extended) {
+func (p *Profile) appendPrivateKeyUsage(b []byte, of extended) []byte {
 	end := p.PrivateKeyUsage.end(of.notBefore)
 	if end.After(of.notAfter) {
 		end = of.notAfter
 	}
-	b.AddASN1(cryptobyte_asn1.SEQUENCE, func(b *cryptobyte.Builder) {
+	const layout = "20060102150405Z"
+	return der.Append(b, cryptobyte_asn1.SEQUENCE, func(b []byte) []byte {
 		for tag, at := range []time.Time{of.notBefore, end} {
-			b.AddASN1(cryptobyte_asn1.Tag(tag).ContextSpecific(), func(b *cryptobyte.Builder) {
-				b.AddBytes([]byte(at.UTC().Format("20060102150405Z")))
-			})
+			b = der.AppendHeader(b, cryptobyte_asn1.Tag(tag).ContextSpecific(), len(layout))
+			b = at.UTC().AppendFormat(b, layout)
 		}
+		return b
 	})
 }
 

@@ -281,7 +281,7 @@ func (a *Authority) issuedBefore(ctx context.Context, entry journal.Entry) (Issu
 		Certificate: encodePEM(record.Certificate), Position: entry.Position,
 	}
 	if by, ok := a.issuers[record.Issuer]; ok {
-		answer.Chain = chainPEM(by.above())
+		answer.Chain = chainPEM(by.above)
 	}
 	return answer, nil
 }

@@ -37,7 +37,7 @@ type Issued struct {
 	// Raw is the certificate in DER.
 	Raw []byte
 	// Chain holds the issuing authority's certificate and those above it,
-	// without the self-signed root.
+	// without the self-signed root. It is shared and not to be changed.
 	Chain []*x509.Certificate
 	// Entry is the Issued entry of the journal.
 	Entry                journal.Entry
@@ -138,7 +138,7 @@ func (a *Authority) signedBy(p *Prepared, signature []byte) ([]byte, error) {
 // issued is what becomes of the token, but for the journal's entry.
 func (p *Prepared) issued(certificate []byte) *Issued {
 	return &Issued{
-		Serial: p.intent.Serial, Raw: certificate, Chain: p.issuer.above(),
+		Serial: p.intent.Serial, Raw: certificate, Chain: p.issuer.above,
 		Issuer: p.intent.Issuer, Profile: p.intent.Profile, Set: p.intent.Set,
 	}
 }

@@ -12,8 +12,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/crypto/cryptobyte"
-
 	"github.com/altamga/altamga/internal/journal"
 	"github.com/altamga/altamga/internal/pki"
 	"github.com/altamga/altamga/internal/pki/lint"
@@ -127,14 +125,12 @@ func (a *Authority) decide(ctx context.Context, request *Request) (*Prepared, er
 		r.add(CodeInvalid, "set", "is not 0 to 64 letters, digits, dots, hyphens and underscores", "")
 	}
 	public, requested := a.subjectKey(request, profile, by, &r)
-	var attributes []pki.Attribute
+	var subject []byte
 	if !profile.Cross {
-		attributes = profile.subject(request.Subject, &r)
+		subject = profile.subject(request.Subject, &r)
 	} else if len(request.Subject) > 0 {
 		r.add(CodeInvalid, "subject", "does not belong here: the name is that of the authority's certificate", "RFC 5280, Section 4.1.2.6")
 	}
-	// An error of the name has been refused already.
-	subject, _ := pki.MarshalName(attributes)
 	spki, keyID, err := encodeKey(public)
 	if err != nil {
 		return nil, err
@@ -150,7 +146,7 @@ func (a *Authority) decide(ctx context.Context, request *Request) (*Prepared, er
 	}
 	names := profile.names(request, wanted, &r)
 	// RFC 5280, Section 4.1.2.6: without a subject there is an alternative name.
-	if len(attributes) == 0 && len(names) == 0 && !profile.Cross {
+	if len(subject) == emptyName && len(names) == 0 {
 		r.add(CodeInvalid, "subject", "is empty and there is no alternative name", "RFC 5280, Section 4.1.2.6")
 	}
 	now := time.Now()
@@ -174,14 +170,11 @@ func (a *Authority) decide(ctx context.Context, request *Request) (*Prepared, er
 	serial := newSerial()
 	tbs := toBeSigned{
 		serial: serial, algorithm: by.algorithm, issuer: name, notBefore: notBefore, notAfter: notAfter, subject: subject, spki: spki, keyID: keyID,
-		extensions: func(b *cryptobyte.Builder) {
-			profile.addExtensions(b, extended{by: by, keyID: keyID, serial: serial, names: names, emptySubject: len(subject) == emptyName, notBefore: notBefore, notAfter: notAfter})
+		extensions: func(b []byte) []byte {
+			return profile.appendExtensions(b, extended{by: by, keyID: keyID, serial: serial, names: names, emptySubject: len(subject) == emptyName, notBefore: notBefore, notAfter: notAfter})
 		},
 	}
-	raw, err := tbs.marshal()
-	if err != nil {
-		return nil, fmt.Errorf("encoding certificate: %w", err)
-	}
+	raw := tbs.marshal()
 	linted, read, err := a.judge(raw, &tbs, by, profile)
 	if err != nil {
 		return nil, err

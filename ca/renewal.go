@@ -63,8 +63,8 @@ func (a *Authority) Renewal(ctx context.Context, current *x509.Certificate, csr 
 	}
 	// The profile may have changed since. Better no certificate than one of
 	// another name.
-	name, err := pki.MarshalName(profile.subject(request.Subject, &r))
-	if err != nil || r.error() != nil || !bytes.Equal(name, current.RawSubject) {
+	name := profile.subject(request.Subject, &r)
+	if r.error() != nil || !bytes.Equal(name, current.RawSubject) {
 		r = refusal{}
 		r.add(CodeNotRenewable, "certificate", "has a subject that its profile no longer makes", "")
 	}

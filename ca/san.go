@@ -121,11 +121,12 @@ func readSAN(value []byte) ([]generalName, bool) {
 	return names, true
 }
 
-func addSAN(b *cryptobyte.Builder, names []generalName) {
-	b.AddASN1(cryptobyte_asn1.SEQUENCE, func(b *cryptobyte.Builder) {
+func appendSAN(b []byte, names []generalName) []byte {
+	return der.Append(b, cryptobyte_asn1.SEQUENCE, func(b []byte) []byte {
 		for _, name := range names {
-			b.AddASN1(sanTags[name.kind], func(b *cryptobyte.Builder) { b.AddBytes([]byte(name.value)) })
+			b = append(der.AppendHeader(b, sanTags[name.kind], len(name.value)), name.value...)
 		}
+		return b
 	})
 }
 

@@ -80,10 +80,10 @@ func (r SubjectRule) value(country string, given map[string]string, bad func(fie
 	return value, true
 }
 
-// subject builds the attributes of a request's subject in the profile's order.
+// subject encodes a request's subject, its attributes in the profile's order.
 // The given values are keyed by attribute, or by the fields of the identifier
 // where the profile derives one.
-func (p *Profile) subject(given map[string]string, r *refusal) []pki.Attribute {
+func (p *Profile) subject(given map[string]string, r *refusal) []byte {
 	values := make(map[string]string, len(p.Subject))
 	bad := func(field, detail, clause string) { r.add(CodeInvalid, "subject."+field, detail, clause) }
 	for _, rule := range p.Subject {
@@ -113,14 +113,30 @@ func (p *Profile) subject(given map[string]string, r *refusal) []pki.Attribute {
 			}
 		}
 		oid, _ := pki.AttributeType(rule.Attribute) // check saw to it that it is known
-		attribute := pki.Attribute{Type: oid, Value: value}
-		if err := pki.CheckAttribute(attribute); err != nil {
-			bad(rule.fields()[0], strings.TrimPrefix(err.Error(), rule.Attribute+" "), "RFC 5280, Section 4.1.2.4")
-			continue
-		}
-		attributes = append(attributes, attribute)
+		attributes = append(attributes, pki.Attribute{Type: oid, Value: value})
 	}
-	return attributes
+	name, err := pki.MarshalName(attributes)
+	if err != nil {
+		// It says what is wrong with one attribute; a refusal says it of each.
+		p.checkAttributes(attributes, bad)
+	}
+	return name
+}
+
+// checkAttributes says what is wrong with attributes by the fields that they are
+// made from.
+func (p *Profile) checkAttributes(attributes []pki.Attribute, bad func(field, detail, clause string)) {
+	for _, rule := range p.Subject {
+		oid, _ := pki.AttributeType(rule.Attribute)
+		for _, attribute := range attributes {
+			if !attribute.Type.Equal(oid) {
+				continue
+			}
+			if err := pki.CheckAttribute(attribute); err != nil {
+				bad(rule.fields()[0], strings.TrimPrefix(err.Error(), rule.Attribute+" "), "RFC 5280, Section 4.1.2.4")
+			}
+		}
+	}
 }
 
 // unknown returns the given fields that are none of the profile's, sorted.

@@ -5,8 +5,7 @@ import (
 	"math/big"
 	"time"
 
-	"golang.org/x/crypto/cryptobyte"
-	cryptobyte_asn1 "golang.org/x/crypto/cryptobyte/asn1"
+	"golang.org/x/crypto/cryptobyte/asn1"
 
 	"github.com/altamga/altamga/internal/der"
 )
@@ -20,30 +19,31 @@ type toBeSigned struct {
 	notBefore, notAfter time.Time
 	subject             []byte // Name
 	spki                []byte // SubjectPublicKeyInfo
-	keyID               []byte // its identifier, which extensions writes
-	extensions          func(*cryptobyte.Builder)
+	keyID               []byte // its identifier, which extensions appends
+	extensions          func([]byte) []byte
 }
+
+// version is that of a certificate with extensions, 3.
+//
+// RFC 5280, Section 4.1.2.1.
+var version = []byte{0xa0, 3, 2, 1, 2}
 
 // marshal writes the TBSCertificate in DER. There are no unique identifiers
 // (RFC 5280, Section 4.1.2.8).
-func (t *toBeSigned) marshal() ([]byte, error) {
-	b := cryptobyte.NewBuilder(make([]byte, 0, 1024))
-	b.AddASN1(cryptobyte_asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-		// RFC 5280, Section 4.1.2.1: version 3, since there are extensions.
-		b.AddASN1(cryptobyte_asn1.Tag(0).Constructed().ContextSpecific(), func(b *cryptobyte.Builder) { b.AddASN1Int64(2) })
-		b.AddASN1BigInt(t.serial)
+func (t *toBeSigned) marshal() []byte {
+	return der.Append(make([]byte, 0, 1024), asn1.SEQUENCE, func(b []byte) []byte {
+		b = append(b, version...)
+		b = der.AppendNatural(b, t.serial)
 		// RFC 5280, Section 4.1.2.3: the same as the outer algorithm.
-		b.AddBytes(t.algorithm)
-		b.AddBytes(t.issuer)
-		b.AddASN1(cryptobyte_asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-			der.AddTime(b, t.notBefore)
-			der.AddTime(b, t.notAfter)
+		b = append(b, t.algorithm...)
+		b = append(b, t.issuer...)
+		b = der.Append(b, asn1.SEQUENCE, func(b []byte) []byte {
+			return der.AppendTime(der.AppendTime(b, t.notBefore), t.notAfter)
 		})
-		b.AddBytes(t.subject)
-		b.AddBytes(t.spki)
-		b.AddASN1(cryptobyte_asn1.Tag(3).Constructed().ContextSpecific(), t.extensions)
+		b = append(b, t.subject...)
+		b = append(b, t.spki...)
+		return der.Append(b, asn1.Tag(3).Constructed().ContextSpecific(), t.extensions)
 	})
-	return b.Bytes()
 }
 
 // newSerial returns a serial number of 16 octets, 126 bits of them random.

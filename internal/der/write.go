@@ -14,16 +14,7 @@ import (
 //
 // RFC 5280, Section 4.1.2.5: UTCTime through the year 2049, GeneralizedTime
 // from 2050 on, both in UTC with seconds and without fractions.
-func AddTime(b *cryptobyte.Builder, t time.Time) {
-	t = t.UTC()
-	if y := t.Year(); y >= 1950 && y < 2050 {
-		b.AddASN1(asn1.UTCTime, func(b *cryptobyte.Builder) {
-			b.AddBytes([]byte(t.Format("060102150405Z")))
-		})
-		return
-	}
-	AddGeneralizedTime(b, t)
-}
+func AddTime(b *cryptobyte.Builder, t time.Time) { b.AddBytes(AppendTime(nil, t)) }
 
 // AddGeneralizedTime writes t in UTC as YYYYMMDDHHMMSSZ; fractions are cut off.
 func AddGeneralizedTime(b *cryptobyte.Builder, t time.Time) {

@@ -3,6 +3,7 @@ package lint
 import (
 	"bytes"
 	"crypto/sha256"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -34,12 +35,17 @@ func Shape(certificate []byte) (shape [sha256.Size]byte, ok bool) {
 		len(signature) == 0 || signature[0] != 0 {
 		return shape, false
 	}
-	outline := outline(append(make([]byte, 0, len(certificate)), algorithm...))
-	if !outline.add(tbs) {
+	o := idle.Get().(*outline)
+	defer idle.Put(o)
+	*o = append((*o)[:0], algorithm...)
+	if !o.add(tbs) {
 		return shape, false
 	}
-	return sha256.Sum256(outline), true
+	return sha256.Sum256(*o), true
 }
+
+// idle holds outlines that were made, for the memory of the next ones.
+var idle = sync.Pool{New: func() any { return new(outline) }}
 
 // outline gathers what is in a shape: elements as they stand in the certificate,
 // and for each value that is left out a mark. FF begins no element that the

@@ -229,13 +229,13 @@ func AddSigned(b *cryptobyte.Builder, toBeSigned []byte, algorithm Algorithm, si
 // that is encoded already.
 func MarshalSigned(toBeSigned, algorithm, signature []byte) ([]byte, error) {
 	bits := 1 + len(signature) // with the number of unused ones, none
-	whole := len(toBeSigned) + len(algorithm) + element(bits)
+	whole := len(toBeSigned) + len(algorithm) + der.Size(bits)
 	if whole > 0xffff {
 		return nil, fmt.Errorf("it has %d octets", whole)
 	}
-	b := addHeader(make([]byte, 0, element(whole)), cryptobyte_asn1.SEQUENCE, whole)
+	b := der.AppendHeader(make([]byte, 0, der.Size(whole)), cryptobyte_asn1.SEQUENCE, whole)
 	b = append(append(b, toBeSigned...), algorithm...)
-	b = append(addHeader(b, cryptobyte_asn1.BIT_STRING, bits), 0)
+	b = append(der.AppendHeader(b, cryptobyte_asn1.BIT_STRING, bits), 0)
 	return append(b, signature...), nil
 }
 

@@ -1,6 +1,9 @@
 package pki
 
-import "strings"
+import (
+	"sort"
+	"strings"
+)
 
 // IsCountry reports whether s is an assigned alpha-2 code of ISO 3166-1.
 func IsCountry(s string) bool { return isCode(countries, s, 2) }
@@ -17,7 +20,8 @@ func IsLanguage(s string) bool { return isCode(languages, s, 2) }
 
 // isCode finds s among codes of one length that are set apart by spaces.
 func isCode(codes, s string, length int) bool {
-	return len(s) == length && !strings.Contains(s, " ") && strings.Contains(codes, s+" ")
+	_, found := sort.Find(len(codes)/(length+1), func(i int) int { return strings.Compare(s, codes[i*(length+1):][:length]) })
+	return found
 }
 
 // The codes stand in alphabetical order; each is followed by a space, and the

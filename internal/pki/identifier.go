@@ -67,7 +67,7 @@ func NaturalPersonIdentifier(country, fin string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("PNO%s-%s", country, fin), nil
+	return "PNO" + country + "-" + fin, nil
 }
 
 // PassportIdentifier returns the serialNumber of somebody who shows a passport

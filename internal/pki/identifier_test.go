@@ -160,4 +160,24 @@ func TestCodes(t *testing.T) {
 			}
 		})
 	}
+	// The search is for codes in order: one out of place would not be found.
+	count := func(is func(string) bool, first byte) (n int) {
+		for i := range 26 * 26 * 26 {
+			code := string([]byte{first + byte(i/676), first + byte(i/26%26), first + byte(i%26)})
+			if is(code) || i < 676 && is(code[1:]) {
+				n++
+			}
+		}
+		return n
+	}
+	for _, row := range []struct {
+		name  string
+		is    func(string) bool
+		first byte
+		want  int
+	}{{"countries", pki.IsCountry, 'A', 249}, {"members", pki.IsEUMember, 'A', 27}, {"currencies", pki.IsCurrency, 'A', 153}, {"languages", pki.IsLanguage, 'a', 184}} {
+		if got := count(row.is, row.first); got != row.want {
+			t.Errorf("%d %s are found, want %d", got, row.name, row.want)
+		}
+	}
 }

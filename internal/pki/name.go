@@ -9,6 +9,8 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 	cryptobyte_asn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"github.com/altamga/altamga/internal/der"
 )
 
 // Attribute is one AttributeTypeAndValue of a name.
@@ -83,50 +85,28 @@ func MarshalName(attributes []Attribute) ([]byte, error) {
 			return nil, err
 		}
 		rules = append(rules, rule)
-		whole += element(element(rule.content(a)))
+		whole += der.Size(der.Size(rule.content(a)))
 	}
 	if whole > 0xffff {
 		return nil, fmt.Errorf("the name has %d octets", whole)
 	}
-	b := addHeader(make([]byte, 0, element(whole)), cryptobyte_asn1.SEQUENCE, whole)
+	b := der.AppendHeader(make([]byte, 0, der.Size(whole)), cryptobyte_asn1.SEQUENCE, whole)
 	for i, a := range attributes {
 		rule := rules[i]
 		tag := cryptobyte_asn1.UTF8String
 		if rule.printable {
 			tag = cryptobyte_asn1.PrintableString
 		}
-		b = addHeader(b, cryptobyte_asn1.SET, element(rule.content(a)))
-		b = addHeader(b, cryptobyte_asn1.SEQUENCE, rule.content(a))
+		b = der.AppendHeader(b, cryptobyte_asn1.SET, der.Size(rule.content(a)))
+		b = der.AppendHeader(b, cryptobyte_asn1.SEQUENCE, rule.content(a))
 		b = append(b, rule.encoded...)
-		b = append(addHeader(b, tag, len(a.Value)), a.Value...)
+		b = append(der.AppendHeader(b, tag, len(a.Value)), a.Value...)
 	}
 	return b, nil
 }
 
 // content is the length of an AttributeTypeAndValue without its header.
-func (r attributeRule) content(a Attribute) int { return len(r.encoded) + element(len(a.Value)) }
-
-// element is the length of an element with contents of length n, below 65536.
-func element(n int) int {
-	switch {
-	case n < 0x80:
-		return n + 2
-	case n < 0x100:
-		return n + 3
-	}
-	return n + 4
-}
-
-// addHeader writes tag and length.
-func addHeader(b []byte, tag cryptobyte_asn1.Tag, n int) []byte {
-	switch element(n) - n {
-	case 2:
-		return append(b, byte(tag), byte(n))
-	case 3:
-		return append(b, byte(tag), 0x81, byte(n))
-	}
-	return append(b, byte(tag), 0x82, byte(n>>8), byte(n))
-}
+func (r attributeRule) content(a Attribute) int { return len(r.encoded) + der.Size(len(a.Value)) }
 
 // CheckAttribute returns why [MarshalName] would refuse an attribute, or nil.
 func CheckAttribute(a Attribute) error {
@@ -164,6 +144,11 @@ func checkAttribute(a Attribute) (attributeRule, error) {
 func invisible(r rune) bool {
 	if r < utf8.RuneSelf {
 		return r < ' ' || r == 0x7f
+	}
+	// Between the accented letters and Arabic, where nearly all names are, there
+	// are none.
+	if 0xc0 <= r && r < 0x600 {
+		return false
 	}
 	return r == utf8.RuneError || unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp)
 }

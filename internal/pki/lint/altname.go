@@ -35,16 +35,23 @@ var (
 	ipName    = context(7)
 )
 
+func readGeneralName(s *cryptobyte.String, out *generalName) bool {
+	var value cryptobyte.String
+	if !s.ReadAnyASN1(&value, &out.tag) || out.tag&0xc0 != 0x80 {
+		return false
+	}
+	if out.value = string(value); out.tag == uriName {
+		out.uri = readURI(out.value)
+	}
+	return true
+}
+
 // readGeneralNames reads the contents of GeneralNames.
 func readGeneralNames(list cryptobyte.String) (names []generalName, ok bool) {
 	for !list.Empty() {
-		var value cryptobyte.String
 		var n generalName
-		if !list.ReadAnyASN1(&value, &n.tag) || n.tag&0xc0 != 0x80 {
+		if !readGeneralName(&list, &n) {
 			return nil, false
-		}
-		if n.value = string(value); n.tag == uriName {
-			n.uri = readURI(n.value)
 		}
 		names = append(names, n)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/x509"
 	"encoding/asn1"
+	"sync"
 	"time"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -54,10 +55,9 @@ type certificate struct {
 
 // stamp is a Time as it stands there.
 type stamp struct {
-	tag  cryptobyte_asn1.Tag
-	text string
-	at   time.Time
-	ok   bool
+	tag cryptobyte_asn1.Tag
+	at  time.Time
+	ok  bool
 }
 
 // extension is one Extension. Unlike [der.ReadExtensions], parsing keeps what is
@@ -110,24 +110,33 @@ type statement struct {
 	info cryptobyte.String
 }
 
-// parse reads a certificate. fault is empty, or says why the octets are none.
-func parse(raw []byte) (c *certificate, fault string) {
-	c = &certificate{raw: raw}
+// idle holds certificates that were judged, for the next ones: an authority has
+// every certificate judged that it issues, and most of their memory is lists.
+var idle = sync.Pool{New: func() any { return new(certificate) }}
+
+// parse reads a certificate in the place of an earlier one. fault is empty, or
+// says why the octets are none.
+func (c *certificate) parse(raw []byte) (fault string) {
+	*c = certificate{
+		raw:    raw,
+		issuer: name{attributes: c.issuer.attributes[:0]}, subject: name{attributes: c.subject.attributes[:0]},
+		extensions: c.extensions[:0], statements: c.statements[:0], access: c.access[:0],
+	}
 	whole, ok := der.Whole(raw, sequence)
 	var signed cryptobyte.String
 	if !ok || !whole.ReadASN1Element((*cryptobyte.String)(&c.tbs), sequence) || !whole.ReadASN1Element((*cryptobyte.String)(&c.outer), sequence) ||
 		!whole.ReadASN1(&signed, cryptobyte_asn1.BIT_STRING) || !whole.Empty() {
-		return nil, "it is not a Certificate in DER"
+		return "it is not a Certificate in DER"
 	}
 	tbs, _ := der.Whole(c.tbs, sequence)
 	if fault := c.parseTBS(tbs); fault != "" {
-		return nil, fault
+		return fault
 	}
 	if fault := der.Fault(raw); fault != "" {
-		return nil, fault
+		return fault
 	}
 	c.decode()
-	return c, ""
+	return ""
 }
 
 func (c *certificate) parseTBS(tbs cryptobyte.String) (fault string) {
@@ -141,7 +150,7 @@ func (c *certificate) parseTBS(tbs cryptobyte.String) (fault string) {
 	}
 	c.serial = serial
 	algorithm := tbs
-	if !tbs.ReadASN1Element((*cryptobyte.String)(&c.inner), sequence) || !pki.ReadAlgorithm(&algorithm, &c.signature) {
+	if !tbs.ReadASN1Element((*cryptobyte.String)(&c.inner), sequence) || !readAlgorithm(&algorithm, &c.signature) {
 		return "its signature algorithm is malformed"
 	}
 	if !readName(&tbs, &c.issuer) {
@@ -156,7 +165,7 @@ func (c *certificate) parseTBS(tbs cryptobyte.String) (fault string) {
 	if !tbs.ReadASN1Element((*cryptobyte.String)(&c.key.raw), sequence) {
 		return "its subject public key is malformed"
 	}
-	if spki, _ = der.Whole(c.key.raw, sequence); !pki.ReadAlgorithm(&spki, &c.key.algorithm) || !spki.ReadASN1BitStringAsBytes(&c.key.bits) || !spki.Empty() {
+	if spki, _ = der.Whole(c.key.raw, sequence); !readAlgorithm(&spki, &c.key.algorithm) || !spki.ReadASN1BitStringAsBytes(&c.key.bits) || !spki.Empty() {
 		return "its subject public key is malformed"
 	}
 	for _, tag := range []uint8{1, 2} {
@@ -182,7 +191,6 @@ func (c *certificate) readExtensions(s cryptobyte.String) bool {
 	if !s.ReadASN1(&list, sequence) || !s.Empty() || list.Empty() {
 		return false
 	}
-	c.extensions = make([]extension, 0, 12)
 	for !list.Empty() {
 		var element, value cryptobyte.String
 		var e extension
@@ -210,19 +218,18 @@ func readStamp(s *cryptobyte.String, out *stamp) bool {
 	if !s.ReadAnyASN1(&text, &out.tag) || out.tag != cryptobyte_asn1.UTCTime && out.tag != cryptobyte_asn1.GeneralizedTime {
 		return false
 	}
-	out.text = string(text)
 	layout := "20060102150405Z"
 	if out.tag == cryptobyte_asn1.UTCTime {
 		layout = "060102150405Z"
 	}
-	at, err := time.Parse(layout, out.text)
+	at, err := time.Parse(layout, string(text))
 	if err == nil && out.tag == cryptobyte_asn1.UTCTime && at.Year() >= 2050 {
 		// RFC 5280, Section 4.1.2.5.1: two digits from 50 on are of the 1900s.
 		at = at.AddDate(-100, 0, 0)
 	}
 	// RFC 5280, Section 4.1.2.5: seconds present, no fraction, Z. Go's parser
 	// takes a fraction where the layout has none.
-	out.at, out.ok = at, err == nil && at.Nanosecond() == 0 && len(out.text) == len(layout)
+	out.at, out.ok = at, err == nil && at.Nanosecond() == 0 && len(text) == len(layout)
 	return true
 }
 
@@ -247,12 +254,14 @@ func (c *certificate) decode() {
 	if e := c.extension(pki.OIDExtKeyUsage); e != nil {
 		c.purposes, c.purposesGood = readIdentifiers(e.value)
 	}
-	c.access, c.accessGood = c.readAccess()
+	c.accessGood = c.readAccess()
 	if e := c.extension(pki.OIDCRLDistributionPoints); e != nil {
 		c.points, c.pointsGood = readPoints(e.value)
 	}
 	if e := c.extension(pki.OIDQCStatements); e != nil {
-		c.statements, c.statementsGood = readStatements(e.value)
+		if c.statementsGood = c.readStatements(e.value); !c.statementsGood {
+			c.statements = c.statements[:0]
+		}
 	}
 	c.policies, c.types = c.readPolicies(), c.readTypes()
 	c.natural = c.isNatural()
@@ -314,29 +323,28 @@ func readIdentifiers(value []byte) ([]asn1.ObjectIdentifier, bool) {
 	return ids, true
 }
 
-func readStatements(value []byte) ([]statement, bool) {
+func (c *certificate) readStatements(value []byte) bool {
 	list, ok := der.Whole(value, sequence)
 	if !ok || list.Empty() {
-		return nil, false
+		return false
 	}
-	statements := make([]statement, 0, 6)
 	for !list.Empty() {
 		var body cryptobyte.String
 		var s statement
 		if !list.ReadASN1(&body, sequence) || !readID(&body, &s.id) {
-			return nil, false
+			return false
 		}
 		s.info = body
 		if !body.Empty() {
 			var info cryptobyte.String
 			var tag cryptobyte_asn1.Tag
 			if !body.ReadAnyASN1Element(&info, &tag) || !body.Empty() {
-				return nil, false
+				return false
 			}
 		}
-		statements = append(statements, s)
+		c.statements = append(c.statements, s)
 	}
-	return statements, true
+	return true
 }
 
 // statement returns the first statement of that kind, nil when there is none.

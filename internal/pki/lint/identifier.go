@@ -48,6 +48,24 @@ func readID(s *cryptobyte.String, out *asn1.ObjectIdentifier) bool {
 	return s.ReadASN1ObjectIdentifier(out)
 }
 
+// readAlgorithm is [pki.ReadAlgorithm] with readID.
+func readAlgorithm(s *cryptobyte.String, out *pki.Algorithm) bool {
+	var body, parameters cryptobyte.String
+	if !s.ReadASN1(&body, sequence) || !readID(&body, &out.ID) {
+		return false
+	}
+	out.Parameters = nil
+	if body.Empty() {
+		return true
+	}
+	var tag cryptobyte_asn1.Tag
+	if !body.ReadAnyASN1Element(&parameters, &tag) || !body.Empty() {
+		return false
+	}
+	out.Parameters = parameters
+	return true
+}
+
 // same reports whether two identifiers are equal.
 func same(a, b asn1.ObjectIdentifier) bool {
 	// Those that differ mostly do in the last place.

@@ -111,8 +111,9 @@ type Fields struct {
 // encoded the certificate can hold them to what was meant. With findings they
 // mean nothing.
 func Read(der []byte, issuer *x509.Certificate) (Fields, []Finding) {
-	parsed, fault := parse(der)
-	if fault != "" {
+	parsed := idle.Get().(*certificate)
+	defer idle.Put(parsed)
+	if fault := parsed.parse(der); fault != "" {
 		return Fields{}, []Finding{{ID: "CERT-28", Clause: clauseDER, Level: Must, Detail: fault}}
 	}
 	parsed.parent = issuer

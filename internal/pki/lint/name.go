@@ -19,7 +19,7 @@ type name struct {
 type attribute struct {
 	id    asn1.ObjectIdentifier
 	tag   cryptobyte_asn1.Tag
-	value string
+	value []byte
 }
 
 func readName(s *cryptobyte.String, out *name) bool {
@@ -31,19 +31,17 @@ func readName(s *cryptobyte.String, out *name) bool {
 	if !whole.ReadASN1(&list, sequence) {
 		return false
 	}
-	out.attributes = make([]attribute, 0, 8)
 	for !list.Empty() {
 		var set cryptobyte.String
 		if !list.ReadASN1(&set, cryptobyte_asn1.SET) || set.Empty() {
 			return false
 		}
 		for !set.Empty() {
-			var body, value cryptobyte.String
+			var body cryptobyte.String
 			var a attribute
-			if !set.ReadASN1(&body, sequence) || !readID(&body, &a.id) || !body.ReadAnyASN1(&value, &a.tag) || !body.Empty() {
+			if !set.ReadASN1(&body, sequence) || !readID(&body, &a.id) || !body.ReadAnyASN1((*cryptobyte.String)(&a.value), &a.tag) || !body.Empty() {
 				return false
 			}
-			a.value = string(value)
 			out.attributes = append(out.attributes, a)
 		}
 	}
@@ -64,7 +62,7 @@ func (n *name) count(id asn1.ObjectIdentifier) (times int) {
 func (n *name) value(id asn1.ObjectIdentifier) string {
 	for _, a := range n.attributes {
 		if same(a.id, id) {
-			return a.value
+			return string(a.value)
 		}
 	}
 	return ""
@@ -80,7 +78,7 @@ func (n *name) has(id asn1.ObjectIdentifier) bool { return n.count(id) > 0 }
 // mail address and domain component IA5String.
 func (a attribute) fault() string {
 	switch {
-	case a.value == "":
+	case len(a.value) == 0:
 		return "is empty"
 	case a.id.Equal(pki.OIDEmailAddress), a.id.Equal(pki.OIDDomainComponent):
 		if a.tag != cryptobyte_asn1.IA5String {
@@ -96,7 +94,7 @@ func (a attribute) fault() string {
 	switch {
 	case a.tag == cryptobyte_asn1.PrintableString && !printable(a.value):
 		return "is a PrintableString with other characters in it"
-	case !utf8.ValidString(a.value):
+	case !utf8.Valid(a.value):
 		return "is not UTF-8"
 	}
 	return ""
@@ -104,8 +102,8 @@ func (a attribute) fault() string {
 
 // printable reports whether s holds the characters of PrintableString alone
 // (X.680, Section 41.4).
-func printable(s string) bool {
-	for _, c := range []byte(s) {
+func printable(s []byte) bool {
+	for _, c := range s {
 		switch {
 		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
 		default:

@@ -121,29 +121,24 @@ type access struct {
 	at     generalName
 }
 
-func (c *certificate) readAccess() (all []access, ok bool) {
+func (c *certificate) readAccess() bool {
 	e := c.extension(pki.OIDAuthorityInfoAccess)
 	if e == nil {
-		return nil, true
+		return true
 	}
 	list, ok := der.Whole(e.value, sequence)
 	if !ok || list.Empty() {
-		return nil, false
+		return false
 	}
 	for !list.Empty() {
 		var body cryptobyte.String
 		var a access
-		if !list.ReadASN1(&body, sequence) || !readID(&body, &a.method) {
-			return all, false
+		if !list.ReadASN1(&body, sequence) || !readID(&body, &a.method) || !readGeneralName(&body, &a.at) || !body.Empty() {
+			return false
 		}
-		names, ok := readGeneralNames(body)
-		if !ok || len(names) != 1 {
-			return all, false
-		}
-		a.at = names[0]
-		all = append(all, a)
+		c.access = append(c.access, a)
 	}
-	return all, true
+	return true
 }
 
 func informationAccess(c *certificate, r *report) {
