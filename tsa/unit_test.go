@@ -232,6 +232,7 @@ func TestStanding(t *testing.T) {
 		}
 		ctx, stop := context.WithCancel(t.Context())
 		var running sync.WaitGroup
+		good.Store(true)
 		running.Go(func() { a.Run(ctx) })
 		defer func() { stop(); running.Wait() }()
 		judged := func(ok bool, when string) {
@@ -244,7 +245,6 @@ func TestStanding(t *testing.T) {
 				t.Errorf("%s: Ready says %v", when, ready)
 			}
 		}
-		good.Store(true)
 		synctest.Wait()
 		judged(true, "good")
 		good.Store(false)
