@@ -34,7 +34,7 @@ type judgeCommands struct {
 // judging are the flags that every command of the kind has.
 type judging struct {
 	Format   string        `help:"How the report is written: text, json, junit or html." enum:"text,json,junit,html" default:"text"`
-	Output   string        `help:"The file that the report is written to. Default: standard output." short:"o" type:"path"`
+	Output   string        `help:"The file that the report is written to. Default: standard output." short:"o" type:"path" placeholder:"FILE"`
 	Country  string        `help:"Rules of a country beside the standards: AZ, EU, KZ-DTS, TR, or a file of your own in TOML." placeholder:"NAME|FILE"`
 	Must     bool          `help:"Let only what is binding decide the exit code; recommendations are shown and not counted."`
 	Verbose  bool          `help:"Show in text what passed and what does not apply, too." short:"v"`
@@ -42,10 +42,10 @@ type judging struct {
 	Deadline time.Duration `help:"The longest time for the whole run." default:"5m"`
 	Rate     float64       `help:"The most requests per second; 0 is as fast as answers come." default:"20"`
 	Agent    string        `help:"How to name oneself to servers." default:"altamga-conformance"`
-	Follow   string        `help:"Which URLs found inside certificates are fetched: none, given (at hosts that the user named), public (at public addresses), any. Default: none; with all, given." enum:",none,given,public,any" default:""`
+	Follow   string        `placeholder:"POLICY" help:"Which URLs found inside certificates are fetched: none, given (at hosts that the user named), public (at public addresses), any. Default: none; with all, given." enum:",none,given,public,any" default:""`
 	Hostile  bool          `help:"Send malformed requests, too." default:"true" negatable:""`
 	Watch    time.Duration `help:"How long to watch lists and answers for a roll-over. Default: not at all."`
-	Load     float64       `help:"With the consent of whoever runs the servers: press each with so many requests per second, and show how it bears that."`
+	Load     float64       `placeholder:"N" help:"With the consent of whoever runs the servers: press each with so many requests per second, and show how it bears that."`
 	LoadFor  time.Duration `help:"How long to press each." default:"10s"`
 	NTP      []string      `name:"ntp" help:"Time servers that tell the time which time stamps are judged by. Default: this machine's clock, thought right within a second." placeholder:"HOST"`
 	sealing

@@ -15,7 +15,7 @@ import (
 
 type conformanceAll struct {
 	judging
-	Endpoints string `help:"The URLs and certificates of a centre: endpoints.json as the demonstration writes it, or a target.toml of the same keys for any other centre." required:"" type:"path"`
+	Endpoints string `help:"The URLs and certificates of a centre: endpoints.json as the demonstration writes it, or a target.toml of the same keys for any other centre." required:"" type:"path" placeholder:"FILE"`
 }
 
 // centreEndpoints is what a centre can be judged by. What it does not have is

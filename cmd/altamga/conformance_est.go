@@ -15,7 +15,7 @@ import (
 type conformanceEST struct {
 	judging
 	URL   string   `help:"The server, with or without /.well-known/est and a label." required:"" placeholder:"URL"`
-	Trust []string `help:"Certificates that the server's own leads to. Default: what the system trusts." type:"path"`
+	Trust []string `help:"Certificates that the server's own leads to. Default: what the system trusts." type:"path" placeholder:"FILE,..."`
 	estAccount
 }
 
@@ -23,8 +23,8 @@ type conformanceEST struct {
 // certificates being issued to it.
 type estAccount struct {
 	User         string `name:"user" help:"The name of an account, which certificates are then ISSUED to." json:"est_user" toml:"est_user"`
-	PasswordFile string `name:"password-file" help:"The file with its password." type:"path" json:"est_password_file" toml:"est_password_file"`
-	ClientCert   string `name:"client-cert" help:"The TLS client certificate of the account, with its chain." type:"path" json:"est_client_cert" toml:"est_client_cert"`
+	PasswordFile string `name:"password-file" help:"The file with its password." type:"path" placeholder:"FILE" json:"est_password_file" toml:"est_password_file"`
+	ClientCert   string `name:"client-cert" help:"The TLS client certificate of the account, with its chain." type:"path" placeholder:"FILE" json:"est_client_cert" toml:"est_client_cert"`
 	ClientKey    string `name:"client-key" help:"The URI of its key." placeholder:"URI" json:"est_client_key" toml:"est_client_key"`
 	Like         string `name:"like" help:"A certification request with the names to ask for; the keys are others." type:"path" placeholder:"FILE" json:"est_like" toml:"est_like"`
 }

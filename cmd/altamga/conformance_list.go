@@ -18,7 +18,7 @@ import (
 type conformanceList struct {
 	judging
 	List   string   `arg:"" optional:"" help:"A trust list: a file or an http address. Without one, the requirements are printed."`
-	Signer []string `help:"Certificates that the trust list may be signed with: nothing in the list makes it trusted." type:"path"`
+	Signer []string `help:"Certificates that the trust list may be signed with: nothing in the list makes it trusted." type:"path" placeholder:"FILE,..."`
 }
 
 func (c conformanceList) Run(ctx context.Context, std streams) error {

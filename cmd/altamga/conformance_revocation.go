@@ -23,7 +23,7 @@ type conformanceRevocation struct {
 	judging
 	caConnection
 	Cert    string        `arg:"" name:"cert" help:"A good certificate. It is REVOKED FOR GOOD by this test: have one issued for it." type:"path"`
-	Issuer  string        `help:"The authority's certificate." required:"" type:"path"`
+	Issuer  string        `help:"The authority's certificate." required:"" type:"path" placeholder:"FILE"`
 	OCSP    string        `name:"ocsp" help:"The responder." placeholder:"URL"`
 	CRL     string        `name:"crl" help:"The distribution point." placeholder:"URL"`
 	Delta   string        `help:"The URL of the delta list." placeholder:"URL"`

@@ -12,11 +12,11 @@ import (
 type conformanceOCSP struct {
 	judging
 	URL     string `help:"The responder." required:"" placeholder:"URL"`
-	Issuer  string `help:"The authority's certificate." required:"" type:"path"`
-	Cert    string `help:"A good certificate that it issued." required:"" type:"path"`
-	Revoked string `help:"A revoked one." type:"path"`
-	Held    string `help:"One on hold." type:"path"`
-	Expired string `help:"One that has expired." type:"path"`
+	Issuer  string `help:"The authority's certificate." required:"" type:"path" placeholder:"FILE"`
+	Cert    string `help:"A good certificate that it issued." required:"" type:"path" placeholder:"FILE"`
+	Revoked string `help:"A revoked one." type:"path" placeholder:"FILE"`
+	Held    string `help:"One on hold." type:"path" placeholder:"FILE"`
+	Expired string `help:"One that has expired." type:"path" placeholder:"FILE"`
 	Unknown string `help:"A serial number that was never issued, in hexadecimal. Default: a random one." placeholder:"HEX"`
 }
 
@@ -54,7 +54,7 @@ type conformanceTSA struct {
 	judging
 	URL    string   `help:"The authority." required:"" placeholder:"URL"`
 	Policy string   `help:"A policy that it must accept. Default: that of its first token." placeholder:"OID"`
-	Trust  []string `help:"Certificates of its issuers." type:"path"`
+	Trust  []string `help:"Certificates of its issuers." type:"path" placeholder:"FILE,..."`
 }
 
 func (c conformanceTSA) Run(ctx context.Context, std streams) error {
@@ -82,10 +82,10 @@ type conformanceCRL struct {
 	judging
 	File    string `arg:"" optional:"" help:"A list in a file, in place of --url." type:"path"`
 	URL     string `help:"The distribution point." placeholder:"URL"`
-	Issuer  string `help:"The authority's certificate." required:"" type:"path"`
-	Cert    string `help:"A good certificate whose distribution point this is." type:"path"`
-	Revoked string `help:"One that must be on the list." type:"path"`
-	Held    string `help:"One that must be on the list as held." type:"path"`
+	Issuer  string `help:"The authority's certificate." required:"" type:"path" placeholder:"FILE"`
+	Cert    string `help:"A good certificate whose distribution point this is." type:"path" placeholder:"FILE"`
+	Revoked string `help:"One that must be on the list." type:"path" placeholder:"FILE"`
+	Held    string `help:"One that must be on the list as held." type:"path" placeholder:"FILE"`
 	Delta   string `help:"The URL, or with a file the file, of the delta list." placeholder:"URL|FILE"`
 	Base    string `help:"The URL, or with a file the file, of an older complete list that the delta goes with." placeholder:"URL|FILE"`
 }
@@ -121,7 +121,7 @@ func (c conformanceCRL) Run(ctx context.Context, std streams) error {
 type conformanceCert struct {
 	judging
 	Files   []string `arg:"" help:"Certificates in DER or PEM; all of a PEM file are judged." type:"path"`
-	Issuer  []string `help:"Certificates of issuers; those in the same file are looked at, too." type:"path"`
+	Issuer  []string `help:"Certificates of issuers; those in the same file are looked at, too." type:"path" placeholder:"FILE,..."`
 	Profile string   `help:"What they must be: natural, legal, seal, web, ocsp, tsu or ca." enum:",natural,legal,seal,web,ocsp,tsu,ca" default:""`
 }
 
@@ -176,7 +176,7 @@ func (c conformanceCSR) Run(ctx context.Context, std streams) error {
 type conformanceToken struct {
 	judging
 	File  string   `arg:"" help:"The token or the whole reply, in DER or PEM." type:"path"`
-	Trust []string `help:"Certificates of the authority's issuers, and of the unit when the token has none." type:"path"`
+	Trust []string `help:"Certificates of the authority's issuers, and of the unit when the token has none." type:"path" placeholder:"FILE,..."`
 }
 
 func (c conformanceToken) Run(ctx context.Context, std streams) error {
@@ -196,7 +196,7 @@ func (c conformanceToken) Run(ctx context.Context, std streams) error {
 type conformanceResponse struct {
 	judging
 	File   string `arg:"" help:"The response, in DER or PEM." type:"path"`
-	Issuer string `help:"The authority's certificate." type:"path"`
+	Issuer string `help:"The authority's certificate." type:"path" placeholder:"FILE"`
 }
 
 func (c conformanceResponse) Run(ctx context.Context, std streams) error {

@@ -23,7 +23,7 @@ import (
 // demoCommand creates the centre of the built-in plan, runs all its servers on
 // loopback and walks the tour.
 type demoCommand struct {
-	Dir      string `help:"The folder of the demonstration; one that exists is continued. Default: a temporary one, removed at the end." type:"path"`
+	Dir      string `help:"The folder of the demonstration; one that exists is continued. Default: a temporary one, removed at the end." type:"path" placeholder:"DIR"`
 	BasePort int    `help:"The first of ten ports on 127.0.0.1; 0 takes free ones." default:"8440"`
 	Once     bool   `help:"Exit after the tour: 0 when every step held, 1 when one did not."`
 }
