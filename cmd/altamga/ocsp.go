@@ -207,10 +207,17 @@ func (j ocspJournal) Entries(ctx context.Context, after uint64, limit int) ([]oc
 	}
 	changes := make([]ocsp.Change, len(entries))
 	for i, e := range entries {
-		changes[i] = ocsp.Change{Position: e.Position, Issuer: e.Issuer}
-		if e.Serial != "" {
-			changes[i].Serial = e.Serial.Int()
-		}
+		changes[i] = ocspChange(e.Position, e.Issuer, e.Serial)
 	}
 	return changes, nil
+}
+
+// ocspChange is an entry as the responder follows it; one that is about no
+// certificate, as of a list, has no serial number.
+func ocspChange(position uint64, issuer string, serial journal.Serial) ocsp.Change {
+	change := ocsp.Change{Position: position, Issuer: issuer}
+	if serial != "" {
+		change.Serial = serial.Int()
+	}
+	return change
 }

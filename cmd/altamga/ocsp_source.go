@@ -153,10 +153,7 @@ func (j replicaJournal) Entries(ctx context.Context, after uint64, limit int) ([
 	}
 	changes := make([]ocsp.Change, len(entries))
 	for i, e := range entries {
-		changes[i] = ocsp.Change{Position: e.Position, Issuer: e.Issuer}
-		if e.Serial != "" {
-			changes[i].Serial = e.Serial.Int()
-		}
+		changes[i] = ocspChange(e.Position, e.Issuer, e.Serial)
 	}
 	return changes, nil
 }
