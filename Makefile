@@ -37,11 +37,12 @@ vet:
 staticcheck:
 	go tool staticcheck ./...
 
-# The command is wiring: what runs beside what in it, the guided tour shows, with
-# all servers in one process.
+# Of the command, what has goroutines beside each other in one process: the guided
+# tour with all servers, renewals, signing ahead, responders apart.
 race:
 	go test -race -shuffle=on -timeout 20m $$(go list ./... | grep -v /cmd/)
 	go test -race -run '^TestStories$$/^demo$$' ./cmd/altamga
+	go test -race -run 'Renew|Signer|Presign|Warm|Remote|Counts|Follow|Door|Outage' ./cmd/altamga
 
 # The stories start the command hundreds of times, and among the tests are ten
 # thousand certificates of all profiles and a ceremony ended at each of its points,
