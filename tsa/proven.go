@@ -51,15 +51,21 @@ type ProvenConfig struct {
 	// the authority's policies. Default 1s.
 	Accuracy time.Duration
 	// Poll is how often the sources are asked. Default 64s, which public servers
-	// take; while nothing is proven, more often.
+	// take; while nothing is proven, more often. All clocks of a virtual machine
+	// that is paused from outside stand still: that is found with the next poll,
+	// so ask servers of your own every few seconds.
 	Poll time.Duration
 	// MaxAge is how long a proof lasts. Default 5 polls.
 	MaxAge time.Duration
-	// Drift bounds the error of the machine's monotonic clock, in parts per
-	// million. Default 500, the most that a kernel slews.
+	// Elapsed counts the time on a clock that nobody sets and nobody slews. Nil
+	// takes the monotonic clock, which daemons slew together with the wall clock,
+	// chrony by up to a tenth: Drift then has to bound that, too.
+	Elapsed func() time.Duration
+	// Drift bounds the error of Elapsed, in parts per million. Default 500, more
+	// than an oscillator that works is ever off.
 	Drift int
-	// Step is the largest step of the wall clock against the monotonic one that
-	// passes. Default 100ms.
+	// Step is how far the wall clock may move against Elapsed between two proofs,
+	// besides what Drift bounds. Default 100ms.
 	Step time.Duration
 	// Record is how often the evidence goes into the audit log while nothing
 	// changes. Default 10m.
@@ -77,18 +83,18 @@ type ProvenConfig struct {
 // is right.
 //
 // It does not set the clock: a time daemon does that. It asks the sources for
-// itself, and counts their answers on the monotonic clock, which nobody can
-// set. So at every moment it knows where UTC must be: where a majority of the
-// sources said it was, plus what the monotonic clock has counted since, give or
-// take the sources' own distance and the drift. The wall clock's time is told
+// itself, and counts from their answers on a clock that the daemon does not
+// touch. So at every moment it knows where UTC must be: where a majority of the
+// sources said it was, plus what has been counted since, give or take the
+// sources' own distance and the drift. The wall clock's time is told
 // together with the farthest that UTC may be from it; when that is more than the
 // accuracy, when the wall clock was stepped, when the last proof is too old,
 // and around a leap second, there is none.
 //
 // All of it ends by itself: the sources are asked again within seconds, and the
 // first proof that holds opens the clock. Only when the sources, all together,
-// moved against the monotonic clock (a machine that was suspended, or sources
-// that were led astray at once) three proofs in a row must agree.
+// moved against the count (a machine that was suspended, or sources that were
+// led astray at once) three proofs in a row must agree.
 type ProvenClock struct {
 	config ProvenConfig
 	log    *slog.Logger
@@ -104,22 +110,25 @@ type ProvenClock struct {
 	// been repeated.
 	doubted  proof
 	repeated int
-	// proving says that the last round proved the time; recorded is when
-	// evidence was last recorded.
+	// proving says that the last round proved the time; lost is why a proof ended
+	// since. recorded is when evidence was last recorded, and interval what the
+	// rounds have found since then.
 	proving  bool
+	lost     string
 	recorded time.Time
+	interval interval
 	wake     chan struct{}
 }
 
-// proof says where UTC is. Times count from the clock's start on the monotonic
-// clock.
+// proof says where UTC is. Times are those that have elapsed since the clock's
+// start.
 type proof struct {
 	// at is when it was made.
 	at time.Duration
 	// low and high are the bounds of UTC at the clock's start, as distances from
 	// start's wall time.
 	low, high time.Duration
-	// wall is the wall clock's distance from the monotonic one when it was made.
+	// wall is how far the wall clock was ahead of what had elapsed when it was made.
 	wall time.Duration
 	// leapAt is the end of a month with a leap second; zero when none is near.
 	leapAt time.Time
@@ -164,19 +173,35 @@ func NewProvenClock(config ProvenConfig) (*ProvenClock, error) {
 	if c.config.wall == nil {
 		c.config.wall = func(now time.Time) time.Time { return now }
 	}
+	if elapsed := c.config.Elapsed; elapsed == nil {
+		c.config.Elapsed = func() time.Duration { return time.Since(c.start) }
+	} else {
+		start := elapsed()
+		c.config.Elapsed = func() time.Duration { return elapsed() - start }
+	}
 	return c, nil
 }
 
-// read returns the wall clock's distance from the monotonic one, both since
-// start, and the monotonic one.
-func (c *ProvenClock) read() (wall, elapsed time.Duration) {
-	now := time.Now()
-	elapsed = now.Sub(c.start)
-	// Round strips the monotonic readings, so that the walls are compared.
-	return c.config.wall(now).Round(0).Sub(c.start.Round(0)) - elapsed, elapsed
+// read returns how far the wall clock is ahead of what has elapsed, both since
+// start, and the latter. The two are read one after the other, at most that far
+// apart: the closest of some readings counts, since a process may lose the
+// processor between them.
+func (c *ProvenClock) read() (wall, elapsed, apart time.Duration) {
+	for attempt := range 3 {
+		before := c.config.Elapsed()
+		now := c.config.wall(time.Now())
+		if gap := c.config.Elapsed() - before; attempt == 0 || gap < apart {
+			// Round strips the monotonic readings, so that the walls are compared.
+			wall, elapsed, apart = now.Round(0).Sub(c.start.Round(0))-before, before, gap
+		}
+		if apart < 100*time.Microsecond {
+			break
+		}
+	}
+	return wall, elapsed, apart
 }
 
-// drift is how much the monotonic clock may be off after a time.
+// drift is how much the count of what has elapsed may be off after a time.
 func (c *ProvenClock) drift(age time.Duration) time.Duration {
 	return time.Duration(float64(age.Abs()) * float64(c.config.Drift) / 1e6)
 }
@@ -189,25 +214,17 @@ func (c *ProvenClock) Now() (time.Time, time.Duration, error) {
 	if !c.valid {
 		return time.Time{}, 0, fmt.Errorf("tsa: %w: %s", ErrUnproven, c.why)
 	}
-	wall, elapsed := c.read()
-	// A process that loses the processor between the two clocks sees a step
-	// that is none, so a reading that disagrees is repeated.
-	for range 2 {
-		if (wall - c.proof.wall).Abs() <= c.config.Step {
-			break
-		}
-		wall, elapsed = c.read()
-	}
-	if step := wall - c.proof.wall; step.Abs() > c.config.Step {
+	wall, elapsed, apart := c.read()
+	age := elapsed - c.proof.at
+	drift := c.drift(age)
+	if step := wall - c.proof.wall; step.Abs() > c.config.Step+drift+apart {
 		return c.void("the wall clock moved by %v against the monotonic clock", step)
 	}
-	age := elapsed - c.proof.at
 	if age > c.config.MaxAge {
 		return c.void("no proof for %v", c.config.MaxAge)
 	}
-	drift := c.drift(age)
 	low, high := c.proof.low-drift, c.proof.high+drift
-	within := max((wall - low).Abs(), (high - wall).Abs())
+	within := max((wall-low).Abs(), (high-wall).Abs()) + apart
 	if within > c.config.Accuracy {
 		// The proof holds: it proves that the clock is off.
 		return time.Time{}, 0, fmt.Errorf("tsa: %w: UTC is between %v and %v from the wall clock, the accuracy is %v", ErrUnproven, low-wall, high-wall, c.config.Accuracy)
@@ -222,6 +239,7 @@ func (c *ProvenClock) Now() (time.Time, time.Duration, error) {
 // void ends the proof and asks for another one. The caller holds mu.
 func (c *ProvenClock) void(format string, args ...any) (time.Time, time.Duration, error) {
 	c.valid, c.why = false, fmt.Sprintf(format, args...)
+	c.lost = c.why
 	select {
 	case c.wake <- struct{}{}:
 	default:

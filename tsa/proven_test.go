@@ -187,6 +187,32 @@ func TestProvenClock(t *testing.T) {
 			s.t.Error("two seconds away and never refused")
 		}
 	})
+	// Chrony slews by up to a tenth, and the monotonic clock with the wall clock: six
+	// seconds between two polls, of which the two of them show nothing.
+	inSky(t, "TSA-41 slewed away fast, with the monotonic clock", func(s *sky, c *tsa.ProvenConfig) {
+		began := time.Now()
+		c.Elapsed = func() time.Duration {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			return time.Since(began) + s.utc
+		}
+	}, func(s *sky) {
+		time.Sleep(10 * time.Minute)
+		s.proven("in order")
+		refused := false
+		for range 60 {
+			time.Sleep(time.Second)
+			s.set(func(s *sky) { s.utc -= 100 * time.Millisecond })
+			if _, _, err := s.clock.Now(); err == nil {
+				s.proven("on the way")
+			} else {
+				refused = true
+			}
+		}
+		if !refused {
+			s.t.Error("six seconds away and never refused")
+		}
+	})
 	inSky(t, "TSA-41 cut off from the sources", nil, func(s *sky) {
 		s.set(func(s *sky) { s.silent = [3]bool{true, true, true} })
 		time.Sleep(4 * time.Minute)
@@ -292,6 +318,28 @@ func TestEvidence(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		if all := s.records(); len(all) != n+2 || !strings.Contains(all[len(all)-1], "source.ntp2=outvoted") {
 			s.t.Errorf("the change was recorded as %s", all[n:])
+		}
+	})
+	inSky(t, "a step that nobody's query met is recorded, and what an interval proved", nil, func(s *sky) {
+		s.set(func(s *sky) { s.wall = 20 * time.Millisecond })
+		time.Sleep(9 * time.Minute)
+		s.set(func(s *sky) { s.wall = 0 })
+		time.Sleep(2 * time.Minute)
+		all := s.records()
+		if last := all[len(all)-1]; !strings.Contains(last, "proofs=10 utc_min=-25ms utc_max=5ms") {
+			s.t.Errorf("the interval was recorded as %s", last)
+		}
+		s.set(func(s *sky) { s.wall = 300 * time.Millisecond })
+		s.unproven("stepped", "moved by 300ms")
+		time.Sleep(3 * time.Second)
+		s.proven("proven anew")
+		all = s.records()
+		if last := all[len(all)-1]; !strings.Contains(last, "lost=the wall clock moved by 300ms") {
+			s.t.Errorf("the step was recorded as %s", last)
+		}
+		time.Sleep(11 * time.Minute)
+		if all := s.records(); strings.Contains(all[len(all)-1], "lost=") {
+			s.t.Errorf("the step was recorded again: %s", all[len(all)-1])
 		}
 	})
 	inSky(t, "a proof that cannot be recorded is none", nil, func(s *sky) {

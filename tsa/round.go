@@ -11,8 +11,25 @@ import (
 // heard is what a source said in a round, or why it said nothing.
 type heard struct {
 	Measurement
+	// at is when it said so, of what has elapsed.
+	at     time.Duration
 	err    error
 	member bool
+}
+
+// interval is what the rounds since the last record proved: how many there were,
+// and between which distances from the wall clock UTC was in all of them.
+type interval struct {
+	rounds   int
+	min, max time.Duration
+}
+
+func (i *interval) add(p proof) {
+	low, high := p.low-p.wall, p.high-p.wall
+	if i.rounds++; i.rounds > 1 {
+		low, high = min(i.min, low), max(i.max, high)
+	}
+	i.min, i.max = low, high
 }
 
 const (
@@ -69,8 +86,10 @@ func (c *ProvenClock) round(ctx context.Context) {
 	if err == nil {
 		err = c.believe(found)
 	}
-	changed := (err == nil) != c.proving
-	c.proving = err == nil
+	changed := (err == nil) != c.proving || c.lost != ""
+	if c.proving = err == nil; c.proving {
+		c.interval.add(found)
+	}
 	due := changed || time.Since(c.recorded) >= c.config.Record
 	c.mu.Unlock()
 	if err != nil {
@@ -118,28 +137,42 @@ func (c *ProvenClock) hear(ctx context.Context) []heard {
 	var asking sync.WaitGroup
 	for i, s := range c.config.Sources {
 		asking.Go(func() {
-			all[i].Measurement, all[i].err = s.Measure(ctx)
-			if all[i].err == nil && all[i].Distance < 0 {
-				all[i].err = fmt.Errorf("a distance of %v", all[i].Distance)
-			}
+			all[i] = c.ask(ctx, s)
 		})
 	}
 	asking.Wait()
 	return all
 }
 
+// ask asks a source and finds out when, of what has elapsed, it was right.
+func (c *ProvenClock) ask(ctx context.Context, s Source) (h heard) {
+	if h.Measurement, h.err = s.Measure(ctx); h.err != nil {
+		return h
+	}
+	if h.Distance < 0 {
+		h.err = fmt.Errorf("a distance of %v", h.Distance)
+		return h
+	}
+	before := c.config.Elapsed()
+	since := time.Since(h.Taken)
+	h.at = before - since
+	// The two clocks were not read at once, and the one that counted since may be
+	// being slewed.
+	h.Distance += c.config.Elapsed() - before + since.Abs()/10
+	return h
+}
+
 // weigh makes a proof of what the sources said.
 func (c *ProvenClock) weigh(all []heard) (proof, error) {
-	wall, elapsed := c.read()
+	wall, elapsed, _ := c.read()
 	var spans []span
 	var from []int
 	for i, h := range all {
 		if h.err != nil {
 			continue
 		}
-		taken := h.Taken.Sub(c.start)
-		mid := h.UTC.Round(0).Sub(c.start.Round(0)) - taken
-		distance := h.Distance + c.drift(elapsed-taken)
+		mid := h.UTC.Round(0).Sub(c.start.Round(0)) - h.at
+		distance := h.Distance + c.drift(elapsed-h.at)
 		spans, from = append(spans, span{mid - distance, mid + distance}), append(from, i)
 	}
 	if len(spans) < c.need {
@@ -168,8 +201,8 @@ func (c *ProvenClock) weigh(all []heard) (proof, error) {
 	return found, nil
 }
 
-// believe compares a proof with the one before, on the monotonic clock. The
-// caller holds mu.
+// believe compares a proof with the one before, by what has elapsed. The caller
+// holds mu.
 func (c *ProvenClock) believe(found proof) error {
 	first := c.proof == proof{}
 	if first || c.overlap(c.proof, found) || c.leapt(found) {
@@ -213,13 +246,17 @@ func (c *ProvenClock) leapt(found proof) bool {
 	return false
 }
 
-// record writes the evidence of a round: what was found, and what each source
-// said. Years later it shows how the times of tokens can be traced to UTC (ETSI
+// record writes the evidence of a round and of the interval that it ends: what was
+// found, why a proof ended, between which distances from the wall clock UTC was
+// in all proofs since the last record, and what each source said. Years later it shows how the times of tokens can be traced to UTC (ETSI
 // EN 319 421, Section 7.7).
 func (c *ProvenClock) record(ctx context.Context, all []heard, found proof, fault error) error {
 	if c.config.Audit == nil {
 		return nil
 	}
+	c.mu.Lock()
+	lost, past := c.lost, c.interval
+	c.mu.Unlock()
 	var attrs []slog.Attr
 	if fault != nil {
 		attrs = append(attrs, slog.String("state", "unproven"), slog.String("reason", fault.Error()))
@@ -230,6 +267,10 @@ func (c *ProvenClock) record(ctx context.Context, all []heard, found proof, faul
 			attrs = append(attrs, slog.Time("leap", found.leapAt))
 		}
 	}
+	if lost != "" {
+		attrs = append(attrs, slog.String("lost", lost))
+	}
+	attrs = append(attrs, slog.Group("interval", slog.Int("proofs", past.rounds), slog.Duration("utc_min", past.min), slog.Duration("utc_max", past.max)))
 	for i, h := range all {
 		word := "silent: "
 		switch {
@@ -248,8 +289,13 @@ func (c *ProvenClock) record(ctx context.Context, all []heard, found proof, faul
 	err := c.config.Audit(ctx, "tsa.clock", attrs...)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.recorded = time.Now(); err != nil {
+	if err != nil {
 		c.recorded = time.Time{} // due again with the next round
+		return err
 	}
-	return err
+	c.recorded, c.interval = time.Now(), interval{}
+	if c.lost == lost {
+		c.lost = ""
+	}
+	return nil
 }

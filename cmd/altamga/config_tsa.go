@@ -116,12 +116,13 @@ type tsaClockConfig struct {
 	// Keys is the file of the keys that servers share with us, in the form of
 	// chrony's and ntpd's: number, algorithm, secret.
 	Keys config.Path `toml:"keys"`
-	// Poll is how often the sources are asked. Default 64s.
+	// Poll is how often the sources are asked. Default 64s. A virtual machine that
+	// is paused from outside finds out with the next poll only.
 	Poll time.Duration `toml:"poll"`
 	// MaxAge is how long a proof lasts without a new one. Default 5 polls.
 	MaxAge time.Duration `toml:"max_age"`
-	// Drift bounds the error of the machine's monotonic clock in parts per
-	// million. Default 500.
+	// Drift bounds the error of the machine's oscillator in parts per million.
+	// Default 500.
 	Drift int `toml:"drift"`
 	// Step is the largest step of the clock that passes. Default 100ms.
 	Step time.Duration `toml:"step"`

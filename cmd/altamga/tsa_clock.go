@@ -33,7 +33,7 @@ func (p *process) tsaClock(c *tsaConfig, policies []tsa.Policy) (tsa.Clock, erro
 		coarsest = max(coarsest, policy.Accuracy)
 	}
 	clock, err := tsa.NewProvenClock(tsa.ProvenConfig{
-		Sources: sources, Accuracy: coarsest, Poll: c.Clock.Poll, MaxAge: c.Clock.MaxAge, Drift: c.Clock.Drift, Step: c.Clock.Step,
+		Sources: sources, Accuracy: coarsest, Poll: c.Clock.Poll, MaxAge: c.Clock.MaxAge, Elapsed: ntp.Elapsed(), Drift: c.Clock.Drift, Step: c.Clock.Step,
 		Record: c.Clock.Record, Audit: p.audit.Append, Log: p.log.With("server", "tsa"),
 	})
 	if err != nil {

@@ -11,5 +11,6 @@
 //
 // The life of a query: keys.go reads the key file; packet.go writes the request
 // and reads the answer; mac.go authenticates both; server.go sends, waits,
-// judges and computes offset and distance.
+// judges and computes offset and distance. Beside it, elapsed_linux.go counts the
+// time on a clock that no daemon slews.
 package ntp

@@ -165,6 +165,8 @@ func TestQuery(t *testing.T) {
 		"held longer than it took": {changed(func(p *ntp.Packet) { p.Receive = p.Transmit - 5<<32 }), nil, "contradict"},
 		"far from its reference":   {changed(func(p *ntp.Packet) { p.RootDispersion = 2 * time.Second }), nil, "from UTC"},
 		"a kiss code":              {changed(func(p *ntp.Packet) { p.Stratum, p.ReferenceID = 0, [4]byte{'R', 'A', 'T', 'E'} }), nil, `"RATE"`},
+		"without a time yet":       {changed(func(p *ntp.Packet) { p.Leap, p.Stratum, p.ReferenceID = ntp.LeapUnknown, 0, [4]byte{} }), nil, "not synchronised"},
+		"at its start":             {changed(func(p *ntp.Packet) { p.Stratum, p.ReferenceID = 0, [4]byte{'I', 'N', 'I', 'T'} }), nil, "not synchronised"},
 		"nothing":                  {func(ntp.Packet, []byte) [][]byte { return nil }, nil, "no answer"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -177,10 +179,9 @@ func TestQuery(t *testing.T) {
 				if err == nil || !strings.Contains(err.Error(), row.says) {
 					t.Fatalf("got %+v, %v, want an error that says %q", a, err, row.says)
 				}
-				if row.says == `"RATE"` {
-					if _, err := s.Query(ctx); err == nil || !strings.Contains(err.Error(), "left alone") {
-						t.Errorf("asked again at once: %v", err)
-					}
+				_, err := s.Query(ctx)
+				if alone := err != nil && strings.Contains(err.Error(), "left alone"); alone != (row.says == `"RATE"`) {
+					t.Errorf("asked again at once: %v", err)
 				}
 				return
 			}
@@ -204,5 +205,20 @@ func TestEras(t *testing.T) {
 				t.Errorf("%v seen from %v off became %v", at, off, got)
 			}
 		}
+	}
+}
+
+// The count goes on as the clocks do, apart from their being slewed.
+func TestElapsed(t *testing.T) {
+	count := ntp.Elapsed()
+	if count == nil {
+		t.Skip("this system has no clock that nobody slews")
+	}
+	began, start := count(), time.Now()
+	time.Sleep(20 * time.Millisecond)
+	least := time.Since(start)
+	elapsed := count() - began
+	if most := time.Since(start); elapsed < least*8/10 || elapsed > most*12/10+time.Millisecond {
+		t.Errorf("counted %v of %v to %v", elapsed, least, most)
 	}
 }

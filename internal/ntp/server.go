@@ -34,7 +34,8 @@ type Answer struct {
 	// Delay is how long request and answer were on their way.
 	Delay time.Duration
 	// Distance is how far UTC may be from the time said (RFC 5905, Appendix
-	// A.5.5.2): half of all delays, and all dispersion.
+	// A.5.5.2): half of all delays, and all dispersion; and a tenth of our own
+	// delay, since the clock that measures it may be slewed by so much.
 	Distance      time.Duration
 	Leap          Leap
 	Stratum       int
@@ -133,14 +134,15 @@ func (s *Server) receive(ctx context.Context, connection net.Conn, request Packe
 
 // judge computes what an answer says.
 func (s *Server) judge(p Packet, sent, received time.Time) (Answer, error) {
-	// RFC 5905, Section 7.4: a kiss code asks clients to go away.
-	if p.Stratum == 0 {
+	// RFC 5905, Section 7.4: these kiss codes ask clients to go away. The others,
+	// and none, say that the server has no time yet: stratum 16 is 0 in a packet.
+	if code := printable(p.ReferenceID[:]); p.Stratum == 0 && (code == "DENY" || code == "RSTR" || code == "RATE") {
 		s.mu.Lock()
 		s.silent = received.Add(penalty)
 		s.mu.Unlock()
-		return Answer{}, fmt.Errorf("it refuses with the code %q", printable(p.ReferenceID[:]))
+		return Answer{}, fmt.Errorf("it refuses with the code %q", code)
 	}
-	if p.Leap == LeapUnknown || p.Stratum > 15 {
+	if p.Leap == LeapUnknown || p.Stratum == 0 || p.Stratum > 15 {
 		return Answer{}, errors.New("it is not synchronised")
 	}
 	if p.Transmit == 0 || p.Receive == 0 || p.Version < 3 || p.Version > 4 {
@@ -155,7 +157,7 @@ func (s *Server) judge(p Packet, sent, received time.Time) (Answer, error) {
 	delay = max(delay, 0)
 	a := Answer{
 		UTC: transmitted.Add(delay / 2), Taken: received, Delay: delay,
-		Distance: (p.RootDelay+delay)/2 + p.RootDispersion + precision(p.Precision) + time.Microsecond,
+		Distance: (p.RootDelay+delay)/2 + delay/10 + p.RootDispersion + precision(p.Precision) + time.Microsecond,
 		Leap:     p.Leap, Stratum: int(p.Stratum), Reference: printable(p.ReferenceID[:]), Authenticated: s.Key != nil,
 	}
 	if p.Stratum > 1 {
