@@ -65,7 +65,7 @@ func (l *Log) reopen(all []string) error {
 		return fmt.Errorf(l.day+logEnding+": "+format+"; verify it, keep it, and begin a new one", args...)
 	}
 	same := rooted == nil
-	tree, end, torn, err := scan(l.config.Dir, l.day, visit{
+	tree, end, rest, err := scan(l.config.Dir, l.day, visit{
 		header: func(h header) error {
 			if h.Journal != l.config.Key.Name() {
 				return fmt.Errorf("it is a journal of %s", h.Journal)
@@ -87,11 +87,11 @@ func (l *Log) reopen(all []string) error {
 		return damaged("it ends with record %d, and the root was signed for %d: records are missing", tree.Size(), root.Size)
 	case !same && !tree.Equal(rooted):
 		return damaged("it contradicts the signed root of %d records", root.Size)
-	case torn > maxTorn:
-		return damaged("the record after number %d is damaged, and %d octets follow", tree.Size(), torn)
+	case !rest.torn():
+		return damaged("the record after number %d is damaged, and %d octets follow from it", tree.Size(), rest.octets)
 	}
 	l.root = root
-	return l.take(tree, end, torn)
+	return l.take(tree, end, rest.octets)
 }
 
 // take opens the file for writing, without what an unfinished write has left.

@@ -301,6 +301,50 @@ func TestTornWrites(t *testing.T) {
 		}
 		verify(t, copied, key, 3)
 	}
+	// Five records, each acknowledged and under no root yet.
+	five := func(t *testing.T, damage func(octets []byte)) (string, *audit.Signer) {
+		dir, key := t.TempDir(), signer(t)
+		l := open(t, tokenlog.Config{Dir: dir, Key: key})
+		for i := range 5 {
+			add(t, l, record(i, time.Now()))
+		}
+		copied := t.TempDir()
+		if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
+			t.Fatal(err)
+		}
+		days, _ := filepath.Glob(filepath.Join(copied, "*.log"))
+		data, err := os.ReadFile(days[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		damage(data[bytes.IndexByte(data, '\n')+1:])
+		if err := os.WriteFile(days[0], data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return copied, key
+	}
+	t.Run("an altered record is no torn write", func(t *testing.T) {
+		for name, damage := range map[string]func([]byte){
+			"a bit": func(octets []byte) { octets[2*64+7] ^= 1 }, "the first": func(octets []byte) { octets[40] ^= 0x80 }, "a record written over": func(octets []byte) { copy(octets[64:128], bytes.Repeat([]byte{0xa5}, 64)) },
+		} {
+			dir, key := five(t, damage)
+			for what, open := range map[string]func() error{
+				"opened":   func() error { _, err := tokenlog.Open(tokenlog.Config{Dir: dir, Key: key}); return err },
+				"verified": func() error { _, err := tokenlog.Verify(dir, key); return err },
+			} {
+				if err := open(); err == nil || !strings.Contains(err.Error(), "is damaged") {
+					t.Errorf("%s: %s: %v", name, what, err)
+				}
+			}
+		}
+	})
+	t.Run("a sector that was not written", func(t *testing.T) {
+		dir, key := five(t, func(octets []byte) { clear(octets[2*64 : 3*64]) })
+		if l := open(t, tokenlog.Config{Dir: dir, Key: key}); l.Cut() != 3*64 {
+			t.Errorf("%d octets cut, want those of three records", l.Cut())
+		}
+		verify(t, dir, key, 2)
+	})
 	t.Run("a header", func(t *testing.T) {
 		dir, key := t.TempDir(), signer(t)
 		if err := os.WriteFile(filepath.Join(dir, "2026-11-22.log"), []byte(`{"journal":"tsa`), 0o600); err != nil {

@@ -91,12 +91,11 @@ type visit struct {
 var errEnough = errors.New("enough")
 
 // scan reads a day's file. It returns the tree with all of its records, where
-// they end, and how many octets follow that are neither a record in order nor
-// zeros that were written ahead: 0 unless a write was cut short, or worse.
-func scan(dir, day string, v visit) (tree *audit.Tree, end, torn int64, err error) {
+// they end, and what follows.
+func scan(dir, day string, v visit) (tree *audit.Tree, end int64, rest remains, err error) {
 	f, err := os.Open(filepath.Join(dir, day+logEnding))
 	if err != nil {
-		return nil, 0, 0, err
+		return nil, 0, rest, err
 	}
 	defer f.Close()
 	buffered := bufio.NewReaderSize(f, 1<<20)
@@ -108,12 +107,12 @@ func scan(dir, day string, v visit) (tree *audit.Tree, end, torn int64, err erro
 	for err == nil {
 		n, short := io.ReadFull(buffered, octets[:])
 		if short != nil && short != io.EOF && short != io.ErrUnexpectedEOF {
-			return tree, end, 0, short
+			return tree, end, rest, short
 		}
 		r, damaged := ParseRecord(octets[:n])
 		if damaged != nil {
-			torn, err = notZero(octets[:n], buffered)
-			return tree, end, torn, err
+			rest, err = readRemains(octets[:n], end, buffered)
+			return tree, end, rest, err
 		}
 		if v.record != nil {
 			if err = v.record(r, octets[:], tree); err != nil {
@@ -126,28 +125,53 @@ func scan(dir, day string, v visit) (tree *audit.Tree, end, torn int64, err erro
 	if errors.Is(err, errEnough) {
 		err = nil
 	}
-	return tree, end, 0, err
+	return tree, end, rest, err
 }
 
-// notZero returns how many octets there are up to the last that is not zero.
-func notZero(begin []byte, rest io.Reader) (n int64, err error) {
-	at := int64(0)
-	block := make([]byte, 64<<10)
-	for got := copy(block, begin); ; {
-		for i, octet := range block[:got] {
-			if octet != 0 {
-				n = at + int64(i) + 1
-			}
+// remains are what follows the last record that is in order and is not zeros
+// that were written ahead: nothing, unless a write was cut short, or worse.
+type remains struct {
+	octets int64
+	// altered says that they are more than a crash can have left: a record that
+	// was written whole, is damaged, and has whole ones behind it.
+	altered bool
+}
+
+// torn reports whether a crash can have left them. Nobody was told then that any
+// of it was written.
+func (r remains) torn() bool { return r.octets <= maxTorn && !r.altered }
+
+// sector is what a disk writes whole or not at all.
+const sector = 512
+
+// readRemains reads what follows from the first damaged record, which stands at
+// a place in the file. Zeros of a whole sector in it are what a crash has left
+// unwritten: what stands behind them belongs to the same write.
+func readRemains(first []byte, at int64, more io.Reader) (r remains, err error) {
+	written := true
+	for from := 0; from < len(first); {
+		to := min(len(first), from+sector-int((at+int64(from))%sector))
+		written = written && !zero(first[from:to])
+		from = to
+	}
+	var octets [size]byte
+	n := copy(octets[:], first)
+	for read := int64(0); n > 0; {
+		if last := len(bytes.TrimRight(octets[:n], "\x00")); last > 0 {
+			r.octets = read + int64(last)
 		}
-		at += int64(got)
-		if got, err = rest.Read(block); got == 0 {
-			if err == io.EOF {
-				err = nil
-			}
-			return n, err
+		if _, damaged := ParseRecord(octets[:n]); damaged == nil {
+			r.altered = written
+		}
+		read += int64(n)
+		if n, err = io.ReadFull(more, octets[:]); err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+			return r, err
 		}
 	}
+	return r, nil
 }
+
+func zero(b []byte) bool { return len(bytes.TrimLeft(b, "\x00")) == 0 }
 
 // readRoot reads a day's signed root; fs.ErrNotExist when the day has none yet.
 func readRoot(dir, day string, key audit.Verifier) (audit.Checkpoint, *audit.Tree, error) {

@@ -39,11 +39,11 @@ func verify(dir string, key audit.Verifier, kept []audit.Checkpoint) (report Rep
 		if err != nil && !(missing(err) && last) {
 			return report, err
 		}
-		grown, torn, err := verifyDay(dir, day, key, tree, rootTree, kept)
+		grown, rest, err := verifyDay(dir, day, key, tree, rootTree, kept)
 		switch {
 		case err != nil:
 			return report, fmt.Errorf("%s: %w", day+logEnding, err)
-		case torn > 0 && !(last && torn <= maxTorn):
+		case rest.octets > 0 && !(last && rest.torn()):
 			return report, fmt.Errorf("%s: the record after number %d is damaged", day+logEnding, grown.Size())
 		case rootTree != nil && root.Size > grown.Size():
 			return report, fmt.Errorf("%s ends with record %d, and its root was signed for %d: records are missing", day+logEnding, grown.Size(), root.Size)
@@ -67,7 +67,7 @@ func verify(dir string, key audit.Verifier, kept []audit.Checkpoint) (report Rep
 
 // verifyDay holds a day to the tree before it, to its root and to those kept
 // elsewhere.
-func verifyDay(dir, day string, key audit.Verifier, before, root *audit.Tree, kept []audit.Checkpoint) (*audit.Tree, int64, error) {
+func verifyDay(dir, day string, key audit.Verifier, before, root *audit.Tree, kept []audit.Checkpoint) (*audit.Tree, remains, error) {
 	compare := func(tree *audit.Tree) error {
 		if root != nil && tree.Size() == root.Size() && !tree.Equal(root) {
 			return fmt.Errorf("its first %d records are not those that the root was signed for", tree.Size())
@@ -79,7 +79,7 @@ func verifyDay(dir, day string, key audit.Verifier, before, root *audit.Tree, ke
 		}
 		return nil
 	}
-	grown, _, torn, err := scan(dir, day, visit{
+	grown, _, rest, err := scan(dir, day, visit{
 		header: func(h header) error {
 			if h.Journal != key.Name() {
 				return fmt.Errorf("it is a journal of %s", h.Journal)
@@ -92,7 +92,7 @@ func verifyDay(dir, day string, key audit.Verifier, before, root *audit.Tree, ke
 		record: func(_ Record, _ []byte, tree *audit.Tree) error { return compare(tree) },
 	})
 	if err != nil {
-		return nil, 0, err
+		return nil, rest, err
 	}
-	return grown, torn, compare(grown)
+	return grown, rest, compare(grown)
 }
