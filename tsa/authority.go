@@ -38,9 +38,9 @@ type Config struct {
 
 	// Standing asks whether a unit's certificate is neither held nor revoked:
 	// an error means that nobody knows. Nil asks nobody. [Authority.Run] calls
-	// it every StandingEvery (0 means a minute). A unit whose certificate is not
-	// good makes no tokens until it is again, nor does one of which nobody has
-	// known anything for StandingGrace (0 means a day).
+	// it every StandingEvery (0 means a minute). A unit makes no tokens before it
+	// was first asked for, nor while its certificate is not good, nor when nobody
+	// has known anything of it for StandingGrace (0 means a day).
 	Standing      func(ctx context.Context, certificate *x509.Certificate) (good bool, err error)
 	StandingEvery time.Duration
 	StandingGrace time.Duration
@@ -88,6 +88,9 @@ type Authority struct {
 	clients []*client
 	// places bounds the signings in flight.
 	places chan struct{}
+	// asked is closed when the standing of all units was asked for once.
+	asked     chan struct{}
+	firstTime sync.Once
 
 	// mu guards what keeps tokens in order.
 	mu sync.Mutex
@@ -151,7 +154,10 @@ func New(config Config) (*Authority, error) {
 	for i := range a.latest {
 		a.latest[i] = config.Since.Truncate(resolution(config.Policies[i].Fraction))
 	}
-	a.places = make(chan struct{}, config.MaxInflight)
+	a.places, a.asked = make(chan struct{}, config.MaxInflight), make(chan struct{})
+	if config.Standing == nil {
+		close(a.asked)
+	}
 	return a, nil
 }
 
@@ -206,6 +212,7 @@ func (a *Authority) stamp(ctx context.Context, r *Request) (response []byte, sta
 		return nil, 0, refused
 	}
 	defer func() { <-a.places }()
+	a.awaitStanding(ctx)
 	var tried uint64 // a bit for each unit
 	for {
 		genTime, serial, err := a.tick(ctx, policy)

@@ -5,21 +5,30 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 )
 
+// notAsked bars a unit of which nobody has been asked yet, so that no restart
+// lets one that is held or revoked make a token.
+var notAsked = "whether the certificate is held or revoked has not been asked yet"
+
 // Run looks after the units until ctx ends: it asks for the standing of their
 // certificates, and records and logs when a unit begins, ends or is kept from
-// working. Without Run no standing is asked for.
+// working. Without Run no standing is asked for, and none of a Config with
+// Standing makes tokens.
 func (a *Authority) Run(ctx context.Context) error {
 	every := min(a.config.StandingEvery, time.Second)
 	next := time.Now()
 	for {
-		if now := time.Now(); a.config.Standing != nil && !now.Before(next) {
+		if now := time.Now(); a.config.Standing != nil && (!now.Before(next) || a.added()) {
 			next = now.Add(a.config.StandingEvery)
 			if !a.askStanding(ctx) {
 				// Soon again while nobody knows.
 				next = now.Add(every)
+			}
+			if ctx.Err() == nil {
+				a.firstTime.Do(func() { close(a.asked) })
 			}
 		}
 		a.noteUnits(ctx)
@@ -33,6 +42,28 @@ func (a *Authority) Run(ctx context.Context) error {
 	}
 }
 
+// awaitStanding waits a little for the first word of the units' standing: a query
+// that comes with the start is not refused for being early.
+func (a *Authority) awaitStanding(ctx context.Context) {
+	select {
+	case <-a.asked:
+		return
+	default:
+	}
+	timer := time.NewTimer(a.config.MaxWait)
+	defer timer.Stop()
+	select {
+	case <-a.asked:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// added reports whether there is a unit that was not asked for yet.
+func (a *Authority) added() bool {
+	return slices.ContainsFunc(a.units(), func(u *unit) bool { return u.barred.Load() == &notAsked })
+}
+
 // askStanding asks for every unit whose period is not over, and reports whether
 // all were known.
 func (a *Authority) askStanding(ctx context.Context) bool {
@@ -43,6 +74,7 @@ func (a *Authority) askStanding(ctx context.Context) bool {
 			u.knownAt = now
 		}
 		if !u.period.to.IsZero() && now.After(u.period.to) {
+			u.barred.CompareAndSwap(&notAsked, nil)
 			continue
 		}
 		good, err := a.config.Standing(ctx, u.Certificate)
@@ -60,7 +92,8 @@ func (a *Authority) askStanding(ctx context.Context) bool {
 			all = false
 			unknown := now.Sub(u.knownAt)
 			a.log.WarnContext(ctx, "standing of a unit's certificate not known", "unit", u.label, "for", unknown.Round(time.Second), "error", err)
-			// What was held stays so; what was good stays so for a while.
+			// What was held stays so; what was good, or is new, is so for a while.
+			u.barred.CompareAndSwap(&notAsked, nil)
 			if u.barred.Load() == nil && unknown >= a.config.StandingGrace {
 				u.bar(fmt.Sprintf("whether the certificate is held or revoked has not been known for %v", a.config.StandingGrace))
 			}

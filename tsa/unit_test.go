@@ -213,6 +213,46 @@ func TestUnitFails(t *testing.T) {
 	})
 }
 
+// A restart is no way around a revocation.
+func TestStandingAtStart(t *testing.T) {
+	for name, row := range map[string]struct {
+		good  bool
+		err   error
+		after time.Duration // the answer takes so long
+		token bool
+	}{
+		"good": {good: true, after: 500 * time.Millisecond, token: true}, "revoked": {after: 500 * time.Millisecond},
+		"nobody knows": {err: errors.New("no responder answers"), token: true}, "nobody answers": {good: true, after: time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h, units := unitsOf(t, validAround(time.Now()))
+				config, _ := h.config()
+				config.Units, config.Clock = units, wallClock{}
+				config.Standing = func(ctx context.Context, _ *x509.Certificate) (bool, error) {
+					select {
+					case <-time.After(row.after):
+						return row.good, row.err
+					case <-ctx.Done():
+						return false, ctx.Err()
+					}
+				}
+				a, err := tsa.New(config)
+				if err != nil {
+					t.Fatal(err)
+				}
+				ctx, stop := context.WithCancel(t.Context())
+				var running sync.WaitGroup
+				running.Go(func() { a.Run(ctx) })
+				defer func() { stop(); running.Wait() }()
+				if _, err := a.Stamp(t.Context(), query()); (err == nil) != row.token {
+					t.Errorf("the first query gets %v", err)
+				}
+			})
+		})
+	}
+}
+
 func TestStanding(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, units := unitsOf(t, validAround(time.Now()))

@@ -25,6 +25,9 @@ func (a *Authority) add(u Unit) error {
 	if err != nil {
 		return err
 	}
+	if a.config.Standing != nil {
+		made.barred.Store(&notAsked)
+	}
 	a.adding.Lock()
 	defer a.adding.Unlock()
 	units := a.units()

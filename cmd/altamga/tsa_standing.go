@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -101,8 +102,16 @@ func askStanding(ctx context.Context, client *http.Client, url string, certifica
 	if err != nil {
 		return false, fmt.Errorf("asking %s: %w", url, err)
 	}
-	if now := time.Now(); now.Before(answer.ThisUpdate.Add(-time.Minute)) || now.After(answer.NextUpdate) {
+	now, until := time.Now(), answer.NextUpdate
+	if until.IsZero() {
+		// RFC 6960, Section 2.4: then newer information is always available.
+		until = answer.ThisUpdate.Add(time.Hour)
+	}
+	if now.Before(answer.ThisUpdate.Add(-time.Minute)) || now.After(until) {
 		return false, fmt.Errorf("asking %s: the answer is not of now", url)
+	}
+	if err := mayAnswer(answer.Certificate, issuer, now); err != nil {
+		return false, fmt.Errorf("asking %s: %w", url, err)
 	}
 	switch answer.Status {
 	case ocsp.Good:
@@ -111,4 +120,22 @@ func askStanding(ctx context.Context, client *http.Client, url string, certifica
 		return false, nil
 	}
 	return false, fmt.Errorf("asking %s: it does not know the certificate", url)
+}
+
+// mayAnswer reports why a certificate of the issuer's may not answer for it; nil
+// stands for the issuer's own. The library has checked that the issuer issued it,
+// which it has a unit's certificate, too: whoever stole that one's key must not
+// say that all is well.
+//
+// RFC 6960, Section 4.2.2.2: it has to have the extended key usage OCSPSigning.
+func mayAnswer(signer, issuer *x509.Certificate, now time.Time) error {
+	switch {
+	case signer == nil || signer.Equal(issuer):
+		return nil
+	case !slices.Contains(signer.ExtKeyUsage, x509.ExtKeyUsageOCSPSigning):
+		return fmt.Errorf("%s, which signed the answer, is no responder's certificate", signer.Subject)
+	case now.Before(signer.NotBefore) || now.After(signer.NotAfter):
+		return fmt.Errorf("%s, which signed the answer, is valid from %v to %v only", signer.Subject, signer.NotBefore, signer.NotAfter)
+	}
+	return nil
 }
