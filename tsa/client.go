@@ -45,6 +45,9 @@ type client struct {
 	today  int
 }
 
+// maxRate is above what any machine answers.
+const maxRate = 1e9
+
 // Public is the name of everybody, where there are no clients.
 const Public = "public"
 
@@ -59,8 +62,8 @@ func newClients(configured []Client) ([]*client, error) {
 		switch {
 		case c.Name == "" || names[c.Name]:
 			errs = append(errs, fmt.Errorf("client %q has no name or another's", c.Name))
-		case c.Rate < 0 || c.Burst < 0 || c.Daily < 0:
-			errs = append(errs, fmt.Errorf("client %q has a negative rate, burst or daily quota", c.Name))
+		case !(c.Rate >= 0 && c.Rate <= maxRate) || c.Burst < 0 || c.Daily < 0: // NaN compares with nothing
+			errs = append(errs, fmt.Errorf("client %q has a negative rate, burst or daily quota, or no number", c.Name))
 		case c.open() && public:
 			errs = append(errs, errors.New("two clients show neither password nor certificate"))
 		case c.Certificate != "" && certificates[c.Certificate]:

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -80,7 +81,7 @@ func TestClients(t *testing.T) {
 	}
 	for name, clients := range map[string][]tsa.Client{
 		"no name": {{Secret: portal.Secret}}, "twice": {portal, portal}, "two who show nothing": {{Name: "a"}, {Name: "b"}},
-		"a negative rate": {{Name: "a", Rate: -1}}, "one certificate": {bank, {Name: "b", Certificate: bank.Certificate}},
+		"a negative rate": {{Name: "a", Rate: -1}}, "no rate": {{Name: "a", Rate: math.NaN()}}, "an endless rate": {{Name: "a", Rate: math.Inf(1)}}, "one certificate": {bank, {Name: "b", Certificate: bank.Certificate}},
 	} {
 		config, _ := newHierarchy(t, newRSAOrEC(t)).config()
 		config.Clients = clients

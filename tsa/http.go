@@ -103,10 +103,14 @@ func (a *Authority) admit(w http.ResponseWriter, r *http.Request) (c *client, re
 	return c, ""
 }
 
-// readBody reads the query. One whose length is told is read into as much.
+// readBody reads the query. One whose length is told is read into as much, or not
+// at all: a client that asks whether to send it must not be told to go on.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if r.ContentLength > MaxRequest {
+		return nil, &http.MaxBytesError{Limit: MaxRequest}
+	}
 	body := http.MaxBytesReader(w, r.Body, MaxRequest)
-	if r.ContentLength < 0 || r.ContentLength > MaxRequest {
+	if r.ContentLength < 0 {
 		return io.ReadAll(body)
 	}
 	query := make([]byte, r.ContentLength)

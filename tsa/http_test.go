@@ -183,6 +183,18 @@ func TestHTTP(t *testing.T) {
 			t.Errorf("the largest body got %d", response.StatusCode)
 		}
 	})
+	t.Run("an oversized body is not asked for", func(t *testing.T) {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		io.WriteString(conn, "POST / HTTP/1.1\r\nHost: tsa\r\nContent-Type: "+mediaQuery+"\r\nContent-Length: 9000000\r\nExpect: 100-continue\r\n\r\n")
+		answer := make([]byte, len("HTTP/1.1 413 "))
+		if _, err := io.ReadFull(conn, answer); err != nil || string(answer) != "HTTP/1.1 413 " {
+			t.Errorf("got %q, %v", answer, err)
+		}
+	})
 	t.Run("a body that ends early is 400", func(t *testing.T) {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
 		if err != nil {

@@ -20,9 +20,9 @@ type Policy struct {
 	// away and the clock's own difference from UTC.
 	Accuracy time.Duration
 	// Fraction is the number of decimal digits of a second in genTime, 0 to 6.
-	// With 0, RFC 3161's recommendation, the cut alone takes up to a second:
-	// an accuracy of a second then holds only as far as the clock is never
-	// behind UTC. With 3 it leaves the clock 999 ms.
+	// With 0, RFC 3161's recommendation, genTime is the second that is proven to
+	// be within Accuracy of UTC, the last one or the next: a clock must be within
+	// half a second then for there to be one always. 3 leaves it 999 ms.
 	Fraction int
 	// Ordering promises that the tokens of this authority can be ordered by
 	// genTime alone, whatever the accuracy. It needs a Fraction of at least 3,
@@ -75,19 +75,6 @@ func resolution(n int) time.Duration {
 		d /= 10
 	}
 	return d
-}
-
-// Reach is how far the clock may be from UTC under the policy: its accuracy
-// less what cutting the time to its digits takes away.
-func (p Policy) Reach() time.Duration {
-	if p.Accuracy == 0 {
-		p.Accuracy = time.Second
-	}
-	if p.Fraction == 0 {
-		// The documented exception: see Fraction.
-		return p.Accuracy
-	}
-	return p.Accuracy - resolution(p.Fraction)
 }
 
 // addExtensions writes the extensions of a policy's tokens, nothing when there

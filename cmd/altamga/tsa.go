@@ -7,6 +7,7 @@ import (
 	"encoding/asn1"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/altamga/altamga/internal/serve"
@@ -62,6 +63,9 @@ func (p *process) addTSA(ctx context.Context) error {
 	journal, err := p.tokenJournal(c)
 	if err != nil {
 		return err
+	}
+	if c.TLS == nil && slices.ContainsFunc(config.Clients, func(c tsa.Client) bool { return c.Secret != [32]byte{} }) {
+		config.Log.Warn("clients send their passwords in the clear unless something in front speaks TLS: there is no [tsa.tls]")
 	}
 	config.Journal, config.Since = journal.append, journal.log.Latest()
 	standing := newUnitStanding(config.Units, config.Log)
