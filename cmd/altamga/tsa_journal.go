@@ -57,9 +57,11 @@ func (p *process) tokenJournal(c *tsaConfig) (*journalOfTokens, error) {
 	}
 	p.closers = append(p.closers, j.log)
 	if cut := j.log.Cut(); cut > 0 {
-		return j, p.audit.Append(context.Background(), "tsa.journal_cut", slog.Int64("octets", cut))
+		if err := p.audit.Append(context.Background(), "tsa.journal_cut", slog.Int64("octets", cut)); err != nil {
+			return nil, err
+		}
 	}
-	return j, nil
+	return j, p.audit.Append(context.Background(), journalOpened, rootAttrs(j.log.Began())...)
 }
 
 // append records a token before it is signed.
@@ -74,13 +76,13 @@ func (j *journalOfTokens) append(ctx context.Context, r tsa.Record) error {
 // sealed writes a day's last root into the audit log, which others keep copies
 // of and cosign, and how many tokens each client has had since the start.
 func (j *journalOfTokens) sealed(day string, root audit.Checkpoint) {
-	attrs := []slog.Attr{slog.String("day", day), slog.Int64("tokens", root.Size), slog.String("root", root.Root.String())}
+	attrs := append([]slog.Attr{slog.String("day", day)}, rootAttrs(root)...)
 	if j.authority != nil {
 		for _, c := range j.authority.Counts() {
 			attrs = append(attrs, slog.Group("client", slog.Group(c.Client, slog.Uint64("granted", c.Granted), slog.Uint64("refused", c.Refused))))
 		}
 	}
-	if err := j.audit.Append(context.Background(), "tsa.journal_root", attrs...); err != nil {
+	if err := j.audit.Append(context.Background(), journalRoot, attrs...); err != nil {
 		j.slog.Error("recording root of token journal", "day", day, "error", err)
 	}
 }
@@ -158,40 +160,6 @@ func journalOf(file string) (dir string, key audit.Verifier, err error) {
 	}
 	key, err = audit.ParseKey(signer.Public())
 	return string(c.TSA.Journal), key, err
-}
-
-type tsaJournal struct {
-	Dir  string   `arg:"" help:"The journal's folder." type:"existingdir"`
-	Key  string   `required:"" help:"The journal's public key, which 'altamga tsa key' prints." type:"existingfile" placeholder:"FILE"`
-	Root []string `help:"A signed root that was kept elsewhere; may be repeated. The journal must go on from it." type:"existingfile" placeholder:"FILE"`
-}
-
-func (c tsaJournal) Run(std streams) error {
-	key, err := readLogKey(c.Key)
-	if err != nil {
-		return err
-	}
-	var kept []audit.Checkpoint
-	for _, file := range c.Root {
-		line, err := os.ReadFile(file)
-		if err != nil {
-			return err
-		}
-		root, _, err := audit.ParseSigned(line, key)
-		if err != nil {
-			return fmt.Errorf("%s: %w", file, err)
-		}
-		kept = append(kept, root)
-	}
-	report, err := tokenlog.Verify(c.Dir, key, kept...)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(std.out, "unbroken: %d tokens on %d days, signed up to number %d, root %s\n", report.Records, report.Days, report.Root.Size, report.Root.Root)
-	if report.Open > 0 {
-		fmt.Fprintf(std.out, "%d tokens are not signed yet\n", report.Open)
-	}
-	return nil
 }
 
 type tsaKey struct {

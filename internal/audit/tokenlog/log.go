@@ -60,7 +60,9 @@ type Log struct {
 	// knows.
 	root audit.Checkpoint
 	told string
-	cut  int64
+	// began is the tree, and cut how much was cut off, when the journal was opened.
+	began audit.Checkpoint
+	cut   int64
 }
 
 // batch is the records of one write.
@@ -105,6 +107,7 @@ func open(c Config) (*Log, error) {
 	if err := l.resume(); err != nil {
 		return nil, errors.Join(err, l.closeFiles())
 	}
+	l.began = audit.Checkpoint{Origin: c.Key.Name(), Size: l.tree.Size(), Root: l.tree.Root()}
 	return l, nil
 }
 
@@ -123,6 +126,10 @@ func (l *Log) Latest() time.Time {
 	defer l.mu.Unlock()
 	return l.latest
 }
+
+// Began returns the records that the journal had when it was opened, as a tree of
+// which no root need be signed.
+func (l *Log) Began() audit.Checkpoint { return l.began }
 
 // Cut returns how many octets of an unfinished write were cut off when the
 // journal was opened.

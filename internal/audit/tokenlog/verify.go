@@ -29,6 +29,9 @@ func Verify(dir string, key audit.Verifier, kept ...audit.Checkpoint) (Report, e
 
 func verify(dir string, key audit.Verifier, kept []audit.Checkpoint) (report Report, err error) {
 	all, err := days(dir)
+	if err == nil && len(all) == 0 {
+		err = fmt.Errorf("%s holds no day of a token journal", dir)
+	}
 	if err != nil {
 		return report, err
 	}
