@@ -117,8 +117,8 @@ func New(config Config) (*Authority, error) {
 	setDefault(&config.MaxWait, time.Second)
 	setDefault(&config.StandingEvery, time.Minute)
 	setDefault(&config.StandingGrace, 24*time.Hour)
-	if config.MaxInflight < 0 || config.MaxWait < 0 {
-		errs = append(errs, errors.New("a negative MaxInflight or MaxWait"))
+	if config.MaxInflight < 0 || config.MaxWait < 0 || config.StandingEvery < 0 || config.StandingGrace < 0 {
+		errs = append(errs, errors.New("a negative MaxInflight, MaxWait, StandingEvery or StandingGrace"))
 	}
 	if len(config.Policies) == 0 {
 		errs = append(errs, errors.New("no policy"))

@@ -84,6 +84,7 @@ func TestNewRefuses(t *testing.T) {
 		"seven digits":          {func(c *tsa.Config) { c.Policies[0].Fraction = 7 }, "fraction"},
 		"minus one digit":       {func(c *tsa.Config) { c.Policies[0].Fraction = -1 }, "fraction"},
 		"negative in flight":    {func(c *tsa.Config) { c.MaxInflight = -1 }, "MaxInflight"},
+		"asked without end":     {func(c *tsa.Config) { c.StandingEvery = -1 }, "StandingEvery"},
 		"the root in the chain": {func(c *tsa.Config) { c.Units[0].Chain = append(c.Units[0].Chain, h.root) }, "root"},
 		"a foreign chain":       {func(c *tsa.Config) { c.Units[0].Chain = []*x509.Certificate{ed.intermediate} }, "not the issuer"},
 		"an Ed25519 key":        {func(c *tsa.Config) { c.Units[0] = tsa.Unit{Certificate: ed.certificate, Key: edKey} }, "Ed25519"},

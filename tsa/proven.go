@@ -50,8 +50,8 @@ type ProvenConfig struct {
 	// Accuracy is what the clock must hold at least: the coarsest accuracy of
 	// the authority's policies. Default 1s.
 	Accuracy time.Duration
-	// Poll is how often the sources are asked. Default 64s, which public servers
-	// take; while nothing is proven, more often. All clocks of a virtual machine
+	// Poll is how often the sources are asked, by default [DefaultPoll]; while
+	// nothing is proven, more often. All clocks of a virtual machine
 	// that is paused from outside stand still: that is found with the next poll,
 	// so ask servers of your own every few seconds.
 	Poll time.Duration
@@ -134,13 +134,17 @@ type proof struct {
 	leapAt time.Time
 }
 
+// DefaultPoll is how often sources are asked by default, which public servers
+// take.
+const DefaultPoll = 64 * time.Second
+
 // settled is how many proofs in a row must agree after sources moved.
 const settled = 3
 
 // NewProvenClock returns a clock that proves nothing until [ProvenClock.Run] has.
 func NewProvenClock(config ProvenConfig) (*ProvenClock, error) {
 	setDefault(&config.Accuracy, time.Second)
-	setDefault(&config.Poll, 64*time.Second)
+	setDefault(&config.Poll, DefaultPoll)
 	setDefault(&config.MaxAge, 5*config.Poll)
 	setDefault(&config.Drift, 500)
 	setDefault(&config.Step, DefaultTolerance)

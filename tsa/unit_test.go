@@ -213,6 +213,33 @@ func TestUnitFails(t *testing.T) {
 	})
 }
 
+// A unit that is added is asked for at once, not with the next round.
+func TestAddedUnitsStanding(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, units := unitsOf(t, validAround(time.Now()), validAround(time.Now()))
+		config, _ := h.config()
+		config.Units, config.Clock, config.StandingEvery = units[:1], wallClock{}, time.Hour
+		config.Standing = func(_ context.Context, c *x509.Certificate) (bool, error) { return c == units[1].Certificate, nil }
+		a, err := tsa.New(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { a.Run(ctx) })
+		defer func() { stop(); running.Wait() }()
+		want(t, refused(t, a, marshal(t, query())), tsa.SystemFailure)
+		if err := a.AddUnit(units[1]); err != nil {
+			t.Fatal(err)
+		}
+		want(t, refused(t, a, marshal(t, query())), tsa.SystemFailure)
+		time.Sleep(2 * time.Second)
+		if got := by(t, units, a.Respond(t.Context(), marshal(t, query()))); got != 1 {
+			t.Errorf("unit %d made a token, want the one that was added", got)
+		}
+	})
+}
+
 // A restart is no way around a revocation.
 func TestStandingAtStart(t *testing.T) {
 	for name, row := range map[string]struct {

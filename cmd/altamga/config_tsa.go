@@ -1,12 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/altamga/altamga/internal/config"
+	"github.com/altamga/altamga/internal/ntp"
+	"github.com/altamga/altamga/tsa"
 )
 
 type tsaConfig struct {
@@ -171,7 +174,19 @@ func (c *tsaTLSConfig) Validate() error {
 	return errors.Join(required(field{"certificate", string(c.Certificate)}), keyURI("key", c.Key))
 }
 
-func (c *tsaPolicyConfig) Validate() error { return required(field{"id", c.ID}) }
+func (c *tsaPolicyConfig) Validate() error {
+	err := required(field{"id", c.ID})
+	if _, fault := parseOID(c.ID); err == nil && fault != nil {
+		err = config.Wrong("id", "is wrong: %w", fault)
+	}
+	if c.Accuracy < 0 || c.Accuracy > time.Second {
+		err = errors.Join(err, config.Wrong("accuracy", "is not between 1µs and 1s"))
+	}
+	if c.Digits != nil && (*c.Digits < 0 || *c.Digits > 6) {
+		err = errors.Join(err, config.Wrong("digits", "is not between 0 and 6"))
+	}
+	return err
+}
 
 func (c *tsaUnitConfig) Validate() error {
 	return errors.Join(required(field{"certificate", string(c.Certificate)}), keyURI("key", c.Key))
@@ -183,13 +198,17 @@ func (c *tsaClockConfig) Validate() error {
 	addresses := make([]string, len(c.Sources))
 	var err error
 	for i, s := range c.Sources {
-		addresses[i] = s.Address
+		// One server under two spellings would be two votes.
+		addresses[i] = ntp.WithPort(s.Address)
 		if s.Key != 0 && c.Keys == "" {
 			err = errors.Join(err, config.Wrong(fmt.Sprintf("source[%d].key", i), "needs keys, the file that the key is in"))
 		}
 	}
 	if c.Poll != 0 && c.Poll < time.Second {
 		err = errors.Join(err, config.Wrong("poll", "is less than a second, which no time server takes"))
+	}
+	if c.MaxAge != 0 && c.MaxAge < cmp.Or(c.Poll, tsa.DefaultPoll) {
+		err = errors.Join(err, config.Wrong("max_age", "is less than poll: each proof would be over before the next"))
 	}
 	return errors.Join(err, distinct("source", "address", addresses))
 }

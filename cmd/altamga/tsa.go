@@ -72,7 +72,7 @@ func (p *process) addTSA(ctx context.Context) error {
 	config.Standing = standing.ask
 	authority, err := tsa.New(config)
 	if err != nil {
-		return fmt.Errorf("configuring tsa: %w", err)
+		return withHint(fmt.Errorf("configuring tsa: %w", err), "correct [tsa], its policies, units or clients, and try it with --check")
 	}
 	journal.authority = authority
 	err = p.renewsUnits(c, renewals, func(u tsa.Unit) error {

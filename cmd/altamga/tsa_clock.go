@@ -55,7 +55,7 @@ func timeSources(c *tsaClockConfig) ([]tsa.Source, error) {
 	if c.Keys != "" {
 		var err error
 		if keys, err = ntp.ReadKeys(string(c.Keys)); err != nil {
-			return nil, err
+			return nil, withHint(err, "tsa.clock.keys names it; a line of it is: number, algorithm (SHA1, SHA256, AES128, ...), secret (HEX:...)")
 		}
 	}
 	var sources []tsa.Source

@@ -177,6 +177,41 @@ func TestUnattested(t *testing.T) {
 	}
 }
 
+// TestClockContradictions has configurations refused where they contradict
+// themselves.
+func TestClockContradictions(t *testing.T) {
+	const source = "[[tsa.clock.source]]\naddress = \"time.example\"\n"
+	s := foundStamps(t, func(text string) string { return text })
+	file := filepath.Join(s.dir, configFile)
+	right, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, row := range map[string]struct{ old, new, says string }{
+		"right":                      {"", "[tsa.clock]\npoll = \"8s\"\nmax_age = \"8s\"\n" + source, ""},
+		"one source, two spellings":  {"", "[tsa.clock]\n" + source + strings.Replace(source, "example", "example:123", 1), "tsa.clock.source[1].address"},
+		"a proof shorter than polls": {"", "[tsa.clock]\nmax_age = \"10s\"\n" + source, "tsa.clock.max_age is less than poll"},
+		"no source":                  {"", "[tsa.clock]\n", "tsa.clock.source is missing"},
+		"a coarse policy":            {`accuracy = "1s"`, `accuracy = "2s"`, "tsa.policy[0].accuracy is not between"},
+		"a policy too fine":          {`accuracy = "1s"`, "digits = 9", "tsa.policy[0].digits is not between"},
+		"a policy without a number":  {`id = "2.999.1.3.1"`, `id = "2.999.x"`, "tsa.policy[0].id is wrong"},
+	} {
+		text := string(right)
+		if row.old == "" {
+			text += "\n" + row.new
+		} else {
+			text = strings.Replace(text, row.old, row.new, 1)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var c suiteConfig
+		if err := config.Load(file, &c); (err == nil) != (row.says == "") || err != nil && !strings.Contains(err.Error(), row.says) {
+			t.Errorf("%s: %v, want %q", name, err, row.says)
+		}
+	}
+}
+
 // TestStampsOverTLS knows a client by its certificate, and keeps out who shows
 // none.
 func TestStampsOverTLS(t *testing.T) {

@@ -49,7 +49,7 @@ func (p *process) tokenJournal(c *tsaConfig) (*journalOfTokens, error) {
 		return nil, err
 	}
 	if err := os.Mkdir(string(c.Journal), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, fmt.Errorf("creating token journal: %w", err)
+		return nil, withHint(fmt.Errorf("creating token journal: %w", err), "tsa.journal names a folder in one that is there and may be written to")
 	}
 	j := &journalOfTokens{audit: p.audit, slog: p.log.With("server", "tsa")}
 	if j.log, err = tokenlog.Open(tokenlog.Config{Dir: string(c.Journal), Key: signer, Interval: c.JournalInterval, Sealed: j.sealed}); err != nil {

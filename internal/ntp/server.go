@@ -51,6 +51,14 @@ const penalty = 5 * time.Minute
 // nothing to a second.
 const maxDistance = time.Second
 
+// WithPort returns an address as [Server] has it with its port.
+func WithPort(address string) string {
+	if _, _, err := net.SplitHostPort(address); err != nil {
+		return net.JoinHostPort(address, "123")
+	}
+	return address
+}
+
 // Query asks the server once.
 func (s *Server) Query(ctx context.Context) (Answer, error) {
 	a, err := s.query(ctx)
@@ -71,12 +79,8 @@ func (s *Server) query(ctx context.Context) (Answer, error) {
 	if dial == nil {
 		dial = new(net.Dialer).DialContext
 	}
-	address := s.Address
-	if _, _, err := net.SplitHostPort(address); err != nil {
-		address = net.JoinHostPort(address, "123")
-	}
 	// A connected socket takes answers from that address alone.
-	connection, err := dial(ctx, "udp", address)
+	connection, err := dial(ctx, "udp", WithPort(s.Address))
 	if err != nil {
 		return Answer{}, err
 	}
