@@ -473,8 +473,9 @@ func TestKeyAway(t *testing.T) {
 		}
 		add(t, l, record(0, time.Now()))
 		*away = true
-		time.Sleep(24 * time.Hour)
-		add(t, l, record(1, time.Now()))
+		time.Sleep(3 * 24 * time.Hour)
+		late := record(1, time.Now())
+		add(t, l, late)
 		if err := l.Sign(); err == nil || l.Ready(t.Context()) == nil {
 			t.Errorf("the key signs: %v", err)
 		}
@@ -488,6 +489,9 @@ func TestKeyAway(t *testing.T) {
 		}
 		if report := verify(t, dir, key, 3); report.Days != 2 || report.Open != 0 {
 			t.Errorf("%+v", report)
+		}
+		if _, err := tokenlog.Prove(dir, key, late); err != nil {
+			t.Errorf("a token of days after its file's: %v", err)
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math/bits"
+	"slices"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -30,9 +31,18 @@ func Prove(dir string, key audit.Verifier, want Record) ([]byte, error) {
 }
 
 func prove(dir string, key audit.Verifier, want Record) ([]byte, error) {
-	// The file's day is that of the write, which midnight may have come before.
-	for _, after := range []int{0, 1, -1} {
-		day := want.Time.UTC().Add(time.Duration(after) * 24 * time.Hour).Format(dayForm)
+	all, err := days(dir)
+	if err != nil {
+		return nil, err
+	}
+	// The file's day is that of the write, which midnight may have come before; or
+	// an earlier one, which goes on as long as the key does not sign its root.
+	day := want.Time.UTC().Format(dayForm)
+	candidates := []string{day, want.Time.UTC().Add(24 * time.Hour).Format(dayForm)}
+	if at, _ := slices.BinarySearch(all, day); at > 0 {
+		candidates = append(candidates, all[at-1])
+	}
+	for _, day := range candidates {
 		index, octets, err := find(dir, day, want)
 		if missing(err) {
 			continue
