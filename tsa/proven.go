@@ -192,11 +192,12 @@ func NewProvenClock(config ProvenConfig) (*ProvenClock, error) {
 // processor between them.
 func (c *ProvenClock) read() (wall, elapsed, apart time.Duration) {
 	for attempt := range 3 {
-		before := c.config.Elapsed()
-		now := c.config.wall(time.Now())
-		if gap := c.config.Elapsed() - before; attempt == 0 || gap < apart {
+		now := time.Now()
+		count := c.config.Elapsed()
+		gap := time.Since(now) * 11 / 10 // what measures it may be slewed
+		if attempt == 0 || gap < apart {
 			// Round strips the monotonic readings, so that the walls are compared.
-			wall, elapsed, apart = now.Round(0).Sub(c.start.Round(0))-before, before, gap
+			wall, elapsed, apart = c.config.wall(now).Round(0).Sub(c.start.Round(0))-count, count, gap
 		}
 		if apart < 100*time.Microsecond {
 			break

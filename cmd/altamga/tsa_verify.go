@@ -141,7 +141,7 @@ func (c tsaVerify) prove(token *tsa.Token) (p tokenlog.Proof, err error) {
 		return p, err
 	}
 	if p, err = tokenlog.CheckProof(file, key, witnesses...); err != nil {
-		return p, fmt.Errorf("%s: %w", c.Proof, err)
+		return p, withHint(fmt.Errorf("%s: %w", c.Proof, err), "--key is the journal's own key: `altamga tsa key -c FILE` prints it, and log.pub is another")
 	}
 	record, err := recordOf(token)
 	if err == nil && (p.Record.Serial != record.Serial || p.Record.Statement != record.Statement || !p.Record.Time.Equal(record.Time)) {
@@ -191,7 +191,7 @@ func checkSignedBelow(token *tsa.Token, file config.Path) ([]*x509.Certificate, 
 		paths, err := certificate.Verify(x509.VerifyOptions{Roots: trusted, Intermediates: between, CurrentTime: token.Info.GenTime,
 			KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageTimeStamping}})
 		if err != nil {
-			return nil, err
+			return nil, withHint(err, "--roots is the root (PEM) of the hierarchy that the authority's certificate comes from")
 		}
 		return paths[0], nil
 	}
