@@ -51,9 +51,9 @@ type ProvenConfig struct {
 	// the authority's policies. Default 1s.
 	Accuracy time.Duration
 	// Poll is how often the sources are asked, by default [DefaultPoll]; while
-	// nothing is proven, more often. All clocks of a virtual machine
-	// that is paused from outside stand still: that is found with the next poll,
-	// so ask servers of your own every few seconds.
+	// nothing is proven, more often. All clocks of a virtual machine that is paused
+	// from outside stand still: that is found with the next poll, so ask servers of
+	// your own every few seconds.
 	Poll time.Duration
 	// MaxAge is how long a proof lasts. Default 5 polls.
 	MaxAge time.Duration

@@ -248,8 +248,9 @@ func (c *ProvenClock) leapt(found proof) bool {
 
 // record writes the evidence of a round and of the interval that it ends: what was
 // found, why a proof ended, between which distances from the wall clock UTC was
-// in all proofs since the last record, and what each source said. Years later it shows how the times of tokens can be traced to UTC (ETSI
-// EN 319 421, Section 7.7).
+// in all proofs since the last record, and what each source said. Years later it
+// shows how the times of tokens can be traced to UTC (ETSI EN 319 421, Section
+// 7.7).
 func (c *ProvenClock) record(ctx context.Context, all []heard, found proof, fault error) error {
 	if c.config.Audit == nil {
 		return nil

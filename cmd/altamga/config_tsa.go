@@ -27,7 +27,8 @@ type tsaConfig struct {
 	// MaxInflight bounds the tokens in the making at once. Default 256.
 	MaxInflight int `toml:"max_inflight"`
 	// StandingInterval is how often the responders that the units' certificates
-	// name are asked whether they are held or revoked. Default 1m.
+	// name are asked whether they are held or revoked. Default 1m. No token is made
+	// before they were asked for the first time.
 	StandingInterval time.Duration `toml:"standing_interval"`
 	// StandingGrace is how long tokens are made while no responder says.
 	// Default 24h. A certificate that is held or revoked makes no token.
