@@ -14,6 +14,9 @@ const (
 	// maxChanges is how many changes are read at once. Where there are more, the
 	// table is read instead, which takes no memory.
 	maxChanges = 50_000
+	// maxJournal is how long a journal is read from its beginning where the list
+	// before is not known.
+	maxJournal = 4 * maxChanges
 )
 
 // fault is an error with the word that metrics count it under.

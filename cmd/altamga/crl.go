@@ -154,7 +154,7 @@ func (s listSource) Number(ctx context.Context, issuer string) (crl.Numbered, er
 }
 
 func (s listSource) Each(ctx context.Context, issuer string, at crl.Point, do func(crl.Entry) error) error {
-	return s.register.EachListed(ctx, issuer, register.Point(at), func(l register.Listed) error { return do(listEntry(l)) })
+	return listFault(s.register.EachListed(ctx, issuer, register.Point(at), func(l register.Listed) error { return do(listEntry(l)) }))
 }
 
 func (s listSource) Changes(ctx context.Context, issuer string, from, to crl.Point, limit int) ([]crl.Entry, error) {
@@ -166,7 +166,20 @@ func (s listSource) Changes(ctx context.Context, issuer string, from, to crl.Poi
 	for i, l := range changes {
 		entries[i] = listEntry(l)
 	}
-	return entries, err
+	return entries, listFault(err)
+}
+
+func (s listSource) Told(ctx context.Context, issuer string, serial []byte, at crl.Point) (crl.Entry, error) {
+	l, err := s.register.Told(ctx, issuer, serial, register.Point(at))
+	return listEntry(l), listFault(err)
+}
+
+// listFault lets the publisher see what is an alarm.
+func listFault(err error) error {
+	if errors.Is(err, register.ErrContradiction) {
+		return fmt.Errorf("%w: %w", crl.ErrContradiction, err)
+	}
+	return err
 }
 
 func (s listSource) Published(ctx context.Context, issuer string, number uint64) error {
