@@ -200,6 +200,10 @@ func (p *Publisher) validate() error {
 		info, err := os.Stat(dir)
 		must(err == nil && info.IsDir(), "the folder %q does not exist", dir)
 	}
+	if published, err := os.Stat(c.Dir); err == nil && c.Archive != "" {
+		kept, err := os.Stat(c.Archive)
+		must(err != nil || !os.SameFile(published, kept), "lists are archived in the folder that they are published in")
+	}
 	ids, paths := make(map[string]bool), make(map[string]bool)
 	for _, issuer := range c.Issuers {
 		must(issuer.ID != "" && !ids[issuer.ID], "issuer %q is there twice or has no name", issuer.ID)

@@ -133,7 +133,7 @@ func (p *process) addPuller(c *crlConfig) error {
 		if err != nil {
 			return err
 		}
-		settings.Lists = append(settings.Lists, crl.Pulled{URL: string(pulled.URL), Certificate: certificate, Path: pulled.Path})
+		settings.Lists = append(settings.Lists, crl.Pulled{URL: string(pulled.URL), Certificate: certificate, Path: pulled.Path, Delta: pulled.Delta})
 	}
 	puller, err := crl.NewPuller(settings)
 	if err != nil {
