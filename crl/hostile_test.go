@@ -3,8 +3,10 @@ package crl_test
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -256,5 +258,37 @@ func TestHostileStorage(t *testing.T) {
 				t.Error("the redirect was followed")
 			}
 		})
+	}
+}
+
+// What the reader takes, the standard library takes, too: it is the stricter of
+// the two, since it reads extensions that the other leaves alone.
+func TestReaderIsStricter(t *testing.T) {
+	c := newCentre(t, p256(t))
+	c.Issuers[0].URL = "http://127.0.0.1:1/ehm.crl"
+	c.put(entry(0x10, 0))
+	c.put(entry(0x11, 1, time.Now()))
+	list := c.publish(t, c.publisher(t)).Raw
+	random := rand.New(rand.NewPCG(5280, 5))
+	taken := 0
+	for range 2000 {
+		mutated := bytes.Clone(list)
+		for range 1 + random.IntN(2) {
+			mutated[random.IntN(len(mutated))] ^= byte(1 + random.IntN(255))
+		}
+		r, err := crl.NewReader(bytes.NewReader(mutated))
+		if err == nil {
+			err = r.Skip()
+		}
+		if err != nil {
+			continue
+		}
+		taken++
+		if _, err := x509.ParseRevocationList(mutated); err != nil {
+			t.Errorf("the reader takes %x, and x509 does not: %v", mutated, err)
+		}
+	}
+	if taken < 100 {
+		t.Errorf("only %d lists were taken, which shows little", taken)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -25,6 +26,9 @@ type file struct {
 // certificateMaxAge is how long caches may keep an authority's certificate,
 // which hardly ever changes.
 const certificateMaxAge = time.Hour
+
+// maxRanges is how many ranges of a list are answered at once.
+const maxRanges = 16
 
 func certificateFile(c *x509.Certificate) file {
 	return file{der: c.Raw, etag: fmt.Sprintf(`"%x"`, sha256.Sum256(c.Raw)), modified: c.NotBefore}
@@ -91,6 +95,11 @@ func serveFiles(w http.ResponseWriter, r *http.Request, files map[string]file, m
 	if f.modified.After(now) {
 		// RFC 9110, Section 8.8.2.1: never later than the answer itself.
 		f.modified = time.Time{}
+	}
+	// RFC 9110, Section 14.2: many small ranges may be ignored, since the answer
+	// to them is longer than the list.
+	if strings.Count(r.Header.Get("Range"), ",") >= maxRanges {
+		r.Header.Del("Range")
 	}
 	http.ServeContent(w, r, "", f.modified, content)
 }

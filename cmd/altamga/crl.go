@@ -44,7 +44,7 @@ func (p *process) addCRL(ctx context.Context) error {
 	}
 	publisher, err := crl.New(settings)
 	if err != nil {
-		return fmt.Errorf("configuring crl: %w", err)
+		return withHint(fmt.Errorf("configuring crl: %w", err), crlHint)
 	}
 	p.add("crl", c.Listen, nil, publisher)
 	p.loops = append(p.loops, serve.Loop{Name: "crl publisher", Run: publisher.Run})
@@ -61,6 +61,8 @@ func (p *process) addCRL(ctx context.Context) error {
 	}
 	return nil
 }
+
+const crlHint = "mend the [crl] section of the configuration; its folders must exist, and hold no lists of others under the paths in it"
 
 // crlSettings opens what the publisher needs.
 func (p *process) crlSettings(c *crlConfig) (crl.Config, error) {
@@ -137,7 +139,7 @@ func (p *process) addPuller(c *crlConfig) error {
 	}
 	puller, err := crl.NewPuller(settings)
 	if err != nil {
-		return fmt.Errorf("configuring crl: %w", err)
+		return withHint(fmt.Errorf("configuring crl: %w", err), crlHint)
 	}
 	p.add("crl", c.Listen, nil, puller)
 	p.loops = append(p.loops, serve.Loop{Name: "crl mirror", Run: puller.Run})
