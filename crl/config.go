@@ -107,8 +107,9 @@ type Config struct {
 	Lint func(*x509.RevocationList) error
 	// Dir is the existing folder that lists are published in.
 	Dir string
-	// Archive is a folder on the same file system that every published list stays
-	// in; empty for none. ArchiveFor removes them after that time; 0 is never.
+	// Archive is another folder, on the same file system, that every published list
+	// stays in; empty for none. ArchiveFor removes them after that time; 0 is never.
+	// No number that it keeps is given to another list.
 	Archive    string
 	ArchiveFor time.Duration
 	// Validity is nextUpdate less thisUpdate; 0 means [DefaultValidity].

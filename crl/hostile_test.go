@@ -226,8 +226,12 @@ func TestHostileStorage(t *testing.T) {
 		"success with an error in it": {func(w http.ResponseWriter, r *http.Request) {
 			io.WriteString(w, "<Error><Code>SlowDown</Code></Error>")
 		}, "does not hold"},
-		"another region":                   {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", 301) }, "region"},
-		"a redirect that keeps the method": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", 307) }, "region"},
+		"another region": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/elsewhere", http.StatusMovedPermanently)
+		}, "region"},
+		"a redirect that keeps the method": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+		}, "region"},
 		"an error with a code": {func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(400)
 			io.WriteString(w, "<Error><Code>AuthorizationHeaderMalformed</Code><Region>eu-1</Region></Error>")
