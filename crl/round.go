@@ -89,8 +89,13 @@ func (r *round) accounts(ctx context.Context, known bool, changes []Entry) ([]*c
 	told := func(serial []byte) (Entry, error) { return r.p.config.Source.Told(ctx, r.a.ID, serial, r.to) }
 	var accounts []*comparison
 	if known {
-		reader, err := NewReader(r.a.lists[0].complete.current.Load().open())
-		c := &comparison{told: told}
+		main, c := r.a.lists[0].complete.current.Load(), &comparison{told: told}
+		// What the disk has garbled is no account of anything.
+		_, err := main.hash()
+		var reader *Reader
+		if err == nil {
+			reader, err = NewReader(main.open())
+		}
 		if err == nil {
 			c.merged, err = newMerged(reader, changes)
 		}
