@@ -66,6 +66,17 @@ func TestHostileSource(t *testing.T) {
 		path = "/p0.crl"
 		refuses(t, "other certificates")
 		path = "/ehm.crl"
+		// Unless the operator has moved the one before it away.
+		moved := config
+		moved.Dir = t.TempDir()
+		other, err := crl.NewPuller(moved)
+		must(t, err)
+		must(t, other.Pull(t.Context(), "ehm.crl"))
+		must(t, os.Remove(filepath.Join(moved.Dir, "ehm.crl")))
+		c.publish(t, p)
+		path = "/p0.crl"
+		must(t, other.Pull(t.Context(), "ehm.crl"))
+		path = "/ehm.crl"
 	})
 	t.Run("a redirect to another host, or to another scheme", func(t *testing.T) {
 		for _, to := range []string{"http://169.254.169.254/latest/meta-data/", "file:///etc/passwd", "https://localhost:1/ehm.crl"} {

@@ -279,7 +279,7 @@ func (p *Puller) accept(s *pulledSlot, f *os.File, next *List, etag string) (rea
 			return "pull", fmt.Errorf("its number is %d, after %d", next.Number, current.Number)
 		case next.Number == current.Number && next.etag != current.etag:
 			return "pull", fmt.Errorf("it is another list of the number %d", next.Number)
-		case !bytes.Equal(next.scope, current.scope):
+		case !bytes.Equal(next.scope, current.scope) && !s.stale.Load():
 			return "pull", errors.New("it is about other certificates than the list before it: is the URL right? move the list away if it is")
 		case next.Number == current.Number && !s.stale.Load():
 			s.etag = etag
