@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/binary"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -37,8 +38,15 @@ func (m *many) Each(_ context.Context, _ string, _ crl.Point, do func(crl.Entry)
 	return nil
 }
 
-func (m *many) Changes(context.Context, string, crl.Point, crl.Point, int) ([]crl.Entry, error) {
+func (m *many) Changes(_ context.Context, _ string, from, _ crl.Point, _ int) ([]crl.Entry, error) {
+	if from.Number == 0 {
+		return nil, crl.ErrTooMany
+	}
 	return nil, nil
+}
+
+func (m *many) Told(context.Context, string, []byte, crl.Point) (crl.Entry, error) {
+	return crl.Entry{}, errors.New("nobody was told of anything")
 }
 
 func (m *many) Published(_ context.Context, _ string, number uint64) error {

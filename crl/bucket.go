@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -56,9 +57,14 @@ func NewBucket(config BucketConfig) (*Bucket, error) {
 	if config.MaxAge == 0 {
 		config.MaxAge = DefaultMaxAge
 	}
-	if config.Client == nil {
-		config.Client = &http.Client{Timeout: 5 * time.Minute}
+	client := http.Client{Timeout: 5 * time.Minute}
+	if config.Client != nil {
+		client = *config.Client
 	}
+	// A signature holds for one address, and a PUT that is led elsewhere becomes a
+	// GET that succeeds.
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	config.Client = &client
 	return &Bucket{config: config, endpoint: endpoint, credentials: credentials{
 		accessKey: config.AccessKey, secretKey: config.SecretKey, region: config.Region, service: "s3",
 	}}, nil
@@ -85,15 +91,11 @@ func (b *Bucket) Put(ctx context.Context, l *List) error {
 	if there == l.Number {
 		return nil
 	}
-	content := l.open()
-	hash := sha256.New()
-	if _, err := io.Copy(hash, content); err != nil {
+	hash, err := l.hash()
+	if err != nil {
 		return err
 	}
-	if _, err := content.Seek(0, io.SeekStart); err != nil {
-		return err
-	}
-	r, err := b.request(ctx, http.MethodPut, l.Path, content)
+	r, err := b.request(ctx, http.MethodPut, l.Path, l.open())
 	if err != nil {
 		return err
 	}
@@ -104,14 +106,51 @@ func (b *Bucket) Put(ctx context.Context, l *List) error {
 	age := max(0, min(b.config.MaxAge, time.Until(l.NextUpdate)/2))
 	r.Header.Set("Cache-Control", fmt.Sprintf("max-age=%d, public, no-transform, must-revalidate", age/time.Second))
 	r.Header.Set(numberHeader, strconv.FormatUint(l.Number, 10))
-	answer, err := b.send(r, hex.EncodeToString(hash.Sum(nil)))
+	answer, code, err := b.send(r, hex.EncodeToString(hash))
 	if err != nil {
 		return err
 	}
 	if answer.StatusCode != http.StatusOK {
-		return fmt.Errorf("the storage answered %s", answer.Status)
+		return refused(answer, code)
 	}
-	return nil
+	// Others than the storage may have said yes, and so has storage that noticed
+	// later that it could not.
+	if there, err = b.number(ctx, l.Path); err == nil && there < l.Number {
+		err = fmt.Errorf("the storage answered %s and does not hold the list", answer.Status)
+	}
+	return err
+}
+
+// hash returns the SHA-256 of the list's octets, after seeing that they are
+// still those that were published.
+func (l *List) hash() ([]byte, error) {
+	hash := sha256.New()
+	r, err := NewReader(io.TeeReader(l.open(), hash))
+	if err == nil {
+		err = r.Skip()
+	}
+	if err == nil && etagOf(r.digest(), r.Signature) != l.etag {
+		err = errors.New("it is not as it was published")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the list was damaged: %w", err)
+	}
+	return hash.Sum(nil), nil
+}
+
+// refused says what the storage said, and what often is behind it.
+func refused(answer *http.Response, code string) error {
+	text := answer.Status
+	if code != "" {
+		text += " (" + code + ")"
+	}
+	switch {
+	case answer.StatusCode/100 == 3:
+		return fmt.Errorf("the storage answered %s: are endpoint and region those of the bucket?", text)
+	case answer.StatusCode == http.StatusForbidden && answer.Request.Method == http.MethodHead:
+		return fmt.Errorf("the storage answered %s: are the keys right, and may they list the bucket? otherwise storage says so of what is not there", text)
+	}
+	return fmt.Errorf("the storage answered %s", text)
 }
 
 // number returns the number of the list that the bucket holds; 0 when it holds
@@ -122,14 +161,14 @@ func (b *Bucket) number(ctx context.Context, path string) (uint64, error) {
 		return 0, err
 	}
 	nothing := sha256.Sum256(nil)
-	answer, err := b.send(r, hex.EncodeToString(nothing[:]))
+	answer, code, err := b.send(r, hex.EncodeToString(nothing[:]))
 	switch {
 	case err != nil:
 		return 0, err
 	case answer.StatusCode == http.StatusNotFound:
 		return 0, nil
 	case answer.StatusCode != http.StatusOK:
-		return 0, fmt.Errorf("the storage answered %s", answer.Status)
+		return 0, refused(answer, code)
 	}
 	text := answer.Header.Get(numberHeader)
 	if text == "" {
@@ -153,15 +192,20 @@ func (b *Bucket) request(ctx context.Context, method, path string, body io.Reade
 	return r, nil
 }
 
-// send signs and sends a request and reads the answer's body away.
-func (b *Bucket) send(r *http.Request, payload string) (*http.Response, error) {
+// errorCode is how storage names what is wrong.
+var errorCode = regexp.MustCompile(`<Code>(\w{1,64})</Code>`)
+
+// send signs and sends a request. It returns the code of an error, too.
+func (b *Bucket) send(r *http.Request, payload string) (answer *http.Response, code string, err error) {
 	r.Header.Set("X-Amz-Content-Sha256", payload)
 	b.authorize(r, payload, time.Now())
-	answer, err := b.config.Client.Do(r)
-	if err != nil {
-		return nil, err
+	if answer, err = b.config.Client.Do(r); err != nil {
+		return nil, "", err
 	}
 	defer answer.Body.Close()
-	_, err = io.Copy(io.Discard, io.LimitReader(answer.Body, 1<<20))
-	return answer, err
+	body, err := io.ReadAll(io.LimitReader(answer.Body, 64<<10))
+	if found := errorCode.FindSubmatch(body); found != nil {
+		code = string(found[1])
+	}
+	return answer, code, err
 }

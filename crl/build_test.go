@@ -185,7 +185,7 @@ func TestRefusedEntries(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := newCentre(t, &counting{Signer: p256(t)})
-			c.spoil = func([]crl.Entry) []crl.Entry { return test.entries }
+			c.spoil, c.limit = func([]crl.Entry) []crl.Entry { return test.entries }, -1
 			err := c.publisher(t).Publish(t.Context(), "ehm")
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error %v, want one about %q", err, test.want)

@@ -107,8 +107,9 @@ type Config struct {
 	Lint func(*x509.RevocationList) error
 	// Dir is the existing folder that lists are published in.
 	Dir string
-	// Archive is a folder on the same file system that every published list stays
-	// in; empty for none. ArchiveFor removes them after that time; 0 is never.
+	// Archive is another folder, on the same file system, that every published list
+	// stays in; empty for none. ArchiveFor removes them after that time; 0 is never.
+	// No number that it keeps is given to another list.
 	Archive    string
 	ArchiveFor time.Duration
 	// Validity is nextUpdate less thisUpdate; 0 means [DefaultValidity].
@@ -199,6 +200,10 @@ func (p *Publisher) validate() error {
 		}
 		info, err := os.Stat(dir)
 		must(err == nil && info.IsDir(), "the folder %q does not exist", dir)
+	}
+	if published, err := os.Stat(c.Dir); err == nil && c.Archive != "" {
+		kept, err := os.Stat(c.Archive)
+		must(err != nil || !os.SameFile(published, kept), "lists are archived in the folder that they are published in")
 	}
 	ids, paths := make(map[string]bool), make(map[string]bool)
 	for _, issuer := range c.Issuers {

@@ -138,7 +138,8 @@ type register struct {
 	last, before uint64
 	// spoil may change what Each gives.
 	spoil func([]crl.Entry) []crl.Entry
-	// limit, when not 0, is how many changes are given at once.
+	// limit, when not 0, is how many changes are given at once; none when it is
+	// negative.
 	limit  int
 	tables int // how often Each was called
 	grown  chan struct{}
@@ -217,6 +218,11 @@ func (r *register) fold(at crl.Point) map[string]crl.Entry {
 			delete(list, serial)
 		case !e.expired && e.position <= at.Number:
 			list[serial] = e.Entry
+			if e.Since.After(at.At) {
+				// The clock was set back.
+				e.Since = at.At
+				list[serial] = e.Entry
+			}
 		}
 	}
 	return list
@@ -262,6 +268,15 @@ func (r *register) Changes(_ context.Context, _ string, from, to crl.Point, limi
 		return nil, crl.ErrTooMany
 	}
 	return changes, r.err
+}
+
+func (r *register) Told(_ context.Context, _ string, serial []byte, at crl.Point) (crl.Entry, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if e, listed := r.fold(at)[string(serial)]; listed {
+		return e, r.err
+	}
+	return crl.Entry{Serial: serial, Reason: crl.Removed}, r.err
 }
 
 func (r *register) Published(_ context.Context, _ string, number uint64) error {

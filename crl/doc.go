@@ -14,7 +14,7 @@
 //	follow.go    the journal tells of a change, or the interval is over
 //	publish.go   the source numbers the round
 //	round.go     entries come from the list before and what the journal says
-//	             since, or from the register's table, or from both, compared
+//	             since, or from the register's table, compared with both
 //	draft.go     they are written to a file as they come, behind a gap for what
 //	             stands before them; an entry that cannot be encoded is refused
 //	sign.go      a throw-away key signs a sample that is linted; every octet is
@@ -22,7 +22,8 @@
 //	             authority's key signs the hash
 //	store.go     the file replaces the old one: whole, on the disk, never by a
 //	             lower number; archive.go keeps it under its number, too
-//	http.go      from now on GET and HEAD answer with it, from the disk
+//	http.go      from now on GET and HEAD answer with it, from the disk; what
+//	             is removed or written to there is noticed and made anew
 //	mirror.go    and each mirror, such as a bucket, gets it, too
 //
 // Memory does not grow with a list, except for keys that sign messages and not
@@ -35,9 +36,10 @@
 //
 // The package refuses to sign a list that its lint rejects or that the audit
 // log did not take; to publish a number that is not greater than the published
-// one, or anything while the register's table and its journal contradict each
-// other; to start over a file that another authority signed; and to read what
-// is not DER. While the source, the log, the key or the disk fails it goes on
-// serving the last list and tries again. One publisher writes to a folder; any
-// number of web servers may read it.
+// one or than those in the archive, or anything while the register's table and
+// its journal contradict each other; to serve a file that is not as it was
+// published, or a delta list for a complete one; to start over a file that
+// another authority signed; and to read what is not DER. While the source, the
+// log, the key or the disk fails it goes on serving the last list and tries
+// again. One publisher writes to a folder; any number of web servers may read it.
 package crl

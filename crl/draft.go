@@ -39,7 +39,7 @@ type draft struct {
 // octets its entries will have: a good guess saves copying them.
 func newDraft(name string, f form, expected int64) (*draft, error) {
 	dir := filepath.Dir(name)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := makeDir(dir); err != nil {
 		return nil, err
 	}
 	prefix, suffix := temporary(name)

@@ -2,7 +2,6 @@ package crl_test
 
 import (
 	"bytes"
-	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -12,8 +11,10 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/altamga/altamga/crl"
@@ -29,6 +30,7 @@ func TestContradiction(t *testing.T) {
 			"one more in the table":       func(e []crl.Entry) []crl.Entry { return append(e, entry(0x99, 1)) },
 			"another reason":              func(e []crl.Entry) []crl.Entry { e[0].Reason = 2; return e },
 			"another date":                func(e []crl.Entry) []crl.Entry { e[1].Since = e[1].Since.Add(-time.Hour); return e },
+			"a later date":                func(e []crl.Entry) []crl.Entry { e[1].Since = time.Now(); return e },
 			"an invalidity date":          func(e []crl.Entry) []crl.Entry { e[1].InvalidityDate = e[1].Since; return e },
 		} {
 			t.Run(name, func(t *testing.T) {
@@ -66,6 +68,40 @@ func TestContradiction(t *testing.T) {
 	})
 }
 
+// The first list of all has none before it, and the journal from its beginning
+// beside it.
+func TestContradictionAtTheFirstList(t *testing.T) {
+	c := newCentre(t, p256(t))
+	c.put(entry(0x10, 1))
+	c.spoil = func(e []crl.Entry) []crl.Entry { return nil }
+	p := c.publisher(t)
+	if err := p.Publish(t.Context(), "ehm"); err == nil || !strings.Contains(err.Error(), "by the journal and not in the table") {
+		t.Errorf("error %v", err)
+	}
+	if _, ok := p.Current("ehm"); ok {
+		t.Error("it is published")
+	}
+}
+
+// A list that is made after the clock was set back names its own time for what
+// is later. That is no contradiction when the clock has come up to it.
+func TestClockSetBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCentre(t, p256(t))
+		ahead := entry(0x10, 1)
+		ahead.Since = time.Now().Add(5 * time.Second).Truncate(time.Second)
+		c.put(ahead)
+		if got := c.publish(t, c.publisher(t)).RevokedCertificateEntries[0].RevocationTime; !got.Before(ahead.Since) {
+			t.Fatalf("the list names %s, after itself", got)
+		}
+		time.Sleep(time.Minute)
+		// The first list of a process is compared with the table.
+		if got := c.publish(t, c.publisher(t)).RevokedCertificateEntries[0].RevocationTime; !got.Equal(ahead.Since) {
+			t.Errorf("since %s, want %s", got, ahead.Since)
+		}
+	})
+}
+
 // TestCarried looks at how the next list is made.
 func TestCarried(t *testing.T) {
 	c := newCentre(t, p256(t))
@@ -92,24 +128,26 @@ func TestCarried(t *testing.T) {
 		wantReasons(t, "carried", got, reasons(want))
 	})
 	t.Run("a list that was damaged meanwhile is not continued", func(t *testing.T) {
-		big := newCentre(t, c.key)
-		big.Source, big.Recheck = &many{n: 20_000}, time.Hour
-		q := big.publisher(t)
-		big.publish(t, q)
-		name := filepath.Join(big.Dir, "ehm.crl")
-		f, err := os.OpenFile(name, os.O_RDWR, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := f.WriteAt([]byte{0x55}, 300_000); err != nil {
-			t.Fatal(err)
-		}
-		f.Close()
-		if err := q.Publish(t.Context(), "ehm"); err != nil {
-			t.Fatal(err)
-		}
-		if entries, _ := big.content(t, "ehm.crl"); len(entries) != 20_000 {
-			t.Errorf("%d entries", len(entries))
+		// Neither is the register compared with it.
+		for _, recheck := range []time.Duration{time.Hour, time.Nanosecond} {
+			big := newCentre(t, c.key)
+			big.Source, big.Recheck = &many{n: 20_000}, recheck
+			q := big.publisher(t)
+			big.publish(t, q)
+			f, err := os.OpenFile(filepath.Join(big.Dir, "ehm.crl"), os.O_RDWR, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := f.WriteAt([]byte{0x55}, 300_000); err != nil {
+				t.Fatal(err)
+			}
+			f.Close()
+			if err := q.Publish(t.Context(), "ehm"); err != nil {
+				t.Fatal(err)
+			}
+			if entries, _ := big.content(t, "ehm.crl"); len(entries) != 20_000 {
+				t.Errorf("%d entries", len(entries))
+			}
 		}
 	})
 	t.Run("more changes than are read at once: the table is read", func(t *testing.T) {
@@ -247,27 +285,68 @@ func TestArchive(t *testing.T) {
 	}
 }
 
-// TestTamperedRegister changes the real register's table behind its back.
+// TestTamperedRegister changes the real register's table and its journal behind
+// its back: a certificate that was on a list, and one that was not yet.
 func TestTamperedRegister(t *testing.T) {
-	c, db := realCentre(t)
-	serial := c.issueInto(t, db, 0x6001, time.Now().Add(time.Hour))
-	c.issueInto(t, db, 0x6002, time.Now().Add(time.Hour))
-	p := c.publisher(t)
-	if _, _, err := db.Change(t.Context(), journal.Entry{Kind: journal.Revoked, Serial: serial}, nil); err != nil {
-		t.Fatal(err)
+	for name, row := range map[string]struct{ tamper, want string }{
+		"a row set back":          {"UPDATE certificate SET state = 'valid', reason = 0, since = NULL WHERE serial = x'%s'", "%s"},
+		"another reason":          {"UPDATE certificate SET reason = 2 WHERE serial = x'%s'", "%s"},
+		"another date":            {"UPDATE certificate SET since = since - 3600000000 WHERE serial = x'%s'", "%s"},
+		"an invalidity date":      {"UPDATE certificate SET invalidity_date = since WHERE serial = x'%s'", "%s"},
+		"a version to come":       {"UPDATE certificate SET version = 1000 WHERE serial = x'%s'", "%s"},
+		"a row moved away":        {"UPDATE certificate SET issuer = 'hom' WHERE serial = x'%s'", "%s"},
+		"a row without entries":   {"UPDATE certificate SET state = 'revoked', since = 1 WHERE serial = x'6003' AND x'%s' <> x''", "6003"},
+		"a row deleted":           {"DELETE FROM certificate WHERE serial = x'%s'", "not there|%s"},
+		"an entry deleted":        {"DELETE FROM entry WHERE kind = 'revoked' AND certificate = (SELECT id FROM certificate WHERE serial = x'%s')", "%s"},
+		"an entry of another day": {"UPDATE entry SET effective_at = effective_at - 86400000000 WHERE kind = 'revoked' AND certificate = (SELECT id FROM certificate WHERE serial = x'%s')", "%s"},
+		"entries in another order": {`UPDATE entry SET position = -position WHERE certificate = (SELECT id FROM certificate WHERE serial = x'%s');
+			UPDATE entry SET position = position + 1000 WHERE position < 0`, "%s|revoked"},
+	} {
+		for serial, listed := range map[string]bool{"6001": true, "6002": false} {
+			t.Run(fmt.Sprintf("%s, listed %v", name, listed), func(t *testing.T) {
+				t.Parallel()
+				tampered(t, fmt.Sprintf(row.tamper, serial), strings.ReplaceAll(row.want, "%s", serial), serial)
+			})
+		}
 	}
-	c.publish(t, p)
-	address := c.Source.(stored).address
-	raw, err := sql.Open("sqlite", address)
+}
+
+// tampered revokes 6001, publishes, revokes 6002, and tampers. The next list
+// must not come, and why has one of the words.
+func tampered(t *testing.T, change, words, serial string) {
+	c, db := realCentre(t)
+	var serials []journal.Serial
+	for n := range int64(3) {
+		serials = append(serials, c.issueInto(t, db, 0x6001+n, time.Now().Add(time.Hour)))
+	}
+	revoke := func(i int) {
+		if _, _, err := db.Change(t.Context(), journal.Entry{Kind: journal.Revoked, Serial: serials[i]}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	revoke(0)
+	c.publish(t, c.publisher(t))
+	revoke(1)
+	raw, err := sql.Open("sqlite", c.Source.(stored).address+"?_pragma=foreign_keys(0)")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer raw.Close()
-	if _, err := raw.ExecContext(context.Background(), "UPDATE certificate SET state = 'valid' WHERE serial = x'6001'"); err != nil {
-		t.Fatal(err)
+	for _, statement := range append([]string{"entry_is_never_changed", "entry_is_never_removed", "certificate_is_never_removed"}, change) {
+		if statement != change {
+			statement = "DROP TRIGGER " + statement
+		}
+		if _, err := raw.ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err := c.publisher(t).Publish(t.Context(), "ehm"); err == nil || !strings.Contains(err.Error(), "serial 6001 is revoked by the journal and not in the table") {
-		t.Errorf("error %v", err)
+	reason := ""
+	c.Observe = func(r string, _ time.Duration) { reason = r }
+	err = c.publisher(t).Publish(t.Context(), "ehm")
+	if err == nil || reason != "contradiction" {
+		t.Errorf("error %v, counted as %q", err, reason)
+	} else if !slices.ContainsFunc(strings.Split(words, "|"), func(word string) bool { return strings.Contains(err.Error(), word) }) {
+		t.Errorf("error %v, want one about %s", err, words)
 	}
 	if list := c.published(t); len(list.RevokedCertificateEntries) != 1 {
 		t.Errorf("%d entries are published", len(list.RevokedCertificateEntries))

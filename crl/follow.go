@@ -18,13 +18,20 @@ const (
 	batch = 1000
 )
 
-// Run publishes lists until ctx ends, then returns nil. It returns an error
-// only when the folder cannot be written at the start.
+// Run publishes lists until ctx ends, then returns nil. While the folder cannot
+// be written it serves what is there and tries again.
 func (p *Publisher) Run(ctx context.Context) error {
-	if err := p.prepare(); err != nil {
-		return fmt.Errorf("preparing folder of lists: %w", err)
+	if err := p.clean(); err != nil {
+		p.config.Log.ErrorContext(ctx, "what was left of lists in the making is not removed", "err", err)
 	}
 	var loops, first sync.WaitGroup
+	if !p.certified(ctx) {
+		loops.Go(func() {
+			for failures := 1; ctx.Err() == nil && !p.certified(ctx); failures++ {
+				pause(ctx, backoff(failures), nil)
+			}
+		})
+	}
 	for _, a := range p.authorities {
 		first.Add(1)
 		loops.Go(func() { p.keep(ctx, a, sync.OnceFunc(first.Done)) })
@@ -43,6 +50,19 @@ func (p *Publisher) Run(ctx context.Context) error {
 	return nil
 }
 
+// certified publishes the authorities' certificates and remembers whether they
+// are.
+func (p *Publisher) certified(ctx context.Context) bool {
+	err := p.certify()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err != nil && p.uncertified == nil {
+		p.config.Log.ErrorContext(ctx, "certificates not published", "err", err)
+	}
+	p.uncertified = err
+	return err == nil
+}
+
 // keep publishes one issuer's lists whenever they are due. It calls tried when
 // the first attempt was made or turned out not to be needed.
 func (p *Publisher) keep(ctx context.Context, a *authority, tried func()) {
@@ -52,6 +72,7 @@ func (p *Publisher) keep(ctx context.Context, a *authority, tried func()) {
 		p.tell(ctx, a, main.Number)
 	}
 	for ctx.Err() == nil {
+		p.inspect(a)
 		wait, complete := p.plan(a)
 		if wait > 0 {
 			tried()
@@ -79,12 +100,16 @@ func (p *Publisher) plan(a *authority) (wait time.Duration, complete bool) {
 	c := &p.config
 	until := func(s *slot, interval time.Duration, missed time.Time, delay time.Duration) time.Duration {
 		current := s.current.Load()
-		if current == nil {
+		if current == nil || s.stale.Load() {
 			return 0
 		}
 		wait := time.Duration(1<<63 - 1)
 		if !a.Last || !current.NextUpdate.Equal(endOfTime) {
 			wait = time.Until(current.ThisUpdate.Add(interval))
+			if !current.served.IsZero() {
+				// A wall clock that was set back delays nothing.
+				wait = min(wait, interval-time.Since(current.served))
+			}
 		}
 		if !missed.IsZero() {
 			wait = min(wait, delay-time.Since(missed))

@@ -9,12 +9,15 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 )
 
 // file is what is served under one path: a current list, or octets that stay.
 type file struct {
-	slot     *slot
+	slot *slot
+	// alarm is called when the list's file was altered; nil for nobody.
+	alarm    func()
 	der      []byte
 	etag     string
 	modified time.Time
@@ -23,6 +26,9 @@ type file struct {
 // certificateMaxAge is how long caches may keep an authority's certificate,
 // which hardly ever changes.
 const certificateMaxAge = time.Hour
+
+// maxRanges is how many ranges of a list are answered at once.
+const maxRanges = 16
 
 func certificateFile(c *x509.Certificate) file {
 	return file{der: c.Raw, etag: fmt.Sprintf(`"%x"`, sha256.Sum256(c.Raw)), modified: c.NotBefore}
@@ -60,11 +66,17 @@ func serveFiles(w http.ResponseWriter, r *http.Request, files map[string]file, m
 			refuse(w, http.StatusServiceUnavailable, "the list was not published yet")
 			return
 		}
+		if current.altered() {
+			if f.alarm != nil {
+				f.alarm()
+			}
+			w.Header().Set("Retry-After", "5")
+			refuse(w, http.StatusServiceUnavailable, "the list was damaged and is not published anew yet")
+			return
+		}
 		content, f.etag, f.modified = current.open(), current.etag, current.modified
 		if current.file != nil {
-			// A list takes longer to send than the server gives an answer out of
-			// memory.
-			_ = http.NewResponseController(w).SetWriteDeadline(now.Add(sendWithin(current.Size)))
+			w = paced{w}
 			if opened := current.reopen(); opened != nil {
 				defer opened.Close()
 				content = opened
@@ -84,13 +96,45 @@ func serveFiles(w http.ResponseWriter, r *http.Request, files map[string]file, m
 		// RFC 9110, Section 8.8.2.1: never later than the answer itself.
 		f.modified = time.Time{}
 	}
+	// RFC 9110, Section 14.2: many small ranges may be ignored, since the answer
+	// to them is longer than the list.
+	if strings.Count(r.Header.Get("Range"), ",") >= maxRanges {
+		r.Header.Del("Range")
+	}
 	http.ServeContent(w, r, "", f.modified, content)
 }
 
-// sendWithin is how long a client may take to receive so many octets: a quarter
-// of a megabit per second is the least that is borne.
-func sendWithin(size int64) time.Duration {
-	return 30*time.Second + time.Duration(size/(32<<10))*time.Second
+// A list takes longer to send than the server gives an answer out of memory, so
+// each piece has time of its own: a quarter of a megabit per second is the least
+// that is borne, and a client that takes nothing is soon rid of, and with it the
+// file of a list that was replaced long ago.
+const (
+	piece       = 1 << 20
+	pieceWithin = 30 * time.Second
+)
+
+// paced sends in pieces.
+type paced struct{ http.ResponseWriter }
+
+// ReadFrom is given what [http.ServeContent] sends. The kernel can send a piece
+// of a file by itself.
+func (p paced) ReadFrom(from io.Reader) (sent int64, err error) {
+	all, ok := from.(*io.LimitedReader)
+	if !ok {
+		return io.Copy(p.ResponseWriter, from)
+	}
+	control := http.NewResponseController(p.ResponseWriter)
+	for all.N > 0 {
+		// Who serves in a test may know no deadlines.
+		_ = control.SetWriteDeadline(time.Now().Add(pieceWithin))
+		next := min(all.N, piece)
+		n, err := io.Copy(p.ResponseWriter, &io.LimitedReader{R: all.R, N: next})
+		sent, all.N = sent+n, all.N-n
+		if err != nil || n < next {
+			return sent, err
+		}
+	}
+	return sent, nil
 }
 
 // reopen returns a file of its own for one answer, which the kernel can send

@@ -122,6 +122,15 @@ func TestHTTP(t *testing.T) {
 			}
 		}
 	})
+	t.Run("ranges that make more than the list are ignored", func(t *testing.T) {
+		ranges := "bytes=0-1" + strings.Repeat(",2-3", 15)
+		if r := ask(p, "GET", "/ehm.crl", "Range", ranges); r.StatusCode != 206 {
+			t.Errorf("16 ranges: status %d", r.StatusCode)
+		}
+		if r := ask(p, "GET", "/ehm.crl", "Range", ranges+",4-5"); r.StatusCode != 200 || r.ContentLength != int64(len(body(t, r))) {
+			t.Errorf("17 ranges: status %d, %d octets", r.StatusCode, r.ContentLength)
+		}
+	})
 	t.Run("CRL-24 no content-coding", func(t *testing.T) {
 		r := ask(p, "GET", "/ehm.crl", "Accept-Encoding", "gzip, br, zstd")
 		if r.Header.Get("Content-Encoding") != "" || !bytes.Equal(body(t, r), list.Raw) {

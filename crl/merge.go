@@ -11,7 +11,7 @@ import (
 // merged reads a list and what has changed since as one: the list that the next
 // one is.
 type merged struct {
-	reader  *Reader
+	reader  *Reader // nil for a list without entries
 	changes []Entry
 	head    Entry // the reader's next entry
 	more    bool
@@ -92,7 +92,8 @@ func (a *authority) carry(d *draft, from *List, changes []Entry) error {
 // list before and the journal.
 type comparison struct {
 	merged *merged
-	before time.Time // thisUpdate of the list before
+	// told returns what the journal alone says of a certificate now.
+	told func(serial []byte) (Entry, error)
 }
 
 // table takes the next entry of the table.
@@ -105,9 +106,8 @@ func (c *comparison) table(e *Entry) error {
 			return contradiction(journal.Serial, e.Serial)
 		case journal.Reason != e.Reason || !sameSecond(journal.InvalidityDate, e.InvalidityDate):
 			return fmt.Errorf("serial %x: the table says reason %d, the journal %d", e.Serial, e.Reason, journal.Reason)
-		// A list made while the clock was behind names its own time.
-		case !sameSecond(journal.Since, e.Since) && !e.Since.After(c.before):
-			return fmt.Errorf("serial %x: the table says since %s, the journal %s", e.Serial, e.Since.UTC().Format(time.RFC3339), journal.Since.UTC().Format(time.RFC3339))
+		case !sameSecond(journal.Since, e.Since):
+			return c.dates(journal, e)
 		}
 		return nil
 	})
@@ -115,6 +115,21 @@ func (c *comparison) table(e *Entry) error {
 		err = fmt.Errorf("serial %x is revoked in the table and not by the journal", e.Serial)
 	}
 	return err
+}
+
+// dates judges an entry of another date than that on the list before. A list
+// that was made while the clock was behind named its own time, and those since
+// have carried it on; then the journal says what the table does.
+func (c *comparison) dates(list, table *Entry) error {
+	told, err := c.told(table.Serial)
+	if err != nil {
+		return because("source", fmt.Errorf("reading register: %w", err))
+	}
+	if told.Reason != table.Reason || !sameSecond(told.Since, table.Since) || list.Since.After(table.Since) {
+		return fmt.Errorf("serial %x: the table says since %s, the journal %s, the list before %s", table.Serial,
+			table.Since.UTC().Format(time.RFC3339), told.Since.UTC().Format(time.RFC3339), list.Since.UTC().Format(time.RFC3339))
+	}
+	return nil
 }
 
 // end is called after the table's last entry.

@@ -2,7 +2,9 @@ package crl
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/url"
 	"time"
 )
 
@@ -49,20 +51,44 @@ func (p *Publisher) mirror(ctx context.Context, m Mirror) {
 }
 
 func (p *Publisher) mirrorOnce(ctx context.Context, m Mirror, put map[*slot]*List) error {
+	var problems []error
 	for _, a := range p.authorities {
-		for _, s := range a.slots() {
-			current := s.current.Load()
-			if current == nil || put[s] == current {
-				continue
+		for _, l := range a.lists {
+			err := p.mirrorList(ctx, m, l, put)
+			if err != nil {
+				problems = append(problems, err)
 			}
-			began := time.Now()
-			if err := m.Put(ctx, current); err != nil {
-				p.config.Observe("mirror", time.Since(began))
-				return fmt.Errorf("mirroring list %s to %s: %w", s.path, m, err)
+			if _, away := errors.AsType[*url.Error](err); away || ctx.Err() != nil {
+				// Nobody answers, and would not for the next list either.
+				return errors.Join(problems...)
 			}
-			p.config.Observe("mirrored", time.Since(began))
-			put[s] = current
 		}
+	}
+	return errors.Join(problems...)
+}
+
+// mirrorList puts a complete list and its delta list. The delta list is looked
+// up first and put last: the complete one is then at least as new as its base,
+// which a delta list never comes before.
+func (p *Publisher) mirrorList(ctx context.Context, m Mirror, l *list, put map[*slot]*List) error {
+	var delta *List
+	if l.delta != nil {
+		delta = l.delta.current.Load()
+	}
+	for _, next := range []struct {
+		*slot
+		list *List
+	}{{l.complete, l.complete.current.Load()}, {l.delta, delta}} {
+		if next.list == nil || put[next.slot] == next.list {
+			continue
+		}
+		began := time.Now()
+		if err := m.Put(ctx, next.list); err != nil {
+			p.config.Observe("mirror", time.Since(began))
+			return fmt.Errorf("mirroring list %s to %s: %w", next.path, m, err)
+		}
+		p.config.Observe("mirrored", time.Since(began))
+		put[next.slot] = next.list
 	}
 	return nil
 }

@@ -14,6 +14,9 @@ const (
 	// maxChanges is how many changes are read at once. Where there are more, the
 	// table is read instead, which takes no memory.
 	maxChanges = 50_000
+	// maxJournal is how long a journal is read from its beginning where the list
+	// before is not known.
+	maxJournal = 4 * maxChanges
 )
 
 // fault is an error with the word that metrics count it under.
@@ -226,10 +229,16 @@ func (p *Publisher) checkNumber(a *authority, n Numbered) error {
 	if signer := a.signer(); n.At.Truncate(time.Second).Before(signer.NotBefore) || n.At.After(signer.NotAfter) {
 		return because("source", errors.New("the authority's certificate is not valid at this time"))
 	}
+	if n.At.Before(now.Add(-maxAhead)) {
+		return because("source", fmt.Errorf("the register's clock is behind this server's by %v", now.Sub(n.At)))
+	}
 	if n.Number == 0 {
 		return because("number", errors.New("the register gave the list no number"))
 	}
 	for _, s := range a.slots() {
+		if n.Number <= s.used {
+			return because("number", fmt.Errorf("the register gave the number %d, and the archive keeps %d: was it restored from a copy?", n.Number, s.used))
+		}
 		current := s.current.Load()
 		if current == nil {
 			continue
@@ -238,6 +247,10 @@ func (p *Publisher) checkNumber(a *authority, n Numbered) error {
 		// numbers that differ.
 		if n.Number <= current.Number {
 			return because("number", fmt.Errorf("the register gave the number %d after %d: was it restored from a copy?", n.Number, current.Number))
+		}
+		if n.At.Add(p.config.Validity).Before(current.ThisUpdate) {
+			return because("source", fmt.Errorf("it is %s, and the published list was made at %s: mend the clock, or move the list away if the clock was wrong then",
+				n.At.UTC().Format(time.RFC3339), current.ThisUpdate.Format(time.RFC3339)))
 		}
 		if n.At.Before(current.ThisUpdate) {
 			p.config.Log.Error("clock went back", "issuer", a.ID, "published", current.ThisUpdate, "now", n.At)

@@ -25,6 +25,10 @@ type Publisher struct {
 	mu sync.Mutex
 	// behind is why the journal cannot be followed, or nil.
 	behind error
+	// uncertified is why the certificates are not in the folder, or nil.
+	uncertified error
+	// cleared is when the archive's folders were last gone through.
+	cleared map[string]time.Time
 	// mirrors are the errors of the last attempts, by mirror.
 	mirrors map[Mirror]error
 	// mirrorWakes, of capacity 1, interrupt the mirrors' waits.
@@ -79,7 +83,12 @@ func (l *list) has(serial []byte) bool {
 type slot struct {
 	path    string
 	scope   []byte
+	delta   bool
 	current atomic.Pointer[List]
+	// used is the highest number that the archive keeps.
+	used uint64
+	// stale: what the folder holds is to be replaced, however young it is.
+	stale atomic.Bool
 	// onDisk is the published file as it was last read or written; nil when there
 	// was none. Guarded by the authority's publishing.
 	onDisk os.FileInfo
@@ -102,13 +111,17 @@ type List struct {
 	// file is open for as long as somebody reads from it: when the list was
 	// replaced and nobody does, the garbage collector closes it.
 	file  *os.File
-	small []byte // the file, when it is small
-	body  int64  // octets of the entries, about
+	info  os.FileInfo // of file, when the list was put there
+	small []byte      // the file, when it is small
+	body  int64       // octets of the entries, about
 	scope []byte
 	etag  string
 	// modified is the Last-Modified date; zero when an earlier list of the same
 	// second makes it ambiguous.
 	modified time.Time
+	// served is since when, by a clock that is never set back; zero for a list
+	// that was there at the start.
+	served time.Time
 }
 
 // New checks the configuration and reads the lists that the folder holds. It
@@ -118,7 +131,10 @@ type List struct {
 // served, and replaced by the next publication. One that another authority
 // signed is an error: two configurations share the folder or a path is wrong.
 func New(config Config) (*Publisher, error) {
-	p := &Publisher{config: config, byID: make(map[string]*authority), files: make(map[string]file), mirrors: make(map[Mirror]error), mirrorWakes: make(map[Mirror]chan struct{})}
+	p := &Publisher{
+		config: config, byID: make(map[string]*authority), files: make(map[string]file), cleared: make(map[string]time.Time),
+		mirrors: make(map[Mirror]error), mirrorWakes: make(map[Mirror]chan struct{}),
+	}
 	p.defaults()
 	if err := p.validate(); err != nil {
 		return nil, fmt.Errorf("crl: %w", err)
@@ -126,10 +142,14 @@ func New(config Config) (*Publisher, error) {
 	for _, m := range config.Mirrors {
 		p.mirrorWakes[m] = make(chan struct{}, 1)
 	}
+	used, err := p.numbersUsed()
+	if err != nil {
+		return nil, fmt.Errorf("crl: %w", err)
+	}
 	for _, issuer := range config.Issuers {
 		a, err := newAuthority(issuer)
 		if err == nil {
-			err = p.load(a)
+			err = p.load(a, used)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("crl: issuer %s: %w", issuer.ID, err)
@@ -137,7 +157,7 @@ func New(config Config) (*Publisher, error) {
 		p.authorities = append(p.authorities, a)
 		p.byID[a.ID] = a
 		for _, s := range a.slots() {
-			p.files["/"+s.path] = file{slot: s}
+			p.files["/"+s.path] = file{slot: s, alarm: a.nudge}
 		}
 		if a.CertificatePath != "" {
 			p.files["/"+a.CertificatePath] = certificateFile(a.Certificate)
@@ -156,7 +176,7 @@ func newAuthority(issuer Issuer) (*authority, error) {
 		scope := scopeValue(l.URL, issuer.OnlyUsers, issuer.Signer != nil)
 		l.complete = &slot{path: l.Path, scope: scope}
 		if l.DeltaPath != "" {
-			l.delta = &slot{path: l.DeltaPath, scope: scope}
+			l.delta = &slot{path: l.DeltaPath, scope: scope, delta: true}
 		}
 	}
 	return a, nil
@@ -248,8 +268,10 @@ func (p *Publisher) Ready(context.Context) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.behind != nil {
-		problems = append(problems, p.behind)
+	for _, err := range []error{p.behind, p.uncertified} {
+		if err != nil {
+			problems = append(problems, err)
+		}
 	}
 	for _, m := range p.config.Mirrors {
 		if err := p.mirrors[m]; err != nil {
@@ -304,6 +326,10 @@ func (p *Publisher) late(s *slot, now time.Time) error {
 	switch {
 	case current == nil:
 		return errors.New("it was not published yet")
+	case s.stale.Load():
+		return errors.New("the folder does not hold it as it was published, or it is about other certificates than it is to be")
+	case current.ThisUpdate.After(now.Add(maxAhead)):
+		return fmt.Errorf("it was made at %s, which is to come: was the clock set back?", current.ThisUpdate.Format(time.RFC3339))
 	case now.After(current.NextUpdate):
 		return fmt.Errorf("it ran out at %s", current.NextUpdate.Format(time.RFC3339))
 	case current.NextUpdate.Equal(endOfTime):

@@ -1,6 +1,7 @@
 package crl
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -24,6 +25,8 @@ type Pulled struct {
 	Certificate *x509.Certificate
 	// Path is where it is published, as in [Place].
 	Path string
+	// Delta says that it is a delta list. One that is the other kind is refused.
+	Delta bool
 }
 
 // PullerConfig is what a [Puller] is made of.
@@ -82,7 +85,7 @@ func NewPuller(config PullerConfig) (*Puller, error) {
 		config.Observe = func(string, time.Duration) {}
 	}
 	if config.Client == nil {
-		config.Client = &http.Client{Timeout: 5 * time.Minute}
+		config.Client = &http.Client{Timeout: 5 * time.Minute, CheckRedirect: stayThere}
 	}
 	info, err := os.Stat(config.Dir)
 	if err != nil || !info.IsDir() {
@@ -103,6 +106,19 @@ func NewPuller(config PullerConfig) (*Puller, error) {
 	return p, nil
 }
 
+// stayThere follows redirects within a host, to https at the most: who is asked
+// for a list does not choose whom this machine sends requests to.
+func stayThere(r *http.Request, via []*http.Request) error {
+	first := via[0].URL
+	switch {
+	case len(via) >= 5:
+		return errors.New("it redirects again and again")
+	case r.URL.Hostname() != first.Hostname() || r.URL.Scheme != first.Scheme && r.URL.Scheme != "https":
+		return fmt.Errorf("it redirects to %s: is that where the list is?", r.URL.Redacted())
+	}
+	return nil
+}
+
 func (p *Puller) slot(l Pulled) (*pulledSlot, error) {
 	if err := checkPath(l.Path, ".crl"); err != nil {
 		return nil, err
@@ -116,14 +132,17 @@ func (p *Puller) slot(l Pulled) (*pulledSlot, error) {
 	if l.Certificate == nil {
 		return nil, errors.New("the certificate is missing")
 	}
-	s := &pulledSlot{Pulled: l, slot: &slot{path: l.Path}, authority: &authority{Issuer: Issuer{ID: l.Path, Certificate: l.Certificate}}}
+	s := &pulledSlot{Pulled: l, slot: &slot{path: l.Path, delta: l.Delta}, authority: &authority{Issuer: Issuer{ID: l.Path, Certificate: l.Certificate}}}
 	if err := removeStray(p.store.filename(l.Path)); err != nil {
 		return nil, err
 	}
-	found, _, err := p.store.read(s.authority, s.slot)
-	if err != nil {
+	found, info, err := p.store.read(s.authority, s.slot)
+	switch s.onDisk = info; {
+	case errors.Is(err, errDamaged):
 		p.config.Log.Error("published list is not served", "path", l.Path, "err", err)
-	} else if found != nil {
+	case err != nil:
+		return nil, err
+	case found != nil:
 		s.current.Store(found)
 	}
 	return s, nil
@@ -203,6 +222,12 @@ func (p *Puller) pull(ctx context.Context, s *pulledSlot) (reason string, err er
 	if err != nil {
 		return "pull", err
 	}
+	info, err := os.Stat(p.store.filename(s.Path))
+	if current := s.current.Load(); err != nil || !same(info, s.onDisk) || current != nil && current.altered() {
+		// The folder does not hold what was put there.
+		s.etag = ""
+		s.stale.Store(true)
+	}
 	if s.etag != "" {
 		r.Header.Set("If-None-Match", s.etag)
 	}
@@ -219,7 +244,7 @@ func (p *Puller) pull(ctx context.Context, s *pulledSlot) (reason string, err er
 		return "pull", fmt.Errorf("the answer is %s", answer.Status)
 	}
 	name := p.store.filename(s.Path)
-	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+	if err := makeDir(filepath.Dir(name)); err != nil {
 		return "pull", err
 	}
 	prefix, suffix := temporary(name)
@@ -229,23 +254,21 @@ func (p *Puller) pull(ctx context.Context, s *pulledSlot) (reason string, err er
 	}
 	defer os.Remove(f.Name())
 	defer f.Close()
-	size, err := io.Copy(f, io.LimitReader(answer.Body, p.config.MaxSize+1))
-	if err == nil && size > p.config.MaxSize {
-		err = fmt.Errorf("it is longer than %d octets", p.config.MaxSize)
-	}
-	if err != nil {
+	// It is read as it comes, so that the first octet that does not belong there
+	// ends it.
+	body := &io.LimitedReader{R: answer.Body, N: p.config.MaxSize + 1}
+	next, err := readList(s.authority, s.slot, io.TeeReader(body, f))
+	switch {
+	case body.N == 0:
+		return "pull", fmt.Errorf("it is longer than %d octets", p.config.MaxSize)
+	case err != nil:
 		return "pull", err
 	}
-	return p.accept(s, f, size, answer.Header.Get("ETag"))
+	return p.accept(s, f, next, answer.Header.Get("ETag"))
 }
 
-// accept publishes what was fetched when it is a newer list of the right
-// authority.
-func (p *Puller) accept(s *pulledSlot, f *os.File, size int64, etag string) (reason string, err error) {
-	next, err := readList(s.authority, s.slot, f, size)
-	if err != nil {
-		return "pull", err
-	}
+// accept publishes what was fetched when it is newer than what there is.
+func (p *Puller) accept(s *pulledSlot, f *os.File, next *List, etag string) (reason string, err error) {
 	if now := time.Now(); now.After(next.NextUpdate) || next.ThisUpdate.After(now.Add(maxAhead)) {
 		return "pull", fmt.Errorf("it is good from %s to %s and not now", next.ThisUpdate.Format(time.RFC3339), next.NextUpdate.Format(time.RFC3339))
 	}
@@ -256,7 +279,9 @@ func (p *Puller) accept(s *pulledSlot, f *os.File, size int64, etag string) (rea
 			return "pull", fmt.Errorf("its number is %d, after %d", next.Number, current.Number)
 		case next.Number == current.Number && next.etag != current.etag:
 			return "pull", fmt.Errorf("it is another list of the number %d", next.Number)
-		case next.Number == current.Number:
+		case !bytes.Equal(next.scope, current.scope) && !s.stale.Load():
+			return "pull", errors.New("it is about other certificates than the list before it: is the URL right? move the list away if it is")
+		case next.Number == current.Number && !s.stale.Load():
 			s.etag = etag
 			return "unchanged", nil
 		}
@@ -278,10 +303,14 @@ func (p *Puller) accept(s *pulledSlot, f *os.File, size int64, etag string) (rea
 	if err != nil {
 		return "pull", err
 	}
-	if err := next.hold(opened); err != nil {
+	if s.onDisk, err = opened.Stat(); err == nil {
+		err = next.hold(opened)
+	}
+	if err != nil {
 		return "pull", err
 	}
 	s.serve(next)
+	s.stale.Store(false)
 	s.etag = etag
 	p.config.Log.Info("list pulled", "path", s.Path, "number", next.Number, "entries", next.Entries, "next_update", next.NextUpdate)
 	return "pulled", nil

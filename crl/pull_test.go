@@ -24,7 +24,7 @@ func TestPull(t *testing.T) {
 	defer source.Close()
 	reason := ""
 	config := crl.PullerConfig{Dir: t.TempDir(), Observe: func(r string, _ time.Duration) { reason = r }, Lists: []crl.Pulled{
-		{URL: source.URL + "/ehm.crl", Certificate: c.ca, Path: "cdp/ehm.crl"}, {URL: source.URL + "/ehm-delta.crl", Certificate: c.ca, Path: "cdp/ehm-delta.crl"}}}
+		{URL: source.URL + "/ehm.crl", Certificate: c.ca, Path: "cdp/ehm.crl"}, {URL: source.URL + "/ehm-delta.crl", Certificate: c.ca, Path: "cdp/ehm-delta.crl", Delta: true}}}
 	puller := func() *crl.Puller {
 		t.Helper()
 		m, err := crl.NewPuller(config)

@@ -114,13 +114,13 @@ func (r *Reader) readHead() (err error) {
 		return err
 	}
 	r.rawAlgorithm = bytes.Clone(raw)
-	if r.Algorithm, err = algorithmOf(r.rawAlgorithm); err != nil {
-		return s.malformed(err.Error())
-	}
 	if raw, _, err = s.element(tagSequence, r.tbs); err != nil {
 		return err
 	}
 	r.RawIssuer = bytes.Clone(raw)
+	if r.Algorithm, err = algorithmOf(r.rawAlgorithm, r.RawIssuer); err != nil {
+		return s.malformed(err.Error())
+	}
 	if r.ThisUpdate, err = r.readDate(); err != nil {
 		return err
 	}

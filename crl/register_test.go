@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
+	"fmt"
 	"math/big"
 	"path/filepath"
 	"testing"
@@ -35,14 +36,22 @@ func (s stored) Each(ctx context.Context, issuer string, at crl.Point, do func(c
 
 func (s stored) Changes(ctx context.Context, issuer string, from, to crl.Point, limit int) ([]crl.Entry, error) {
 	listed, err := s.Register.Changes(ctx, issuer, store.Point(from), store.Point(to), limit)
-	if errors.Is(err, store.ErrTooMany) {
+	switch {
+	case errors.Is(err, store.ErrTooMany):
 		err = crl.ErrTooMany
+	case errors.Is(err, store.ErrContradiction):
+		err = fmt.Errorf("%w: %w", crl.ErrContradiction, err)
 	}
 	var entries []crl.Entry
 	for _, l := range listed {
 		entries = append(entries, crl.Entry{Serial: l.Serial, Since: l.Since, Reason: l.Reason, InvalidityDate: l.InvalidityDate})
 	}
 	return entries, err
+}
+
+func (s stored) Told(ctx context.Context, issuer string, serial []byte, at crl.Point) (crl.Entry, error) {
+	l, err := s.Register.Told(ctx, issuer, serial, store.Point(at))
+	return crl.Entry{Serial: l.Serial, Since: l.Since, Reason: l.Reason, InvalidityDate: l.InvalidityDate}, err
 }
 
 func (s stored) Entries(ctx context.Context, after uint64, limit int) ([]crl.Change, error) {

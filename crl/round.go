@@ -54,8 +54,8 @@ func (r *round) before() (Point, bool) {
 func (r *round) draftComplete(ctx context.Context) error {
 	from, known := r.before()
 	var changes []Entry
+	var err error
 	if known {
-		var err error
 		if changes, err = r.changes(ctx, from); errors.Is(err, ErrTooMany) {
 			known = false
 		} else if err != nil {
@@ -75,14 +75,51 @@ func (r *round) draftComplete(ctx context.Context) error {
 		}
 		r.drafts, known = nil, false
 	}
-	return r.fromTable(ctx, known, changes)
+	accounts, err := r.accounts(ctx, known, changes)
+	if err != nil {
+		return err
+	}
+	return r.fromTable(ctx, accounts)
+}
+
+// accounts returns what the table is to be compared with: what follows from the
+// list before and the changes since, when it is known, and from the journal
+// alone, when that is short.
+func (r *round) accounts(ctx context.Context, known bool, changes []Entry) ([]*comparison, error) {
+	told := func(serial []byte) (Entry, error) { return r.p.config.Source.Told(ctx, r.a.ID, serial, r.to) }
+	var accounts []*comparison
+	if known {
+		main, c := r.a.lists[0].complete.current.Load(), &comparison{told: told}
+		// What the disk has garbled is no account of anything.
+		_, err := main.hash()
+		var reader *Reader
+		if err == nil {
+			reader, err = NewReader(main.open())
+		}
+		if err == nil {
+			c.merged, err = newMerged(reader, changes)
+		}
+		if err != nil {
+			r.p.config.Log.ErrorContext(ctx, "list before cannot be read, so the register is not compared with it", "issuer", r.a.ID, "err", err)
+		} else {
+			accounts = append(accounts, c)
+		}
+	}
+	if r.to.Number > maxJournal {
+		return accounts, nil
+	}
+	all, err := r.changes(ctx, Point{})
+	if errors.Is(err, ErrTooMany) {
+		return accounts, nil
+	}
+	return append(accounts, &comparison{told: told, merged: &merged{changes: all}}), err
 }
 
 // changes reads what has changed between two rounds.
 func (r *round) changes(ctx context.Context, from Point) ([]Entry, error) {
 	changes, err := r.p.config.Source.Changes(ctx, r.a.ID, from, r.to, maxChanges)
 	if err != nil {
-		return nil, because("source", fmt.Errorf("reading register: %w", err))
+		return nil, unread(err)
 	}
 	if err := sorted(changes); err != nil {
 		return nil, because("contradiction", err)
@@ -103,11 +140,10 @@ func (r *round) carryAll(changes []Entry) error {
 	return nil
 }
 
-// fromTable writes the complete lists from the register's table. When the list
-// before is known, the table is compared with what follows from it and the
-// journal: two accounts of one truth, of which none is believed when they
+// fromTable writes the complete lists from the register's table, which is
+// compared with other accounts of the same truth: none is believed when they
 // differ.
-func (r *round) fromTable(ctx context.Context, known bool, changes []Entry) error {
+func (r *round) fromTable(ctx context.Context, accounts []*comparison) error {
 	var drafts []*drafted
 	for _, l := range r.a.lists {
 		d, err := r.draft(l, l.complete, 0)
@@ -116,22 +152,9 @@ func (r *round) fromTable(ctx context.Context, known bool, changes []Entry) erro
 		}
 		drafts = append(drafts, d)
 	}
-	var journal *comparison
-	if known {
-		main := r.a.lists[0].complete.current.Load()
-		reader, err := NewReader(main.open())
-		if err == nil {
-			journal = &comparison{before: main.ThisUpdate}
-			journal.merged, err = newMerged(reader, changes)
-		}
-		if err != nil {
-			r.p.config.Log.ErrorContext(ctx, "list before cannot be read, so the register is not compared with it", "issuer", r.a.ID, "err", err)
-			journal = nil
-		}
-	}
 	err := r.p.config.Source.Each(ctx, r.a.ID, r.to, func(e Entry) error {
-		if journal != nil {
-			if err := journal.table(&e); err != nil {
+		for _, account := range accounts {
+			if err := account.table(&e); err != nil {
 				return because("contradiction", err)
 			}
 		}
@@ -145,15 +168,24 @@ func (r *round) fromTable(ctx context.Context, known bool, changes []Entry) erro
 		return nil
 	})
 	if err != nil {
-		return because("source", fmt.Errorf("reading register: %w", err))
+		return unread(err)
 	}
-	if journal != nil {
-		if err := journal.end(); err != nil {
+	for _, account := range accounts {
+		if err := account.end(); err != nil {
 			return because("contradiction", fmt.Errorf("reading register: %w", err))
 		}
 	}
 	r.a.checked = time.Now()
 	return nil
+}
+
+// unread says why the source was not read.
+func unread(err error) error {
+	reason := "source"
+	if errors.Is(err, ErrContradiction) {
+		reason = "contradiction"
+	}
+	return because(reason, fmt.Errorf("reading register: %w", err))
 }
 
 // deltas returns what has changed since the base. Without one, the lists of

@@ -49,6 +49,7 @@ func TestSigning(t *testing.T) {
 		}},
 		{"source fails", "broken", "source", 0, func(c *centre) { c.err = broken }},
 		{"source from the future", "ahead", "source", 0, func(c *centre) { c.at = time.Now().Add(time.Hour) }},
+		{"source from the past", "behind", "source", 0, func(c *centre) { c.at = time.Now().Add(-2 * time.Minute) }},
 		{"the authority's certificate is not valid yet", "not valid", "source", 0, func(c *centre) { c.at = time.Now().Add(-2 * time.Hour) }},
 		{"a wrong signature is not published", "verifying own signature", "sign", 1, func(c *centre) { c.key.(*counting).spoil = true }},
 	} {

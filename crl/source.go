@@ -20,13 +20,21 @@ type Source interface {
 	// it says: [Removed] for one that it does not have, or has no more. It returns
 	// [ErrTooMany] when there are more than limit.
 	Changes(ctx context.Context, issuer string, from, to Point, limit int) ([]Entry, error)
+	// Told returns what the journal alone, without the table that Each reads, makes
+	// a list at the point say of one certificate; Reason is [Removed] where the
+	// list does not have it.
+	Told(ctx context.Context, issuer string, serial []byte, at Point) (Entry, error)
 	// Published tells the source that the public can read the issuer's complete
 	// lists of that number. It may be told twice.
 	Published(ctx context.Context, issuer string, number uint64) error
 }
 
-// ErrTooMany says that there are more changes than were asked for.
-var ErrTooMany = errors.New("too many changes")
+// ErrTooMany says that there are more changes than were asked for, and
+// ErrContradiction that the source has two accounts of one truth.
+var (
+	ErrTooMany       = errors.New("too many changes")
+	ErrContradiction = errors.New("the register contradicts itself")
+)
 
 // Numbered is a number that was taken for an issuer's lists.
 type Numbered struct {

@@ -40,15 +40,26 @@ func (l *List) open() io.ReadSeeker {
 }
 
 // hold keeps the octets of the list in memory when they are few.
-func (l *List) hold(file *os.File) error {
+func (l *List) hold(file *os.File) (err error) {
 	if l.Size > inMemory {
 		l.file = file
-		return nil
+		l.info, err = file.Stat()
+		return err
 	}
 	defer file.Close()
 	l.small = make([]byte, l.Size)
-	_, err := file.ReadAt(l.small, 0)
+	_, err = file.ReadAt(l.small, 0)
 	return err
+}
+
+// altered reports whether somebody has written to the file that the list is
+// served from.
+func (l *List) altered() bool {
+	if l.file == nil {
+		return false
+	}
+	info, err := l.file.Stat()
+	return err != nil || !same(info, l.info)
 }
 
 // read returns the list in the folder and its file. Both are nil when there is
@@ -68,7 +79,7 @@ func (p *Publisher) read(a *authority, s *slot) (*List, os.FileInfo, error) {
 		file.Close()
 		return nil, nil, err
 	}
-	l, err := readList(a, s, file, info.Size())
+	l, err := readList(a, s, io.NewSectionReader(file, 0, info.Size()))
 	if err == nil {
 		err = l.hold(file)
 	} else {
@@ -80,17 +91,24 @@ func (p *Publisher) read(a *authority, s *slot) (*List, os.FileInfo, error) {
 	return l, info, nil
 }
 
-func readList(a *authority, s *slot, file *os.File, size int64) (*List, error) {
-	r, err := NewReader(io.NewSectionReader(file, 0, size))
-	if err == nil {
-		err = r.Skip()
+// readList reads a list of the authority that may stand in the slot.
+func readList(a *authority, s *slot, from io.Reader) (*List, error) {
+	signer := a.signer()
+	foreign := func(r *Reader) error {
+		return fmt.Errorf("it is a list of %s and not of this authority; move it away or change the path", nameOf(r.RawIssuer))
 	}
+	r, err := NewReader(from)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errDamaged, err)
 	}
-	signer := a.signer()
-	if !bytes.Equal(r.RawIssuer, signer.RawSubject) || !bytes.Equal(r.AuthorityKeyID, signer.SubjectKeyId) {
-		return nil, fmt.Errorf("it is a list of %s and not of this authority; move it away or change the path", nameOf(r.RawIssuer))
+	if !bytes.Equal(r.RawIssuer, signer.RawSubject) {
+		return nil, foreign(r)
+	}
+	if err := r.Skip(); err != nil {
+		return nil, fmt.Errorf("%w: %w", errDamaged, err)
+	}
+	if !bytes.Equal(r.AuthorityKeyID, signer.SubjectKeyId) {
+		return nil, foreign(r)
 	}
 	if err := r.Verify(signer); err != nil {
 		return nil, fmt.Errorf("%w: %w", errDamaged, err)
@@ -98,9 +116,14 @@ func readList(a *authority, s *slot, file *os.File, size int64) (*List, error) {
 	if r.CRLNumber == nil || !r.CRLNumber.IsUint64() {
 		return nil, errors.New("the list's number is missing or has more than 64 bits")
 	}
+	// What a delta list does not have is not good: whoever takes it for a
+	// complete one is deceived.
+	if (r.Base != nil) != s.delta {
+		return nil, fmt.Errorf("%w: it is a delta list where a complete one belongs, or the other way round", errDamaged)
+	}
 	l := &List{
 		Issuer: a.ID, Path: s.path, Number: r.CRLNumber.Uint64(), ThisUpdate: r.ThisUpdate, NextUpdate: r.NextUpdate,
-		Entries: r.Entries(), Size: size, body: max(0, r.revoked-int64(len(r.RawIssuer))), scope: r.Scope.raw,
+		Entries: r.Entries(), Size: r.end, body: max(0, r.revoked-int64(len(r.RawIssuer))), scope: r.Scope.raw,
 		etag: etagOf(r.digest(), r.Signature), modified: r.ThisUpdate,
 	}
 	if r.Base != nil {
@@ -118,11 +141,13 @@ func nameOf(raw []byte) string {
 	return strconv.Quote(sequence.String())
 }
 
-// load serves the lists that the folder holds.
-func (p *Publisher) load(a *authority) error {
+// load serves the lists that the folder holds. One that says to be about other
+// certificates than the configuration does is served until it is replaced, which
+// is at once.
+func (p *Publisher) load(a *authority, used map[string]uint64) error {
 	for _, s := range a.slots() {
 		found, info, err := p.read(a, s)
-		s.onDisk = info
+		s.onDisk, s.used = info, used[s.path]
 		if errors.Is(err, errDamaged) {
 			p.config.Log.Error("published list is not served", "issuer", a.ID, "err", err)
 			continue
@@ -132,9 +157,37 @@ func (p *Publisher) load(a *authority) error {
 		}
 		if found != nil {
 			s.current.Store(found)
+			s.stale.Store(!bytes.Equal(found.scope, s.scope))
 		}
 	}
 	return nil
+}
+
+// inspect looks whether the folder, which other web servers may read, still
+// holds what was published there. What another publisher has put there is
+// served; what is missing, damaged or old is published anew.
+func (p *Publisher) inspect(a *authority) {
+	a.publishing.Lock()
+	defer a.publishing.Unlock()
+	for _, s := range a.slots() {
+		current := s.current.Load()
+		info, err := os.Stat(p.filename(s.path))
+		if current == nil || s.stale.Load() || err == nil && same(info, s.onDisk) && !current.altered() {
+			continue
+		}
+		found, info, err := p.read(a, s)
+		switch {
+		case err == nil && found != nil && (found.Number > current.Number || found.etag == current.etag):
+			s.onDisk = info
+			s.serve(found)
+		default:
+			if err == nil {
+				err = errors.New("it is missing or was replaced by an older one")
+			}
+			p.config.Log.Error("published list is not in the folder any more and is made anew", "issuer", a.ID, "path", s.path, "err", err)
+			s.stale.Store(true)
+		}
+	}
 }
 
 // store puts a signed list into its place and serves it. Readers of the folder
@@ -185,15 +238,17 @@ func (p *Publisher) store(a *authority, d *drafted) (*List, error) {
 		return nil, because("store", err)
 	}
 	s.serve(next)
+	s.stale.Store(false)
 	return next, nil
 }
 
 // serve puts next before the public. RFC 9110, Section 8.8.2.2: a date does not
 // tell apart two versions of one second, so the second of them goes without.
 func (s *slot) serve(next *List) {
-	if last := s.current.Load(); last != nil && !next.ThisUpdate.After(last.ThisUpdate) {
+	if last := s.current.Load(); last != nil && last.etag != next.etag && !next.ThisUpdate.After(last.ThisUpdate) {
 		next.modified = time.Time{}
 	}
+	next.served = time.Now()
 	s.current.Store(next)
 }
 
@@ -206,30 +261,36 @@ func (p *Publisher) filename(path string) string {
 	return filepath.Join(p.config.Dir, filepath.FromSlash(path))
 }
 
-// prepare removes what a crash left in the folder and publishes the
-// certificates.
-func (p *Publisher) prepare() error {
+// clean removes what a crash left in the folder.
+func (p *Publisher) clean() error {
+	var problems []error
 	for _, a := range p.authorities {
 		for _, s := range a.slots() {
-			if err := removeStray(p.filename(s.path)); err != nil {
-				return err
-			}
+			problems = append(problems, removeStray(p.filename(s.path)))
 		}
+		if a.CertificatePath != "" {
+			problems = append(problems, removeStray(p.filename(a.CertificatePath)))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// certify publishes the authorities' certificates.
+func (p *Publisher) certify() error {
+	var problems []error
+	for _, a := range p.authorities {
 		if a.CertificatePath == "" {
 			continue
 		}
 		name := p.filename(a.CertificatePath)
-		if err := removeStray(name); err != nil {
-			return err
-		}
 		if there, err := os.ReadFile(name); err == nil && bytes.Equal(there, a.Certificate.Raw) {
 			continue
 		}
 		if err := replace(name, a.Certificate.Raw); err != nil {
-			return err
+			problems = append(problems, fmt.Errorf("publishing certificate of %s: %w", a.ID, err))
 		}
 	}
-	return nil
+	return errors.Join(problems...)
 }
 
 // temporary returns what the names of files in the making for name begin and
@@ -271,7 +332,7 @@ func replace(name string, data []byte) error {
 
 func replaceBy(name string, data io.Reader) error {
 	dir := filepath.Dir(name)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := makeDir(dir); err != nil {
 		return err
 	}
 	prefix, suffix := temporary(name)
@@ -299,6 +360,20 @@ func replaceBy(name string, data io.Reader) error {
 		return err
 	}
 	return syncDir(dir)
+}
+
+// makeDir makes a folder and those above it, durably.
+func makeDir(dir string) error {
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := makeDir(filepath.Dir(dir)); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return syncDir(filepath.Dir(dir))
 }
 
 func syncDir(dir string) error {

@@ -30,15 +30,16 @@ func hashOf(algorithm x509.SignatureAlgorithm) crypto.Hash {
 	return 0
 }
 
-// algorithmOf lets the standard library name an AlgorithmIdentifier, by having
-// it read the shortest list that is signed with it.
-func algorithmOf(identifier []byte) (x509.SignatureAlgorithm, error) {
+// algorithmOf lets the standard library name an AlgorithmIdentifier, and judge
+// the encoded Name beside it as it judges those of certificates, by having it
+// read the shortest list that has them.
+func algorithmOf(identifier, name []byte) (x509.SignatureAlgorithm, error) {
 	b := cryptobyte.NewBuilder(nil)
 	b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
 		b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
 			b.AddASN1Int64(1)
 			b.AddBytes(identifier)
-			b.AddBytes([]byte{tagSequence, 0})
+			b.AddBytes(name)
 			b.AddASN1(asn1.UTCTime, func(b *cryptobyte.Builder) { b.AddBytes([]byte("700101000000Z")) })
 		})
 		b.AddBytes(identifier)
@@ -50,7 +51,7 @@ func algorithmOf(identifier []byte) (x509.SignatureAlgorithm, error) {
 	}
 	list, err := x509.ParseRevocationList(encoded)
 	if err != nil {
-		return 0, errors.New("a signature algorithm that is malformed")
+		return 0, fmt.Errorf("an issuer or a signature algorithm that is malformed: %w", err)
 	}
 	return list.SignatureAlgorithm, nil
 }

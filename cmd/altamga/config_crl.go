@@ -107,6 +107,8 @@ type crlPullConfig struct {
 	// Certificate is that of who signs the list.
 	Certificate config.Path `toml:"certificate"`
 	Path        string      `toml:"path"`
+	// Delta says that it is a delta list. Default: a complete one.
+	Delta bool `toml:"delta"`
 }
 
 func (c *crlConfig) Validate() error {

@@ -44,7 +44,7 @@ func (p *process) addCRL(ctx context.Context) error {
 	}
 	publisher, err := crl.New(settings)
 	if err != nil {
-		return fmt.Errorf("configuring crl: %w", err)
+		return withHint(fmt.Errorf("configuring crl: %w", err), crlHint)
 	}
 	p.add("crl", c.Listen, nil, publisher)
 	p.loops = append(p.loops, serve.Loop{Name: "crl publisher", Run: publisher.Run})
@@ -61,6 +61,8 @@ func (p *process) addCRL(ctx context.Context) error {
 	}
 	return nil
 }
+
+const crlHint = "mend the [crl] section of the configuration; its folders must exist, and hold no lists of others under the paths in it"
 
 // crlSettings opens what the publisher needs.
 func (p *process) crlSettings(c *crlConfig) (crl.Config, error) {
@@ -133,11 +135,11 @@ func (p *process) addPuller(c *crlConfig) error {
 		if err != nil {
 			return err
 		}
-		settings.Lists = append(settings.Lists, crl.Pulled{URL: string(pulled.URL), Certificate: certificate, Path: pulled.Path})
+		settings.Lists = append(settings.Lists, crl.Pulled{URL: string(pulled.URL), Certificate: certificate, Path: pulled.Path, Delta: pulled.Delta})
 	}
 	puller, err := crl.NewPuller(settings)
 	if err != nil {
-		return fmt.Errorf("configuring crl: %w", err)
+		return withHint(fmt.Errorf("configuring crl: %w", err), crlHint)
 	}
 	p.add("crl", c.Listen, nil, puller)
 	p.loops = append(p.loops, serve.Loop{Name: "crl mirror", Run: puller.Run})
@@ -154,7 +156,7 @@ func (s listSource) Number(ctx context.Context, issuer string) (crl.Numbered, er
 }
 
 func (s listSource) Each(ctx context.Context, issuer string, at crl.Point, do func(crl.Entry) error) error {
-	return s.register.EachListed(ctx, issuer, register.Point(at), func(l register.Listed) error { return do(listEntry(l)) })
+	return listFault(s.register.EachListed(ctx, issuer, register.Point(at), func(l register.Listed) error { return do(listEntry(l)) }))
 }
 
 func (s listSource) Changes(ctx context.Context, issuer string, from, to crl.Point, limit int) ([]crl.Entry, error) {
@@ -166,7 +168,20 @@ func (s listSource) Changes(ctx context.Context, issuer string, from, to crl.Poi
 	for i, l := range changes {
 		entries[i] = listEntry(l)
 	}
-	return entries, err
+	return entries, listFault(err)
+}
+
+func (s listSource) Told(ctx context.Context, issuer string, serial []byte, at crl.Point) (crl.Entry, error) {
+	l, err := s.register.Told(ctx, issuer, serial, register.Point(at))
+	return listEntry(l), listFault(err)
+}
+
+// listFault lets the publisher see what is an alarm.
+func listFault(err error) error {
+	if errors.Is(err, register.ErrContradiction) {
+		return fmt.Errorf("%w: %w", crl.ErrContradiction, err)
+	}
+	return err
 }
 
 func (s listSource) Published(ctx context.Context, issuer string, number uint64) error {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/altamga/altamga/crl"
 	"github.com/altamga/altamga/internal/config"
@@ -55,6 +56,9 @@ func (c crlCheck) Run(ctx context.Context, std streams) (err error) {
 					check.list, err = crl.Load(file, signer)
 					err = errors.Join(err, file.Close())
 				}
+				if err == nil && time.Now().After(check.list.NextUpdate) {
+					err = fmt.Errorf("it ran out at %s", check.list.NextUpdate.Format(time.RFC3339))
+				}
 				if err == nil {
 					err = check.run(ctx)
 				}
@@ -67,13 +71,23 @@ func (c crlCheck) Run(ctx context.Context, std streams) (err error) {
 		}
 	}
 	if err := errors.Join(faults...); err != nil {
-		hint := "nothing is published while the register contradicts itself: restore it from a copy, or find out with `altamga audit verify --journal` what was changed"
-		if errors.Is(err, fs.ErrNotExist) {
-			hint = "`altamga crl serve` publishes a list as soon as it starts; is crl.dir right?"
-		}
-		return withHint(fmt.Errorf("comparing lists with the register: %w", err), hint)
+		return withHint(fmt.Errorf("comparing lists with the register: %w", err), checkHint(err))
 	}
 	return nil
+}
+
+// errDiffers is a list that says something else than the register.
+var errDiffers = errors.New("the register differs")
+
+// checkHint says what may be done about the worst of the faults.
+func checkHint(err error) string {
+	switch {
+	case errors.Is(err, errDiffers):
+		return "nothing is published while the register contradicts itself: restore it from a copy, or find out with `altamga audit verify --journal` what was changed"
+	case errors.Is(err, fs.ErrNotExist):
+		return "`altamga crl serve` publishes a list as soon as it starts; is crl.dir right?"
+	}
+	return "`altamga crl serve` makes a list that is damaged or has run out anew within a minute, and leaves one of another authority alone: move that away"
 }
 
 // listCheck compares one list with the table.
@@ -109,17 +123,17 @@ func (c *listCheck) run(ctx context.Context) error {
 		case order > 0:
 			return c.missing(ctx, l)
 		case order < 0:
-			return fmt.Errorf("serial %x is on the list and not revoked in the register at it", serial)
+			return fmt.Errorf("%w: serial %x is on the list and not revoked in the register at it", errDiffers, serial)
 		case e.Reason != l.Reason:
-			return fmt.Errorf("serial %x has reason %d on the list and %d in the register", serial, e.Reason, l.Reason)
+			return fmt.Errorf("%w: serial %x has reason %d on the list and %d in the register", errDiffers, serial, e.Reason, l.Reason)
 		case e.Since.Unix() != l.Since.Unix() && l.Since.Unix() <= c.list.ThisUpdate.Unix():
-			return fmt.Errorf("serial %x is revoked since %s on the list and since %s in the register", serial, e.Since, l.Since)
+			return fmt.Errorf("%w: serial %x is revoked since %s on the list and since %s in the register", errDiffers, serial, e.Since, l.Since)
 		}
 		i++
 		return nil
 	})
 	if err == nil && i < c.list.Len() {
-		err = fmt.Errorf("serial %x is on the list and not revoked in the register at it", c.list.At(i).Serial)
+		err = fmt.Errorf("%w: serial %x is on the list and not revoked in the register at it", errDiffers, c.list.At(i).Serial)
 	}
 	return err
 }
@@ -137,5 +151,5 @@ func (c *listCheck) missing(ctx context.Context, l register.Listed) error {
 	if expired && c.issuer.ExpiredSince.IsZero() {
 		return nil
 	}
-	return fmt.Errorf("serial %x is revoked in the register and not on the list", l.Serial)
+	return fmt.Errorf("%w: serial %x is revoked in the register and not on the list", errDiffers, l.Serial)
 }

@@ -83,6 +83,29 @@ func TestPartitionedCentre(t *testing.T) {
 			t.Errorf("ended with %d\n%s%s", code, &out, &fault)
 		}
 	})
+	t.Run("crl check tells a damaged list from a register that differs", func(t *testing.T) {
+		// Of another folder, which no server mends.
+		other := filepath.Join(t.TempDir(), "lists")
+		if err := os.CopyFS(other, os.DirFS(string(whole.CRL.Dir))); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Truncate(filepath.Join(other, "ehm.crl"), 100); err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		moved := filepath.Join(dir, "moved.toml")
+		if err := os.WriteFile(moved, bytes.Replace(text, []byte(`dir = "public"`), fmt.Appendf(nil, "dir = %q", other), 1), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var out, fault bytes.Buffer
+		if code := run(ctx, []string{"crl", "check", "-c", moved}, streams{out: &out, err: &fault}); code == 0 ||
+			!strings.Contains(fault.String(), "ehm.crl: reading list") || strings.Contains(fault.String(), "contradicts itself") || !strings.Contains(fault.String(), "hint: ") {
+			t.Errorf("ended with %d\n%s%s", code, &out, &fault)
+		}
+	})
 	t.Run("a mirror without key, register and audit log", func(t *testing.T) {
 		folder := t.TempDir()
 		admin, listen := freeAddress(t), freeAddress(t)

@@ -3,7 +3,6 @@ package register
 import (
 	"bytes"
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"math"
@@ -45,6 +44,10 @@ const Removed = 8
 
 // ErrTooMany says that there are more changes than the caller wants at once.
 var ErrTooMany = errors.New("too many changes")
+
+// ErrContradiction says that the journal is no possible history, or that the
+// table of certificates says something else than it.
+var ErrContradiction = errors.New("the table and the journal differ")
 
 // EachListed calls do for each certificate of the issuer that a list made at
 // the point has, in the order of the serials' octets. Memory does not grow with
@@ -114,7 +117,8 @@ func (e Listed) notAfter(at Point) Listed {
 // made at the first, and what it says; Reason is Removed for those that it does
 // not have, or has no more. A certificate that has left and come back in between
 // is among them, and so is one that came and went. It returns [ErrTooMany] when
-// there are more than limit.
+// there are more than limit, and [ErrContradiction] when the table of
+// certificates has another account of one of them.
 func (r *Register) Changes(ctx context.Context, issuer string, from, to Point, limit int) ([]Listed, error) {
 	entries, err := r.changes(ctx, issuer, from, to, limit)
 	if err != nil {
@@ -129,43 +133,66 @@ func (r *Register) changes(ctx context.Context, issuer string, from, to Point, l
 		return nil, err
 	}
 	defer tx.end()
-	later, err := changedSince(tx, issuer, to.Number)
+	touched := `SELECT certificate FROM entry WHERE issuer = ? AND (
+		position > ? AND position <= ? AND kind IN ('held', 'released', 'revoked', 'abandoned') OR
+		position > ? AND position <= ? AND kind = 'expired')`
+	args := []any{issuer, position(from.Number), position(to.Number), position(from.Dropped), position(to.Dropped)}
+	table := make(map[int64]journal.Status)
+	err = tx.each("SELECT id, "+statusColumns+" FROM certificate WHERE id IN ("+touched+") LIMIT ?", append(slices.Clone(args), limit+1), func(row scanner) error {
+		var id int64
+		var columns statusRow
+		err := row.Scan(append([]any{&id}, columns.dest()...)...)
+		if err == nil {
+			table[id], err = columns.status()
+		}
+		return err
+	})
+	if err == nil && len(table) > limit {
+		err = ErrTooMany
+	}
 	if err != nil {
 		return nil, err
 	}
-	folded := make(map[int64]changed, len(later))
-	for _, c := range later {
-		folded[c.id] = c
+	// What a list says is told by the journal alone; the table must bear it out.
+	told, err := fold(tx, "e.position <= ? AND e.certificate IN ("+touched+")", append([]any{position(to.Number)}, args...)...)
+	if err != nil {
+		return nil, err
 	}
-	var entries []Listed
-	err = tx.each(`SELECT c.id, c.serial, `+qualified("c", statusColumns)+`, v.effective_at FROM certificate c JOIN entry v ON v.position = c.version
-		WHERE c.id IN (SELECT certificate FROM entry WHERE issuer = ? AND (
-			position > ? AND position <= ? AND kind IN ('held', 'released', 'revoked', 'abandoned') OR
-			position > ? AND position <= ? AND kind = 'expired'))
-		ORDER BY c.serial LIMIT ?`,
-		[]any{issuer, position(from.Number), position(to.Number), position(from.Dropped), position(to.Dropped), limit + 1},
-		func(row scanner) error {
-			var c changed
-			var columns statusRow
-			var last sql.NullInt64
-			if err := row.Scan(append(append([]any{&c.id, &c.serial}, columns.dest()...), &last)...); err != nil {
-				return err
-			}
-			var err error
-			if c.status, err = columns.status(); err != nil {
-				return err
-			}
-			c.last = fromColumn(last)
-			if c.status.Version > to.Number {
-				c = folded[c.id]
-			}
-			entries = append(entries, c.entry(to))
-			return nil
-		})
-	if err == nil && len(entries) > limit {
-		err = ErrTooMany
+	entries := make([]Listed, len(told))
+	for i, c := range told {
+		if s := table[c.id]; s.Version <= to.Number && !sameStatus(s, c.status) {
+			return nil, fmt.Errorf("%w about serial %x: %v since %s in entry %d, %v since %s in the table", ErrContradiction, c.serial,
+				c.status.State, c.status.Since.Format(time.RFC3339), c.status.Version, s.State, s.Since.Format(time.RFC3339))
+		}
+		entries[i] = c.entry(to)
 	}
-	return entries, err
+	slices.SortFunc(entries, func(a, b Listed) int { return bytes.Compare(a.Serial, b.Serial) })
+	return entries, nil
+}
+
+// sameStatus reports whether lists say the same of both.
+func sameStatus(a, b journal.Status) bool {
+	return a.State == b.State && a.Reason == b.Reason && a.Since.Equal(b.Since) && a.InvalidityDate.Equal(b.InvalidityDate) &&
+		a.Expired == b.Expired && a.Version == b.Version
+}
+
+// Told returns what the journal alone, without the table, makes a list at the
+// point say of one certificate; Reason is Removed where the list does not have
+// it.
+func (r *Register) Told(ctx context.Context, issuer string, serial []byte, at Point) (Listed, error) {
+	tx, err := r.snapshot(ctx)
+	if err != nil {
+		return Listed{}, fmt.Errorf("reading journal about serial %x: %w", serial, err)
+	}
+	defer tx.end()
+	told, err := fold(tx, "e.position <= ? AND e.issuer = ? AND e.certificate = (SELECT id FROM certificate WHERE serial = ?)", position(at.Number), issuer, serial)
+	switch {
+	case err != nil:
+		return Listed{}, fmt.Errorf("reading journal about serial %x: %w", serial, err)
+	case len(told) == 0:
+		return Listed{Serial: serial, Reason: Removed}, nil
+	}
+	return told[0].entry(at), nil
 }
 
 // changed is a certificate as it was at a position.
@@ -193,10 +220,14 @@ func (c *changed) entry(at Point) Listed {
 // changedSince returns the issuer's certificates that have entries both up to
 // the position and after it, as they were at it.
 func changedSince(tx *snapshot, issuer string, at uint64) ([]changed, error) {
+	return fold(tx, "e.position <= ? AND e.certificate IN (SELECT certificate FROM entry WHERE position > ? AND issuer = ? AND certificate IS NOT NULL)",
+		position(at), position(at), issuer)
+}
+
+// fold makes of the journal's entries the certificates that they are about.
+func fold(tx *snapshot, where string, args ...any) ([]changed, error) {
 	var certificates []changed
-	err := tx.each("SELECT e.certificate, "+entryColumns+" FROM "+entryTables+` WHERE e.position <= ?
-		AND e.certificate IN (SELECT certificate FROM entry WHERE position > ? AND issuer = ? AND certificate IS NOT NULL)
-		ORDER BY e.certificate, e.position`, []any{position(at), position(at), issuer},
+	err := tx.each("SELECT e.certificate, "+entryColumns+" FROM "+entryTables+" WHERE "+where+" ORDER BY e.certificate, e.position", args,
 		func(row scanner) error {
 			var c changed
 			var columns entryRow
@@ -211,7 +242,13 @@ func changedSince(tx *snapshot, issuer string, at uint64) ([]changed, error) {
 			last := &certificates[len(certificates)-1]
 			status, err := last.status.Apply(e)
 			last.status, last.last = status, e.EffectiveAt
-			return err
+			switch {
+			case len(columns.serial) == 0:
+				return fmt.Errorf("%w: entry %d is about a certificate that is not there", ErrContradiction, e.Position)
+			case err != nil:
+				return fmt.Errorf("%w: entry %d: %w", ErrContradiction, e.Position, err)
+			}
+			return nil
 		})
 	return certificates, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -148,6 +149,16 @@ func (a *answer) Write(p []byte) (int, error) {
 	}
 	n, err := a.ResponseWriter.Write(p)
 	a.octets += int64(n)
+	return n, err
+}
+
+// ReadFrom lets the kernel send a file by itself.
+func (a *answer) ReadFrom(from io.Reader) (int64, error) {
+	if a.status == 0 {
+		a.status = http.StatusOK
+	}
+	n, err := io.Copy(a.ResponseWriter, from)
+	a.octets += n
 	return n, err
 }
 
