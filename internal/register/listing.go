@@ -17,7 +17,7 @@ const (
 	// listingSize is how many octets a listing has; the schema says which.
 	listingSize = maxSerial + 3 + 3*8
 	// listingsAtOnce is how many are read as one.
-	listingsAtOnce = 4096
+	listingsAtOnce = 16384
 )
 
 // listing is a held or revoked certificate as the schema gives it.
