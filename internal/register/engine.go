@@ -64,10 +64,12 @@ type statement struct {
 	scan  func(scanner) error
 }
 
-// snapshot is a transaction that only reads.
+// snapshot is a transaction that only reads. Only one query can be under way.
 type snapshot struct {
-	// query runs a query. Only one can be under way.
-	query   func(query string, args ...any) (*sql.Rows, error)
+	query func(query string, args ...any) (*sql.Rows, error)
+	// brief runs a query that is soon over and need not be interrupted, which in
+	// SQLite costs more than such a query does.
+	brief   func(query string, args ...any) (*sql.Rows, error)
 	explain func(error) error
 	// end gives the snapshot up.
 	end func()
@@ -76,6 +78,15 @@ type snapshot struct {
 // each runs a query and calls scan for each of its rows.
 func (s *snapshot) each(query string, args []any, scan func(scanner) error) error {
 	rows, err := s.query(query, args...)
+	if err != nil {
+		return s.explain(err)
+	}
+	return drain(rows, scan, s.explain)
+}
+
+// eachBrief is each for a brief query.
+func (s *snapshot) eachBrief(query string, args []any, scan func(scanner) error) error {
+	rows, err := s.brief(query, args...)
 	if err != nil {
 		return s.explain(err)
 	}

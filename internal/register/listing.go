@@ -17,7 +17,7 @@ const (
 	// listingSize is how many octets a listing has; the schema says which.
 	listingSize = maxSerial + 3 + 3*8
 	// listingsAtOnce is how many are read as one.
-	listingsAtOnce = 16384
+	listingsAtOnce = 4096
 )
 
 // listing is a held or revoked certificate as the schema gives it.
@@ -51,7 +51,7 @@ func eachListing(e engine, tx *snapshot, issuer string, do func(listing) error) 
 	for {
 		n := 0
 		query, args := e.listings(issuer, last, listingsAtOnce)
-		err := tx.each(query, args, func(row scanner) error {
+		err := tx.eachBrief(query, args, func(row scanner) error {
 			var all sql.RawBytes
 			if err := row.Scan(&all); err != nil {
 				return err

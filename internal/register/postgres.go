@@ -173,7 +173,7 @@ func (p *postgres) snapshot(ctx context.Context) (*snapshot, error) {
 	query := func(query string, args ...any) (*sql.Rows, error) {
 		return tx.QueryContext(ctx, p.rebind(query), args...)
 	}
-	return &snapshot{query: query, explain: explain, end: func() { _ = tx.Rollback() }}, nil
+	return &snapshot{query: query, brief: query, explain: explain, end: func() { _ = tx.Rollback() }}, nil
 }
 
 // listings reads the index alone.

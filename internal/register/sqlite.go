@@ -180,12 +180,23 @@ func (s *sqlite) snapshot(ctx context.Context) (*snapshot, error) {
 	if err != nil {
 		return nil, explainSQLite(err)
 	}
+	prepared := newStatements(conn)
 	snapshot := &snapshot{explain: explainSQLite}
 	snapshot.query = func(query string, args ...any) (*sql.Rows, error) { return conn.QueryContext(ctx, query, args...) }
+	snapshot.brief = func(query string, args ...any) (*sql.Rows, error) {
+		stmt, err := prepared.prepare(ctx, query)
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			return nil, err
+		}
+		return stmt.QueryContext(context.WithoutCancel(ctx), args...)
+	}
 	snapshot.end = func() {
 		// Without effect when the engine has rolled back by itself.
 		_, _ = conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
-		_ = conn.Close()
+		_ = prepared.close() // and conn
 	}
 	if _, err := conn.ExecContext(ctx, "BEGIN"); err != nil {
 		snapshot.end()
