@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/x509"
 	encoding_asn1 "encoding/asn1"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -162,7 +163,7 @@ func appendEntry(dst []byte, e *Entry, issuer []byte) []byte {
 	start := len(dst)
 	// Entries nearly always fit a length of one octet.
 	dst = append(dst, tagSequence, 0)
-	serial := bytes.TrimLeft(e.Serial, "\x00")
+	serial := magnitude(e.Serial)
 	if serial[0]&0x80 != 0 {
 		dst = append(append(dst, tagInteger, byte(len(serial)+1), 0), serial...)
 	} else {
@@ -179,7 +180,7 @@ func appendEntry(dst []byte, e *Entry, issuer []byte) []byte {
 	default:
 		// RFC 5280, Section 5.3.2: a GeneralizedTime in UTC.
 		dst = append(append(append(dst, datedExtensions...), byte(e.Reason)), invalidityDate...)
-		dst = appendTime(dst, e.InvalidityDate.UTC())
+		dst = appendTime(dst, e.InvalidityDate)
 	}
 	if n := len(dst) - start - 2; n < 0x80 {
 		dst[start+1] = byte(n)
@@ -189,10 +190,16 @@ func appendEntry(dst []byte, e *Entry, issuer []byte) []byte {
 	return append(appendHeader(dst[:start], tagSequence, int64(len(contents))), contents...)
 }
 
+// Bounds of times in lists, in seconds since 1970.
+const (
+	year1950  = -631152000
+	year2050  = 2524608000
+	endOf9999 = 253402300799
+)
+
 // appendDate appends a Time (RFC 5280, Section 5.1.2.6).
 func appendDate(dst []byte, t time.Time) []byte {
-	t = t.UTC()
-	if y := t.Year(); y >= 1950 && y < 2050 {
+	if second := t.Unix(); second >= year1950 && second < year2050 {
 		at := len(dst)
 		dst = appendTime(dst, t)
 		// A UTCTime has no century: tag and length take its place.
@@ -204,6 +211,7 @@ func appendDate(dst []byte, t time.Time) []byte {
 
 // appendTime appends YYYYMMDDHHMMSSZ, much faster than time.Format.
 func appendTime(dst []byte, t time.Time) []byte {
+	t = t.UTC()
 	year, month, day := t.Date()
 	hour, minute, second := t.Clock()
 	for _, n := range [...]int{year / 100, year % 100, int(month), day, hour, minute, second} {
@@ -236,7 +244,7 @@ func entryExtensions(e *Entry, issuer []byte) []byte {
 
 // check refuses an entry that the list may not have.
 func (f *form) check(e *Entry) error {
-	serial := bytes.TrimLeft(e.Serial, "\x00")
+	serial := magnitude(e.Serial)
 	switch {
 	case len(serial) == 0:
 		return errors.New("the serial number is missing or zero")
@@ -261,11 +269,16 @@ func (f *form) check(e *Entry) error {
 	return nil
 }
 
-// tellable reports whether a list can name the time.
-func tellable(t time.Time) bool {
-	const first, last = -631152000, 253402300799 // 1950 and the end of 9999
-	return t.Unix() >= first && t.Unix() <= last
+// magnitude returns a serial number without zeros in front.
+func magnitude(serial []byte) []byte {
+	for len(serial) > 0 && serial[0] == 0 {
+		serial = serial[1:]
+	}
+	return serial
 }
+
+// tellable reports whether a list can name the time.
+func tellable(t time.Time) bool { return t.Unix() >= year1950 && t.Unix() <= endOf9999 }
 
 // compare orders entries by the octets of their serials as numbers without
 // zeros in front, which is the register's order.
@@ -360,11 +373,13 @@ func (t *tally) add(e *Entry) {
 	if !e.InvalidityDate.IsZero() {
 		h = h*prime ^ uint64(e.InvalidityDate.Unix())
 	}
-	zeros := true
-	for _, octet := range e.Serial {
-		if zeros = zeros && octet == 0; !zeros {
-			h = (h ^ uint64(octet)) * prime
-		}
+	serial := magnitude(e.Serial)
+	for ; len(serial) >= 8; serial = serial[8:] {
+		h = (h ^ binary.BigEndian.Uint64(serial)) * prime
+		h ^= h >> 29
+	}
+	for _, octet := range serial {
+		h = (h ^ uint64(octet)) * prime
 	}
 	t.entries++
 	t.sum += h ^ h>>29

@@ -195,7 +195,8 @@ func (r *Reader) Next() (Entry, error) {
 		return Entry{}, r.err
 	}
 	if r.scan.at < r.revoked {
-		e, err := r.readEntry()
+		var e Entry
+		err := r.readEntry(&e)
 		if err == nil {
 			r.entries++
 			return e, nil
@@ -221,34 +222,34 @@ var (
 	invalidityDate  = []byte{tagSequence, 24, 6, 3, 0x55, 0x1d, 0x18, tagOctetString, 17, tagGeneralizedTime, 15}
 )
 
-func (r *Reader) readEntry() (Entry, error) {
+func (r *Reader) readEntry(e *Entry) error {
 	raw, at, err := r.scan.element(tagSequence, r.revoked)
 	if err != nil {
-		return Entry{}, err
+		return err
 	}
 	rest := raw[at:]
 	if len(rest) < 2 || rest[0] != tagInteger || rest[1] == 0 || rest[1] > 127 || len(rest) < 2+int(rest[1]) {
-		return Entry{}, r.scan.malformed("a serial number that is missing or too long")
+		return r.scan.malformed("a serial number that is missing or too long")
 	}
 	serial := rest[2 : 2+rest[1]]
 	if len(serial) > 1 && (serial[0] == 0 && serial[1]&0x80 == 0 || serial[0] == 0xff && serial[1]&0x80 != 0) {
-		return Entry{}, r.scan.malformed("a serial number that is not in its shortest form")
+		return r.scan.malformed("a serial number that is not in its shortest form")
 	}
-	e := Entry{Serial: serial, raw: raw, Issuer: r.issuer}
+	e.Serial, e.raw, e.Issuer = serial, raw, r.issuer
 	rest = rest[2+len(serial):]
 	if len(rest) < 2 || rest[1] > 127 || len(rest) < 2+int(rest[1]) {
-		return Entry{}, r.scan.malformed("a revocation date that is malformed")
+		return r.scan.malformed("a revocation date that is malformed")
 	}
 	var ok bool
 	if e.Since, ok = readTime(rest[0], rest[2:2+rest[1]]); !ok {
-		return Entry{}, r.scan.malformed("a revocation date that is malformed")
+		return r.scan.malformed("a revocation date that is malformed")
 	}
 	if rest = rest[2+rest[1]:]; len(rest) > 0 && !e.usual(rest) {
-		if err := r.readEntryExtensions(rest, &e); err != nil {
-			return Entry{}, r.scan.malformed(err.Error())
+		if err := r.readEntryExtensions(rest, e); err != nil {
+			return r.scan.malformed(err.Error())
 		}
 	}
-	return e, nil
+	return nil
 }
 
 // usual reads extensions in one of the forms that nearly all entries have;

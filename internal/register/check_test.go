@@ -17,6 +17,21 @@ func TestCheck(t *testing.T) {
 		}
 		mustExec(t, conn, spoil)
 	})
+	for want, spoil := range map[string]string{
+		"of 1 held or revoked certificates 0 are listed": "DELETE FROM listed",
+		"1 are listed, 0 of them as their rows say":      "UPDATE listed SET listing = zeroblob(47)",
+		"2 are listed, 1 of them as their rows say":      "INSERT INTO listed VALUES ('ehm', zeroblob(47))",
+	} {
+		t.Run(want, func(t *testing.T) {
+			path := newPath(t)
+			store := openAt(t, path)
+			revokeOne(t, store)
+			mustExec(t, rawOpen(t, path), spoil)
+			if err := store.Check(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("got %v, want an error that says %q", err, want)
+			}
+		})
+	}
 	t.Run("damaged index", func(t *testing.T) {
 		path := newPath(t)
 		store := openAt(t, path)

@@ -138,7 +138,7 @@ func (p *postgres) load(ctx context.Context, source *snapshot, progress func(str
 
 // copy copies the table and returns the number of its rows and their hash.
 func (t table) copy(ctx context.Context, source *snapshot, target pgx.Tx, progress func(string, int64)) (int64, []byte, error) {
-	rows, err := source.tx.QueryContext(ctx, "SELECT "+t.columns+" FROM "+t.name+" ORDER BY "+t.order)
+	rows, err := source.query("SELECT " + t.columns + " FROM " + t.name + " ORDER BY " + t.order)
 	if err != nil {
 		return 0, nil, err
 	}

@@ -64,26 +64,34 @@ type statement struct {
 	scan  func(scanner) error
 }
 
-// snapshot is a transaction that only reads.
+// snapshot is a transaction that only reads. Only one query can be under way.
 type snapshot struct {
-	ctx     context.Context
-	tx      *sql.Tx
-	rebind  func(string) string
+	query func(query string, args ...any) (*sql.Rows, error)
+	// brief runs a query that is soon over and need not be interrupted, which in
+	// SQLite costs more than such a query does.
+	brief   func(query string, args ...any) (*sql.Rows, error)
 	explain func(error) error
+	// end gives the snapshot up.
+	end func()
 }
 
-// each runs a query and calls scan for each of its rows. Only one query can be
-// under way.
+// each runs a query and calls scan for each of its rows.
 func (s *snapshot) each(query string, args []any, scan func(scanner) error) error {
-	rows, err := s.tx.QueryContext(s.ctx, s.rebind(query), args...)
+	rows, err := s.query(query, args...)
 	if err != nil {
 		return s.explain(err)
 	}
 	return drain(rows, scan, s.explain)
 }
 
-// end gives the snapshot up.
-func (s *snapshot) end() { _ = s.tx.Rollback() }
+// eachBrief is each for a brief query.
+func (s *snapshot) eachBrief(query string, args []any, scan func(scanner) error) error {
+	rows, err := s.brief(query, args...)
+	if err != nil {
+		return s.explain(err)
+	}
+	return drain(rows, scan, s.explain)
+}
 
 // drain calls scan for each row and closes rows. Errors of the database, and
 // not those of scan, go through explain.

@@ -2,6 +2,8 @@ package register
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -65,4 +67,33 @@ func MigratePostgres(ctx context.Context, address, script string) error {
 	}
 	defer conn.Close(ctx)
 	return migrate(ctx, postgresSession{conn}, d, false)
+}
+
+// MakeSQLite makes a file as a program did that had the first n migrations.
+func MakeSQLite(ctx context.Context, path string, n int) (err error) {
+	d := sqliteDialect
+	names, err := fs.Glob(d.files, d.folder+"/*.sql")
+	if err != nil {
+		return err
+	}
+	files := fstest.MapFS{}
+	for _, name := range names[:n] {
+		data, err := fs.ReadFile(d.files, name)
+		if err != nil {
+			return err
+		}
+		files[name] = &fstest.MapFile{Data: data}
+	}
+	d.files = files
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	return migrate(ctx, sqliteSession{conn}, d, true)
 }

@@ -95,7 +95,9 @@ func (r *Register) eachListed(ctx context.Context, issuer string, at Point, do f
 		if err := before(l.serial()); err != nil {
 			return err
 		}
-		return do(l.entry().notAfter(at))
+		e := l.entry()
+		e.cap(at)
+		return do(e)
 	})
 	if err != nil {
 		return err
@@ -103,13 +105,12 @@ func (r *Register) eachListed(ctx context.Context, issuer string, at Point, do f
 	return before(nil)
 }
 
-// notAfter returns e as a list made at the point may say it: when the clock was
-// set back, the point is before the change. No list names a time after its own.
-func (e Listed) notAfter(at Point) Listed {
+// cap makes e what a list made at the point may say: when the clock was set
+// back, the point is before the change. No list names a time after its own.
+func (e *Listed) cap(at Point) {
 	if e.Since.After(at.At) {
 		e.Since = at.At
 	}
-	return e
 }
 
 // Changes returns, in the order of the serials' octets, the certificates of the
@@ -214,7 +215,8 @@ func (c *changed) entry(at Point) Listed {
 	if c.listed(at) {
 		e.Since, e.Reason, e.InvalidityDate = c.status.Since, int(c.status.Reason), c.status.InvalidityDate
 	}
-	return e.notAfter(at)
+	e.cap(at)
+	return e
 }
 
 // changedSince returns the issuer's certificates that have entries both up to

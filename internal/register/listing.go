@@ -51,7 +51,7 @@ func eachListing(e engine, tx *snapshot, issuer string, do func(listing) error) 
 	for {
 		n := 0
 		query, args := e.listings(issuer, last, listingsAtOnce)
-		err := tx.each(query, args, func(row scanner) error {
+		err := tx.eachBrief(query, args, func(row scanner) error {
 			var all sql.RawBytes
 			if err := row.Scan(&all); err != nil {
 				return err

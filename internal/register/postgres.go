@@ -170,7 +170,10 @@ func (p *postgres) snapshot(ctx context.Context) (*snapshot, error) {
 	if err != nil {
 		return nil, explain(err)
 	}
-	return &snapshot{ctx: ctx, tx: tx, rebind: p.rebind, explain: explain}, nil
+	query := func(query string, args ...any) (*sql.Rows, error) {
+		return tx.QueryContext(ctx, p.rebind(query), args...)
+	}
+	return &snapshot{query: query, brief: query, explain: explain, end: func() { _ = tx.Rollback() }}, nil
 }
 
 // listings reads the index alone.

@@ -292,8 +292,8 @@ func testPostgresMigrates(t *testing.T, server *postgrestest.Server) {
 	group.Wait()
 	conn := rawPostgres(t, address)
 	var version, columns int
-	if err := conn.QueryRow(t.Context(), "SELECT (SELECT max(version) FROM schema_version), (SELECT count(since) FROM follower)").Scan(&version, &columns); err != nil || version != 5 {
-		t.Errorf("got version %d, error %v, want 5", version, err)
+	if err := conn.QueryRow(t.Context(), "SELECT (SELECT max(version) FROM schema_version), (SELECT count(since) FROM follower)").Scan(&version, &columns); err != nil || version != 6 {
+		t.Errorf("got version %d, error %v, want 6", version, err)
 	}
 	if _, err := register.Open(t.Context(), address); err == nil || !strings.Contains(err.Error(), "newer than this program's") {
 		t.Errorf("the older program: got error %v, want a refusal", err)

@@ -173,18 +173,41 @@ func (s *sqlite) each(ctx context.Context, query string, args []any, scan func(s
 	})
 }
 
+// snapshot has a connection and no [sql.Tx], which starts a goroutine for each
+// query to watch over it: that costs more than most queries do.
 func (s *sqlite) snapshot(ctx context.Context) (*snapshot, error) {
-	tx, err := s.reads.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	conn, err := s.reads.Conn(ctx)
 	if err != nil {
 		return nil, explainSQLite(err)
 	}
-	return &snapshot{ctx: ctx, tx: tx, rebind: func(query string) string { return query }, explain: explainSQLite}, nil
+	prepared := newStatements(conn)
+	snapshot := &snapshot{explain: explainSQLite}
+	snapshot.query = func(query string, args ...any) (*sql.Rows, error) { return conn.QueryContext(ctx, query, args...) }
+	snapshot.brief = func(query string, args ...any) (*sql.Rows, error) {
+		stmt, err := prepared.prepare(ctx, query)
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			return nil, err
+		}
+		return stmt.QueryContext(context.WithoutCancel(ctx), args...)
+	}
+	snapshot.end = func() {
+		// Without effect when the engine has rolled back by itself.
+		_, _ = conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
+		_ = prepared.close() // and conn
+	}
+	if _, err := conn.ExecContext(ctx, "BEGIN"); err != nil {
+		snapshot.end()
+		return nil, explainSQLite(err)
+	}
+	return snapshot, nil
 }
 
-// listings reads the index alone.
 func (s *sqlite) listings(issuer string, last listing, limit int) (string, []any) {
-	return `SELECT CAST(group_concat(listing, '') AS BLOB) FROM (SELECT listing FROM certificate
-		WHERE issuer = ? AND state IN ('held', 'revoked') AND listing > ? ORDER BY listing LIMIT ?)`, []any{issuer, []byte(last), limit}
+	return `SELECT CAST(group_concat(listing, '') AS BLOB) FROM (SELECT listing FROM listed
+		WHERE issuer = ? AND listing > ? ORDER BY listing LIMIT ?)`, []any{issuer, []byte(last), limit}
 }
 
 func (s *sqlite) open(statements []statement) error {
@@ -224,7 +247,8 @@ func (s *sqlite) rollback() {
 // poll is short, since SQLite tells no process of another's commits.
 func (s *sqlite) poll() time.Duration { return 100 * time.Millisecond }
 
-// inspect checks pages, indexes (uniqueness among them) and references.
+// inspect checks pages, indexes (uniqueness among them) and references, and
+// that lists are read from what stands in the certificates' rows.
 func (s *sqlite) inspect(tx *snapshot, fault func(format string, args ...any) error) error {
 	err := tx.each("PRAGMA integrity_check", nil, func(row scanner) error {
 		var line string
@@ -236,7 +260,7 @@ func (s *sqlite) inspect(tx *snapshot, fault func(format string, args ...any) er
 	if err != nil {
 		return err
 	}
-	return tx.each("PRAGMA foreign_key_check", nil, func(row scanner) error {
+	err = tx.each("PRAGMA foreign_key_check", nil, func(row scanner) error {
 		var table, parent string
 		var id sql.NullInt64
 		var key int
@@ -244,6 +268,17 @@ func (s *sqlite) inspect(tx *snapshot, fault func(format string, args ...any) er
 			return err
 		}
 		return fault("row %d of %s refers to a row of %s that is not there", id.Int64, table, parent)
+	})
+	if err != nil {
+		return err
+	}
+	return tx.each(`SELECT (SELECT count(*) FROM listed), count(*), count(l.listing)
+		FROM certificate c LEFT JOIN listed l ON l.issuer = c.issuer AND l.listing = c.listing WHERE c.state IN ('held', 'revoked')`, nil, func(row scanner) error {
+		var listed, all, right int64
+		if err := row.Scan(&listed, &all, &right); err != nil || listed == all && right == all {
+			return err
+		}
+		return fault("of %d held or revoked certificates %d are listed, %d of them as their rows say", all, listed, right)
 	})
 }
 

@@ -1,0 +1,2 @@
+-- In SQLite lists are read from a table of their own from here on. PostgreSQL
+-- reads the index alone already.
