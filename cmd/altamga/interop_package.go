@@ -23,7 +23,7 @@ type interopPackage struct {
 	Territory   []string `help:"Take this territory only; may be repeated."`
 	Type        []string `help:"Take services of this type only, such as CA/QC; may be repeated."`
 	Status      []string `help:"Take services of this status only, such as withdrawn. Default: those that are relied on."`
-	Algorithm   []string `help:"Take certificates with keys of this kind only: rsa, ecdsa, ed25519, gost3410-2012 or an object identifier."`
+	Algorithm   []string `help:"Take certificates with keys of this kind only: rsa, ecdsa, ed25519, brainpool, gost3410-2012 or an object identifier."`
 	Archived    bool     `help:"Take lists that are not in force any more, too."`
 }
 
