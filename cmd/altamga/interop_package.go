@@ -41,7 +41,7 @@ func (c interopPackage) Run(ctx context.Context, std streams) error {
 		return withHint(fmt.Errorf("packing: %w", err), "filters compare with the ends of URIs: --type CA/QC --status granted")
 	}
 	if c.Key == "" {
-		fmt.Fprintln(std.err, "the manifest is not signed: name a key with --key, and its certificate with --certificate")
+		fmt.Fprintln(std.err, "the manifest is not signed: name a key with --key, and its certificate with --certificate, such as those that init makes: keys/packages.key, certificates/packages.pem")
 	}
 	fmt.Fprintf(std.out, "%s: %d services of %d lists\n", c.Output, len(anchors), len(lists))
 	return nil
