@@ -26,6 +26,7 @@ import (
 // bureau is a desk with two officers, a plan and the certificates in it.
 type bureau struct {
 	*interop.Desk
+	config interop.DeskConfig
 	dir    string
 	signer *identity
 	ca     *identity
@@ -50,8 +51,7 @@ func newBureau(t *testing.T) *bureau {
 	b.signer = made{name: "Etibarlı siyahı (TEST)", organisation: "Mərkəz (TEST)", signer: true}.make(t)
 	b.ca = made{name: "EHM (TEST)", ca: true}.make(t)
 	b.plan = testPlan()
-	var err error
-	b.Desk, err = interop.NewDesk(interop.DeskConfig{
+	b.config = interop.DeskConfig{
 		Dir: b.dir, Officers: []interop.Officer{{Name: "first", TokenHash: sha256.Sum256([]byte("one"))}, {Name: "second", TokenHash: sha256.Sum256([]byte("two"))}},
 		Certificate: b.signer.cert, Key: func() (crypto.Signer, error) { return b.signer.key, nil },
 		Audit: func(_ context.Context, action string, attrs ...slog.Attr) error {
@@ -71,8 +71,9 @@ func newBureau(t *testing.T) *bureau {
 			}
 			return b.broken
 		},
-	})
-	if err != nil {
+	}
+	var err error
+	if b.Desk, err = interop.NewDesk(b.config); err != nil {
 		t.Fatal(err)
 	}
 	return b
