@@ -2,6 +2,7 @@ package interop_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -344,6 +345,13 @@ func TestAddressPolicy(t *testing.T) {
 		http.Redirect(w, r, r.URL.Query().Get("to"), http.StatusFound)
 	}))
 	defer away.Close()
+	packed := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Encoding", "gzip")
+		z := gzip.NewWriter(w)
+		z.Write(make([]byte, 1<<20))
+		z.Close()
+	}))
+	defer packed.Close()
 	port := strings.TrimPrefix(s.Server.URL, "http://127.0.0.1")
 	for _, row := range []struct {
 		name    string
@@ -373,6 +381,7 @@ func TestAddressPolicy(t *testing.T) {
 		{"sent on to another network", loopback, away.URL + "?to=http://169.254.169.254/", "not a public address"},
 		{"sent on for ever", loopback, away.URL + "?to=" + away.URL + "%3Fto%3D/%3Fto%3D/", "redirections"},
 		{"too large", loopback, s.URL + "/large.xml", "more than 1000 octets"},
+		{"too large when it is unpacked", loopback, packed.URL + "/list.xml", "more than 1000 octets"},
 		{"not there", loopback, s.URL + "/none.xml", "404"},
 	} {
 		if got := get(row.policy, row.address); !strings.Contains(got, row.want) {
