@@ -50,8 +50,8 @@ func (c *Curve) Has(p Point) bool {
 // and below the order.
 func (c *Curve) Admits(n *big.Int) bool { return n.Sign() > 0 && n.Cmp(c.N) < 0 }
 
-// Add adds two points.
-func (c *Curve) Add(p, q Point) Point {
+// add adds two points.
+func (c *Curve) add(p, q Point) Point {
 	switch {
 	case p.X == nil:
 		return q
@@ -83,9 +83,9 @@ func (c *Curve) Add(p, q Point) Point {
 // Combine is m times p and n times q, added: what verifying a signature asks
 // for. Both are doubled together, which halves the work.
 func (c *Curve) Combine(m *big.Int, p Point, n *big.Int, q Point) (sum Point) {
-	steps := [4]Point{1: p, 2: q, 3: c.Add(p, q)}
+	steps := [4]Point{1: p, 2: q, 3: c.add(p, q)}
 	for i := max(m.BitLen(), n.BitLen()) - 1; i >= 0; i-- {
-		sum = c.Add(c.Add(sum, sum), steps[m.Bit(i)|n.Bit(i)<<1])
+		sum = c.add(c.add(sum, sum), steps[m.Bit(i)|n.Bit(i)<<1])
 	}
 	return sum
 }
