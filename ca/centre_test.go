@@ -269,6 +269,7 @@ func samples(t testing.TB, newKey func() crypto.Signer) map[string]ca.Request {
 		"ocsp-signer-offline":   legal,
 		"tsa-signer":            legal,
 		"trust-list-signer":     legal,
+		"package-signer":        legal,
 	} {
 		names := []string{profile}
 		switch profile {

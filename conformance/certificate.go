@@ -13,6 +13,7 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 	cryptobyte_asn1 "golang.org/x/crypto/cryptobyte/asn1"
 
+	"github.com/altamga/altamga/internal/brainpool"
 	"github.com/altamga/altamga/internal/pki"
 )
 
@@ -108,6 +109,9 @@ const maxCertificates = 64
 func (c *certificate) key() (crypto.PublicKey, error) {
 	if c.std != nil && c.std.PublicKey != nil {
 		return c.std.PublicKey, nil
+	}
+	if key := brainpool.ReadKey(c.spki); key != nil {
+		return key, nil
 	}
 	key, err := x509.ParsePKIXPublicKey(c.spki)
 	if err != nil {

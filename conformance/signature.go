@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 
+	"github.com/altamga/altamga/internal/brainpool"
 	"github.com/altamga/altamga/internal/pki"
 )
 
@@ -38,9 +39,10 @@ type foreignArc struct {
 	european bool
 }
 
-// foreignArcs are national algorithms that this build cannot verify: a finding
-// about a country, not about whoever uses them. Some are European: ETSI TS 119
-// 312, Section 6.2.2.2 names them.
+// foreignArcs are national algorithms: what is signed with them is a finding
+// about a country, not about whoever uses them. This build cannot verify them,
+// but for the larger Brainpool curves, which are European: ETSI TS 119 312,
+// Section 6.2.2.2 names them.
 var foreignArcs = []foreignArc{
 	{asn1.ObjectIdentifier{1, 2, 643}, "GOST (Russia)", false},
 	{asn1.ObjectIdentifier{1, 2, 398}, "GOST 34.310 (Kazakhstan)", false},
@@ -100,6 +102,9 @@ func verify(key crypto.PublicKey, algorithm pki.Algorithm, signed, signature []b
 		case fits:
 			good = rsa.VerifyPKCS1v15(key, hash, digest, signature) == nil
 		}
+	case *brainpool.PublicKey:
+		fits = algorithm.ID[:4].Equal(asn1.ObjectIdentifier{1, 2, 840, 10045})
+		good = fits && key.VerifyASN1(digest, signature)
 	case ed25519.PublicKey:
 		fits = algorithm.ID.Equal(pki.OIDEd25519)
 		good = fits && ed25519.Verify(key, signed, signature)

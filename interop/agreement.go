@@ -241,15 +241,12 @@ func (r *reader) qualifierPairs(s *EquivalenceState, e *xmlsec.Element) {
 
 // At returns what was agreed at a time, and until when; nil before the first.
 func (q *Equivalence) At(t time.Time) (state *EquivalenceState, until time.Time) {
-	if !t.Before(q.Since) {
-		return &q.EquivalenceState, time.Time{}
+	i, until := stateAt(t, q.Since, len(q.History), func(i int) time.Time { return q.History[i].Since })
+	switch i {
+	case present:
+		return &q.EquivalenceState, until
+	case never:
+		return nil, until
 	}
-	until = q.Since
-	for i := range q.History {
-		if !t.Before(q.History[i].Since) {
-			return &q.History[i], until
-		}
-		until = q.History[i].Since
-	}
-	return nil, until
+	return &q.History[i], until
 }

@@ -23,6 +23,7 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 	cryptobyte_asn1 "golang.org/x/crypto/cryptobyte/asn1"
 
+	"github.com/altamga/altamga/internal/brainpool"
 	"github.com/altamga/altamga/internal/der"
 	"github.com/altamga/altamga/internal/gost"
 	"github.com/altamga/altamga/internal/pki"
@@ -69,12 +70,16 @@ type Facts struct {
 	Refused error
 }
 
-// Key returns the public key, nil when this build has no arithmetic for it.
+// Key returns the public key, nil when this build has no arithmetic for it. It
+// is a [*brainpool.PublicKey] for what crypto/x509 refuses to read as one.
 func (f *Facts) Key() crypto.PublicKey {
-	if f.Parsed == nil {
-		return nil
+	if f.Parsed != nil {
+		return f.Parsed.PublicKey
 	}
-	return f.Parsed.PublicKey
+	if key := brainpool.ReadKey(f.SPKI); key != nil {
+		return key
+	}
+	return nil
 }
 
 // NameText writes a name for people, the most telling attribute first.
@@ -100,6 +105,8 @@ func (f *Facts) Algorithm() string {
 		return "ecdsa"
 	case ed25519.PublicKey:
 		return "ed25519"
+	case *brainpool.PublicKey:
+		return "brainpool"
 	}
 	if gost.Known(f.SPKI) {
 		return "gost3410-2012"
@@ -109,26 +116,6 @@ func (f *Facts) Algorithm() string {
 
 // Verifiable reports whether this build can verify what the key signed.
 func (f *Facts) Verifiable() bool { return f.Key() != nil || gost.Known(f.SPKI) }
-
-// signed reports whether the key signed the certificate. A doubt is why that
-// cannot be told.
-func (f *Facts) signed(c *Facts) (doubt string, ok bool) {
-	switch {
-	case gost.Known(f.SPKI):
-		switch err := gost.CheckSignature(c.Raw, f.SPKI); err {
-		case nil:
-			return "", true
-		case gost.ErrSignature:
-			return "", false
-		default:
-			return "the issuer's signature is " + err.Error(), true
-		}
-	case f.Key() == nil || c.Parsed == nil:
-		return "the issuer's signature is not verifiable by this build: its key or the certificate is of a kind that crypto/x509 does not read", true
-	}
-	err := f.Parsed.CheckSignature(c.Parsed.SignatureAlgorithm, c.Parsed.RawTBSCertificate, c.Parsed.Signature)
-	return "", err == nil
-}
 
 // Facts reads the certificate. The error says that it is none at all.
 func (c *Certificate) Facts() (*Facts, error) {

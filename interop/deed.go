@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -30,24 +31,23 @@ var ErrContradicted = errors.New("the desk's folder says otherwise than the audi
 
 // past is what the audit log says: the folder is believed where it agrees.
 type past struct {
-	// prepared and signed are the last deeds by the digest of the list.
-	prepared, signed map[string]Deed
+	// prepared is how the last draft was made, and signed how it was signed. What
+	// was prepared before gave way, whoever signed it.
+	prepared, signed Deed
 	// steps are the last ones by the partner's territory.
 	steps map[string]Deed
 }
 
 // past reads the audit log.
 func (d *Desk) past() (*past, error) {
-	p := &past{map[string]Deed{}, map[string]Deed{}, map[string]Deed{}}
+	p := &past{steps: map[string]Deed{}}
 	err := d.config.Recorded(func(deed Deed) {
 		state, ofPartner := strings.CutPrefix(deed.Action, "partner.")
 		switch {
 		case deed.Action == "list.prepare":
-			// Who signed an earlier one of the digest did not look at this one.
-			p.prepared[deed.Digest] = deed
-			delete(p.signed, deed.Digest)
-		case deed.Action == "list.sign":
-			p.signed[deed.Digest] = deed
+			p.prepared, p.signed = deed, Deed{}
+		case deed.Action == "list.sign" && deed.Digest == p.prepared.Digest:
+			p.signed = deed
 		case ofPartner && PartnerState(state).known():
 			p.steps[deed.Territory] = deed
 		}
@@ -58,26 +58,37 @@ func (d *Desk) past() (*past, error) {
 	return p, nil
 }
 
+// freshness is how old a draft may be when it is signed and published: its dates
+// are of the day it was prepared.
+const freshness = 7 * 24 * time.Hour
+
 // attest holds what a draft says of its officers against the log, which alone
-// is believed, and returns when it was prepared.
-func (d *Desk) attest(draft *Draft) (time.Time, error) {
+// is believed: it is the last that was prepared, not long ago, and who prepared
+// and signed it are officers still.
+func (d *Desk) attest(draft *Draft) error {
 	told, err := d.past()
 	if err != nil {
-		return time.Time{}, err
+		return err
 	}
-	made, ok := told.prepared[draft.Digest]
+	made := told.prepared
 	switch {
-	case !ok:
-		return time.Time{}, fmt.Errorf("%w: nobody prepared the list of the digest %s", ErrContradicted, draft.Digest)
+	case made.Digest != draft.Digest:
+		return fmt.Errorf("%w: the list that was prepared last is another one than that of the digest %s: prepare it again", ErrContradicted, draft.Digest)
 	case made.Officer != draft.PreparedBy:
-		return time.Time{}, fmt.Errorf("%w: %s prepared the draft, and not %s", ErrContradicted, made.Officer, draft.PreparedBy)
+		return fmt.Errorf("%w: %s prepared the draft, and not %s", ErrContradicted, made.Officer, draft.PreparedBy)
 	case made.Follows != draft.Follows:
-		return time.Time{}, fmt.Errorf("%w: the draft was prepared after another list", ErrContradicted)
+		return fmt.Errorf("%w: the draft was prepared after another list", ErrContradicted)
+	case draft.SignedBy != "" && told.signed.Officer != draft.SignedBy:
+		return fmt.Errorf("%w: %s did not sign the draft", ErrContradicted, draft.SignedBy)
+	case time.Since(made.At) > freshness:
+		return fmt.Errorf("the draft was prepared on %s: prepare it again", made.At.Format(time.DateOnly))
 	}
-	if signed := told.signed[draft.Digest]; draft.SignedBy != "" && signed.Officer != draft.SignedBy {
-		return time.Time{}, fmt.Errorf("%w: %s did not sign the draft", ErrContradicted, draft.SignedBy)
+	for _, name := range []string{draft.PreparedBy, draft.SignedBy} {
+		if name != "" && !slices.ContainsFunc(d.config.Officers, func(o Officer) bool { return o.Name == name }) {
+			return fmt.Errorf("%s is no officer any more: prepare the draft again", name)
+		}
 	}
-	return made.At, nil
+	return nil
 }
 
 // record reads a partner's record as the log's last step left it. A crash

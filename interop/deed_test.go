@@ -1,6 +1,7 @@
 package interop_test
 
 import (
+	"crypto/sha256"
 	"errors"
 	"io/fs"
 	"os"
@@ -66,6 +67,84 @@ func TestFolderAgainstLog(t *testing.T) {
 		t.Errorf("a list is published that nobody signed: %v", err)
 	}
 	b.deeds = deeds
+	if _, err := b.Publish(ctx, "one"); err != nil {
+		t.Error(err)
+	}
+}
+
+// G4: what a second officer signed is good for that draft, for some days, and
+// while both are officers; not for another draft and not for ever.
+func TestApprovalsEnd(t *testing.T) {
+	b, ctx := newBureau(t), t.Context()
+	approved := func() *interop.Draft {
+		t.Helper()
+		draft, _, err := b.Prepare(ctx, "one", b.plan, b.files)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if draft, err = b.Sign(ctx, "two", draft.Digest); err != nil {
+			t.Fatal(err)
+		}
+		return draft
+	}
+	first := approved()
+	aside := t.TempDir()
+	if err := os.CopyFS(filepath.Join(aside, "draft"), os.DirFS(filepath.Join(b.dir, "draft"))); err != nil {
+		t.Fatal(err)
+	}
+	later()
+	second, _, err := b.Prepare(ctx, "one", b.plan, b.files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The files of the approved draft under the record of the new one.
+	for _, name := range []string{"draft/signed.xml", "draft/unsigned.xml"} {
+		data, err := os.ReadFile(filepath.Join(aside, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(b.dir, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.edit(t, "draft/draft.json", `"digest"`, `"signed_by": "second", "digest"`)
+	if _, err := b.Publish(ctx, "one"); err == nil {
+		t.Error("one list is published by the approval of another one")
+	}
+	b.edit(t, "draft/draft.json", second.Digest, first.Digest)
+	if _, err := b.Publish(ctx, "one"); !errors.Is(err, interop.ErrContradicted) {
+		t.Errorf("the record of one draft has the files of another: %v", err)
+	}
+	// The whole of the draft that gave way.
+	if err := os.RemoveAll(filepath.Join(b.dir, "draft")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(b.dir, os.DirFS(aside)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Publish(ctx, "one"); !errors.Is(err, interop.ErrContradicted) {
+		t.Errorf("a draft that gave way is published by its old approval: %v", err)
+	}
+
+	approved()
+	third := interop.Officer{Name: "third", TokenHash: sha256.Sum256([]byte("three"))}
+	for _, staying := range b.config.Officers {
+		config := b.config
+		config.Officers = []interop.Officer{staying, third}
+		desk, err := interop.NewDesk(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := desk.Publish(ctx, "three"); err == nil || !strings.Contains(err.Error(), "is no officer any more") {
+			t.Errorf("only %s stayed: %v", staying.Name, err)
+		}
+	}
+	last := len(b.deeds) - 2
+	b.deeds[last].At = time.Now().AddDate(0, 0, -8)
+	if _, err := b.Publish(ctx, "one"); err == nil || !strings.Contains(err.Error(), "prepare it again") {
+		t.Errorf("an old approval is used: %v", err)
+	}
+	b.deeds[last].At = time.Now()
 	if _, err := b.Publish(ctx, "one"); err != nil {
 		t.Error(err)
 	}

@@ -136,10 +136,6 @@ func (d *Desk) begin(token string) (name string, done func(), err error) {
 	return name, func() { file.Close() }, nil
 }
 
-// freshness is how old a draft may be when it is signed: its dates are of the
-// day it was prepared.
-const freshness = 7 * 24 * time.Hour
-
 // Current returns the published list; [fs.ErrNotExist] when there is none.
 func (d *Desk) Current() (*Verified, error) {
 	release, err := d.store.current(d.signers())
@@ -232,8 +228,7 @@ func (d *Desk) Sign(ctx context.Context, token, digest string) (*Draft, error) {
 	if err != nil {
 		return nil, err
 	}
-	prepared, err := d.attest(draft)
-	if err != nil {
+	if err := d.attest(draft); err != nil {
 		return nil, err
 	}
 	now := time.Now()
@@ -244,8 +239,6 @@ func (d *Desk) Sign(ctx context.Context, token, digest string) (*Draft, error) {
 		return nil, fmt.Errorf("the draft has the digest %s, and not %q: look at it again", draft.Digest, digest)
 	case draft.SignedBy != "":
 		return nil, fmt.Errorf("%s signed the draft already", draft.SignedBy)
-	case now.Sub(prepared) > freshness:
-		return nil, fmt.Errorf("the draft was prepared on %s: prepare it again", prepared.Format(time.DateOnly))
 	}
 	if err := d.follows(draft); err != nil {
 		return nil, err
@@ -315,7 +308,7 @@ func (d *Desk) Publish(ctx context.Context, token string) (*Verified, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := d.attest(draft); err != nil {
+	if err := d.attest(draft); err != nil {
 		return nil, err
 	}
 	if draft.SignedBy == "" || draft.SignedBy == draft.PreparedBy {

@@ -250,6 +250,9 @@ func (f *Follower) refresh(ctx context.Context, e *followed, signers []*Certific
 		terms.MinSequence = e.good.Scheme.SequenceNumber
 	}
 	v, err := f.judge(ctx, e, fetched.Body, signers, terms)
+	if err == nil {
+		err = e.notBack(v)
+	}
 	if err != nil {
 		return err
 	}
@@ -260,6 +263,21 @@ func (f *Follower) refresh(ctx context.Context, e *followed, signers []*Certific
 	e.good, e.data = v, fetched.Body
 	e.kept = kept{URL: e.URL, Validators: fetched.Validators, SeenAt: now, VerifiedAt: now, Sequence: v.Scheme.SequenceNumber}
 	return f.keep(e)
+}
+
+// notBack refuses a list of the number in force that is not the later one of the
+// two: somebody in between could otherwise put one for the other for ever.
+func (e *followed) notBack(v *Verified) error {
+	if e.good == nil || v.Scheme.SequenceNumber != e.good.Scheme.SequenceNumber || v.Digest == e.good.Digest {
+		return nil
+	}
+	switch was := e.good.Scheme.IssuedAt; {
+	case v.Scheme.IssuedAt.Before(was):
+		return refuse(ReasonReplayed, "it has the sequence number %d of the list in force, and was issued before it, at %s", v.Scheme.SequenceNumber, v.Scheme.IssuedAt.Format(time.RFC3339))
+	case v.Scheme.IssuedAt.Equal(was) && len(Diff(e.good.List, v.List)) > 0:
+		return refuse(ReasonReplayed, "it has the sequence number %d and the date of issue of the list in force, and says otherwise", v.Scheme.SequenceNumber)
+	}
+	return nil
 }
 
 // judge verifies a list by its signers and, for the list of lists, by its

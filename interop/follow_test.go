@@ -1,6 +1,8 @@
 package interop_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -176,6 +178,19 @@ func TestFollow(t *testing.T) {
 	refused("an older list is replayed", "replayed", good)
 	refused("a list of another signer", "untrusted", sign(t, u.kz.list, u.az.signer))
 	refused("a list that is cut off", "malformed", fifth[:len(fifth)/2])
+	earlier := *u.kz.list
+	earlier.Scheme.IssuedAt = earlier.Scheme.IssuedAt.Add(-time.Second)
+	refused("an older list of the same number", "replayed", sign(t, &earlier, u.kz.signer))
+	otherwise := *u.kz.list
+	otherwise.Providers = slices.Clone(otherwise.Providers)
+	otherwise.Providers[0].Name = text("Another provider")
+	refused("another list of the same number and date", "replayed", sign(t, &otherwise, u.kz.signer))
+	refused("a bomb of entities", "malformed", []byte(`<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>`+string(fifth)))
+	refused("deeper than any list", "malformed", bytes.Repeat([]byte("<a>"), 1<<12))
+	refused("wider than any list", "malformed", append(append([]byte("<a>"), bytes.Repeat([]byte("<b/>"), 300_000)...), "</a>"...))
+	refused("attributes without end", "malformed", []byte("<a "+strings.Repeat("x='' ", 1<<12)+"/>"))
+	refused("the signed list inside of another", "form", []byte(`<TrustServiceStatusList xmlns="http://uri.etsi.org/02231/v2#">`+string(fifth[bytes.Index(fifth, []byte("<TrustServiceStatusList")):])+`</TrustServiceStatusList>`))
+	refused("a page of a network that wants a login", "malformed", []byte("<html><body>Log in<br></body></html>"))
 	expired := *u.kz.list
 	expired.Scheme.SequenceNumber, expired.Scheme.NextUpdate = 6, time.Now().Add(-time.Hour)
 	refused("an expired list", "expired", sign(t, &expired, u.kz.signer))
@@ -183,6 +198,15 @@ func TestFollow(t *testing.T) {
 	foreign.Scheme.SequenceNumber, foreign.Scheme.Territory = 7, "UZ"
 	refused("the list of another territory", "territory", sign(t, &foreign, u.kz.signer))
 
+	t.Run("the same number and a later date", func(t *testing.T) {
+		again := otherwise
+		again.Scheme.IssuedAt = again.Scheme.IssuedAt.Add(time.Second)
+		u.site.put("/kz.xml", sign(t, &again, u.kz.signer))
+		if err := f.Update(t.Context()); err != nil || !u.told("changed", "kept its sequence number 5") {
+			t.Errorf("%v", err)
+		}
+		refused("what it replaced", "replayed", fifth)
+	})
 	t.Run("a restart without the servers recalls the lists", func(t *testing.T) {
 		u.site.mu.Lock()
 		u.site.files = map[string][]byte{}
@@ -197,7 +221,9 @@ func TestFollow(t *testing.T) {
 	})
 	u.publish(t)
 	u.site.put("/az.xml", sign(t, u.az.list, u.az.signer))
-	u.site.put("/kz.xml", fifth)
+	sixth := *u.kz.list
+	sixth.Scheme.SequenceNumber = 6
+	u.site.put("/kz.xml", sign(t, &sixth, u.kz.signer))
 
 	t.Run("a signer that is not announced any more takes its list along", func(t *testing.T) {
 		other := newCountry(t, "KZ")
@@ -319,6 +345,13 @@ func TestAddressPolicy(t *testing.T) {
 		http.Redirect(w, r, r.URL.Query().Get("to"), http.StatusFound)
 	}))
 	defer away.Close()
+	packed := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Encoding", "gzip")
+		z := gzip.NewWriter(w)
+		z.Write(make([]byte, 1<<20))
+		z.Close()
+	}))
+	defer packed.Close()
 	port := strings.TrimPrefix(s.Server.URL, "http://127.0.0.1")
 	for _, row := range []struct {
 		name    string
@@ -348,6 +381,7 @@ func TestAddressPolicy(t *testing.T) {
 		{"sent on to another network", loopback, away.URL + "?to=http://169.254.169.254/", "not a public address"},
 		{"sent on for ever", loopback, away.URL + "?to=" + away.URL + "%3Fto%3D/%3Fto%3D/", "redirections"},
 		{"too large", loopback, s.URL + "/large.xml", "more than 1000 octets"},
+		{"too large when it is unpacked", loopback, packed.URL + "/list.xml", "more than 1000 octets"},
 		{"not there", loopback, s.URL + "/none.xml", "404"},
 	} {
 		if got := get(row.policy, row.address); !strings.Contains(got, row.want) {

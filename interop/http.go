@@ -120,11 +120,14 @@ func (s *Site) look() error {
 	if before != nil && r.list.Scheme.SequenceNumber <= before.list.Scheme.SequenceNumber {
 		return fmt.Errorf("the folder has list %d; list %d was served already", r.list.Scheme.SequenceNumber, before.list.Scheme.SequenceNumber)
 	}
-	if err := at.notBack(r.list); err != nil {
+	same, err := at.notBack(r.list)
+	if err != nil {
 		return err
 	}
-	if err := at.putServed(r.list); err != nil {
-		s.config.Log.Warn("the number of the list is not remembered for the next start", "err", err)
+	if !same {
+		if err := at.putServed(r.list); err != nil {
+			s.config.Log.Warn("the number of the list is not remembered for the next start", "err", err)
+		}
 	}
 	s.shown.Store(&shown{target: target, release: r, trust: NewTrust(r.list), since: time.Now()})
 	s.config.Log.Info("list served", "sequence", r.list.Scheme.SequenceNumber, "next_update", r.list.Scheme.NextUpdate)

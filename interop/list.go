@@ -173,15 +173,39 @@ type SupplyPoint struct {
 // until is zero for the state that it still has. It returns nil for a time
 // before the first.
 func (s *Service) At(t time.Time) (state *State, until time.Time) {
-	if !t.Before(s.Since) {
-		return &s.State, time.Time{}
+	i, until := stateAt(t, s.Since, len(s.History), func(i int) time.Time { return s.History[i].Since })
+	switch i {
+	case present:
+		return &s.State, until
+	case never:
+		return nil, until
 	}
-	until = s.Since
-	for i := range s.History {
-		if !t.Before(s.History[i].Since) {
-			return &s.History[i], until
+	return &s.History[i], until
+}
+
+// What [stateAt] returns instead of a place in history.
+const (
+	present = -1 - iota
+	never
+)
+
+// stateAt finds the place of the state that counted at a time: the last one
+// that had begun, whatever order the history was written in. From when the
+// present one began, history says no more. Until is when the next one began.
+func stateAt(t, now time.Time, history int, since func(i int) time.Time) (found int, until time.Time) {
+	if !t.Before(now) {
+		return present, time.Time{}
+	}
+	found, until = never, now
+	for i := range history {
+		switch began := since(i); {
+		case t.Before(began):
+			if began.Before(until) {
+				until = began
+			}
+		case found == never || began.After(since(found)):
+			found = i
 		}
-		until = s.History[i].Since
 	}
-	return nil, until
+	return found, until
 }

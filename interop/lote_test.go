@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -46,6 +47,14 @@ func TestLoTEVerify(t *testing.T) {
 		t.Errorf("the list does not vouch for its citizen: %s", a.Why)
 	}
 	body := bytes.Split(signed, []byte("."))
+	inJSON := fmt.Appendf(nil, `{"payload":%q,"signatures":[{"protected":%q,"signature":%q}]}`, body[1], body[0], body[2])
+	again, err := interop.Verify(inJSON, []*interop.Certificate{kz.signer.list()}, interop.Terms{})
+	if err != nil || again.Scheme.SequenceNumber != v.Scheme.SequenceNumber || again.Digest == v.Digest {
+		t.Errorf("in JSON serialization: %v", err)
+	}
+	if l, err := interop.Read(inJSON); err != nil || l.Scheme.Territory != "KZ" {
+		t.Errorf("in JSON serialization, read: %v", err)
+	}
 	for _, row := range []struct {
 		name   string
 		data   []byte

@@ -65,60 +65,92 @@ func qualifiers(extensions []Extension, leaf *Facts) (all []string) {
 	return all
 }
 
-// meets evaluates a CriteriaList. A criterion that is not known is not met.
-func meets(list *xmlsec.Element, leaf *Facts) bool {
-	assert, _ := list.Attribute("", "assert")
-	met, total := 0, 0
-	for c := range list.Children() {
-		ok, counts := criterion(c, leaf)
-		if !counts {
-			continue
-		}
-		total++
-		if ok {
-			met++
-		}
+// verdict is what a criterion says of a certificate.
+type verdict int
+
+const (
+	unmet verdict = iota
+	met
+	unknown // a criterion that this build does not know
+	silent  // no criterion, but words about them
+)
+
+func verdictOf(ok bool) verdict {
+	if ok {
+		return met
 	}
-	switch assert {
-	case "atLeastOne":
-		return met > 0
-	case "none":
-		return met == 0
-	}
-	return met == total
+	return unmet
 }
 
-func criterion(c *xmlsec.Element, leaf *Facts) (met, counts bool) {
+// meets evaluates a CriteriaList, and takes it for not met when that hangs on a
+// criterion that is not known: asking for the absence of something unknown shows
+// nothing.
+func meets(list *xmlsec.Element, leaf *Facts) bool { return weigh(list, leaf) == met }
+
+// weigh evaluates a CriteriaList and those inside of it.
+func weigh(list *xmlsec.Element, leaf *Facts) verdict {
+	var count [silent + 1]int
+	for c := range list.Children() {
+		count[criterion(c, leaf)]++
+	}
+	assert, _ := list.Attribute("", "assert")
+	switch {
+	case count[met]+count[unmet]+count[unknown] == 0:
+		return unmet
+	case assert == "all" && count[unmet] > 0, assert == "none" && count[met] > 0:
+		return unmet
+	case assert == "atLeastOne" && count[met] > 0:
+		return met
+	case count[unknown] > 0:
+		return unknown
+	}
+	switch assert {
+	case "all", "none":
+		return met
+	case "atLeastOne":
+		return unmet
+	}
+	return unknown
+}
+
+// criterion evaluates one child of a CriteriaList.
+func criterion(c *xmlsec.Element, leaf *Facts) verdict {
 	switch c.Local {
 	case "KeyUsage":
-		return usage(c, leaf.KeyUsage), true
+		return usage(c, leaf.KeyUsage)
 	case "PolicySet":
-		return every(c, func(id string) bool { return contains(leaf.Policies, id) }), true
+		return verdictOf(every(c, func(id string) bool { return contains(leaf.Policies, id) }))
 	case "CriteriaList":
-		return meets(c, leaf), true
+		return weigh(c, leaf)
 	case "Description":
-		return false, false
+		return silent
 	case "otherCriteriaList":
+		v := unknown
 		for other := range c.Children() {
-			switch other.Local {
-			case "ExtendedKeyUsage":
-				met = every(other, func(id string) bool { return contains(leaf.Purposes, id) })
-			case "CertSubjectDNAttribute":
-				met = every(other, func(id string) bool {
-					return slices.ContainsFunc(leaf.Subject.Names, func(a pkix.AttributeTypeAndValue) bool { return a.Type.String() == id })
-				})
-			case "QcStatementSet":
-				met = statements(other, leaf)
-			default:
-				met = false
-			}
-			if !met {
-				return false, true
+			switch v = otherCriterion(other, leaf); v {
+			case unmet, unknown:
+				return v
 			}
 		}
-		return met, true
+		return v
 	}
-	return false, true
+	return unknown
+}
+
+// otherCriterion evaluates one of those that ETSI TS 119 612, Annex C and the
+// schema of agreements add.
+func otherCriterion(c *xmlsec.Element, leaf *Facts) verdict {
+	switch c.Local {
+	case "ExtendedKeyUsage":
+		return verdictOf(every(c, func(id string) bool { return contains(leaf.Purposes, id) }))
+	case "CertSubjectDNAttribute":
+		return verdictOf(every(c, func(id string) bool {
+			return slices.ContainsFunc(leaf.Subject.Names, func(a pkix.AttributeTypeAndValue) bool { return a.Type.String() == id })
+		}))
+	case "QcStatementSet":
+		return verdictOf(statements(c, leaf))
+	}
+	return unknown
 }
 
 // every asks about each object identifier below e.
@@ -148,13 +180,19 @@ var usageBits = map[string]x509.KeyUsage{
 }
 
 // usage holds the certificate's key usage against each bit that is named.
-func usage(e *xmlsec.Element, has x509.KeyUsage) bool {
+func usage(e *xmlsec.Element, has x509.KeyUsage) verdict {
+	v := unknown
 	for bit := range e.Children() {
 		name, _ := bit.Attribute("", "name")
-		text := strings.TrimSpace(bit.Text())
-		if want := text == "true" || text == "1"; (has&usageBits[name] != 0) != want {
-			return false
+		flag, ok := usageBits[name]
+		if !ok {
+			return unknown
 		}
+		text := strings.TrimSpace(bit.Text())
+		if want := text == "true" || text == "1"; (has&flag != 0) != want {
+			return unmet
+		}
+		v = met
 	}
-	return true
+	return v
 }

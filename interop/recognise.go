@@ -143,6 +143,10 @@ func (q *Equivalence) judge(one candidate, leaf *Facts, at time.Time) (r Recogni
 	switch {
 	case one.doubt != "":
 		r.Why = one.doubt
+	case critical(service.Extensions):
+		r.Why = "the partner's list says something critical of the service that this build does not know"
+	case !one.itself && !issues(r.Type):
+		r.Why = fmt.Sprintf("the service counts as a %s, which issues no certificates", last(r.Type))
 	case at.Before(leaf.NotBefore) || at.After(leaf.NotAfter):
 		r.Why = fmt.Sprintf("the certificate is valid from %s to %s only", leaf.NotBefore.Format(time.DateOnly), leaf.NotAfter.Format(time.DateOnly))
 	default:
@@ -169,10 +173,10 @@ func (s *EquivalenceState) against(id string, service *State, ended time.Time) s
 	switch {
 	case s.Status != Enacted:
 		return fmt.Sprintf("%s was %s %s", id, last(s.Status), span)
-	case slices.Contains(s.Valid.Pointed, service.Status) && len(s.Valid.Pointing) > 0:
-		return ""
 	case slices.Contains(s.Invalid.Pointed, service.Status):
 		return fmt.Sprintf("the service's status was %s since %s, which counts as not valid", last(service.Status), service.Since.Format(time.DateOnly))
+	case slices.Contains(s.Valid.Pointed, service.Status) && len(s.Valid.Pointing) > 0:
+		return ""
 	}
 	return fmt.Sprintf("the agreement does not know the service's status %s", service.Status)
 }

@@ -242,3 +242,48 @@ func validateAgreement(t *testing.T, name string) {
 		t.Errorf("a broken agreement validates: %v\n%s", err, output)
 	}
 }
+
+// What an agreement is never stretched to.
+func TestRecogniseNoMore(t *testing.T) {
+	const typeTSA, own = interop.ServiceTSAQ, "http://list.kz.example/Svctype/TSU"
+	since := time.Now().AddDate(0, -1, 0).UTC().Truncate(time.Second)
+	kz := newCountry(t, "KZ")
+	unit := made{name: "Time-stamping unit (TEST)", country: "KZ", issuer: kz.ca}.make(t)
+	kz.list.Providers[0].Services = append(kz.list.Providers[0].Services, interop.Service{State: interop.State{
+		Type: own, Name: text("Time"), Identity: interop.Identity{{Certificate: unit.list()}}, Status: interop.Granted, Since: since,
+	}})
+	agreement := &interop.Agreement{Equivalences: []interop.Equivalence{
+		{LegalID: "QTST", EquivalenceState: interop.EquivalenceState{
+			Pointing: []interop.TypeAndUse{{Type: typeTSA}}, Pointed: []interop.TypeAndUse{{Type: own}}, Status: interop.Enacted, Since: since,
+			Valid: interop.Statuses{Pointing: []string{interop.Granted}, Pointed: []string{interop.Granted}},
+		}},
+		{LegalID: "QC", EquivalenceState: interop.EquivalenceState{
+			Pointing: []interop.TypeAndUse{{Type: interop.ServiceCAQC}}, Pointed: []interop.TypeAndUse{{Type: interop.ServiceCAQC}}, Status: interop.Enacted, Since: since,
+			Valid: interop.Statuses{Pointing: []string{interop.Granted}, Pointed: []string{interop.Granted}},
+		}},
+	}}
+	judge := func(who *interop.Certificate) interop.Recognition {
+		return interop.Recognise(agreement, &interop.Verified{List: kz.list}, who, time.Now())
+	}
+	if r := judge(unit.list()); !r.Equivalent || r.Type != typeTSA {
+		t.Errorf("the unit itself: %+v", r)
+	}
+	// A time-stamping unit signs tokens; a certificate that it signs is nobody's.
+	if r := judge(made{name: "Forged (TEST)", country: "KZ", issuer: unit}.make(t).list()); r.Equivalent || !strings.Contains(r.Why, "issues no certificates") {
+		t.Errorf("a certificate by a time-stamping unit: %+v", r)
+	}
+	leaf := kz.leaf(t)
+	if r := judge(leaf); !r.Equivalent || r.Type != interop.ServiceCAQC {
+		t.Errorf("a citizen: %+v", r)
+	}
+	s := &kz.list.Providers[0].Services[0]
+	s.Extensions = []interop.Extension{{Critical: true, Content: `<only xmlns="urn:kz">on weekdays</only>`}}
+	if r := judge(leaf); r.Equivalent || !strings.Contains(r.Why, "critical") {
+		t.Errorf("something critical that is not known: %+v", r)
+	}
+	s.Extensions = nil
+	agreement.Equivalences[1].Invalid.Pointed = []string{interop.Granted}
+	if r := judge(leaf); r.Equivalent || !strings.Contains(r.Why, "counts as not valid") {
+		t.Errorf("a status that counts as valid and as not: %+v", r)
+	}
+}

@@ -65,6 +65,8 @@ func stemOf(address string) (string, error) {
 //	draft/                 what was prepared and, later, signed
 //	releases/00000012/     one published list, never changed
 //	current → releases/…   the one that counts
+//	partners/              records of other states
+//	.lock, .served         who is writing; what the site served last
 type store struct{ dir string }
 
 func (s store) draft(name string) string { return filepath.Join(s.dir, "draft", name) }

@@ -2,10 +2,13 @@ package interop_test
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/altamga/altamga/interop"
 )
@@ -56,8 +59,32 @@ func TestNumbersNeverRepeat(t *testing.T) {
 	if err := site(); err != nil {
 		t.Fatal(err)
 	}
+	remembered := filepath.Join(b.dir, ".served")
+	memory, err := os.ReadFile(remembered)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// It is written when there is something new, and only then.
+	yesterday := time.Now().Add(-24 * time.Hour)
+	if err := os.Chtimes(remembered, yesterday, yesterday); err != nil {
+		t.Fatal(err)
+	}
 	if err := site(); err != nil {
 		t.Errorf("the same list after a restart: %v", err)
+	}
+	if info, err := os.Stat(remembered); err != nil || time.Since(info.ModTime()) < time.Hour {
+		t.Errorf("what did not change is written again: %v", err)
+	}
+	for _, broken := range [][]byte{nil, memory[:10], []byte("list two")} {
+		if err := os.WriteFile(remembered, broken, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := site(); err == nil {
+			t.Errorf("a site begins although it cannot tell what it served: %q", broken)
+		}
+	}
+	if err := os.WriteFile(remembered, memory, 0o600); err != nil {
+		t.Fatal(err)
 	}
 	b.relink(t, "00000001")
 	if err := site(); err == nil || !strings.Contains(err.Error(), "list 2 was served already") {
@@ -66,10 +93,15 @@ func TestNumbersNeverRepeat(t *testing.T) {
 	if _, _, err := b.Prepare(ctx, "one", b.plan, b.files); err == nil || !strings.Contains(err.Error(), "numbers never repeat") {
 		t.Errorf("another list 2 is prepared: %v", err)
 	}
-	// The draft that gave way comes back, signed and logged as it is.
+	// The draft that gave way comes back, signed as it is; and even if nothing had
+	// been prepared after it, its number is taken.
 	if err := os.CopyFS(b.dir, os.DirFS(aside)); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := b.Publish(ctx, "one"); !errors.Is(err, interop.ErrContradicted) {
+		t.Errorf("a draft that gave way is published: %v", err)
+	}
+	b.deeds = slices.DeleteFunc(b.deeds, func(d interop.Deed) bool { return d.Action == "list.prepare" && d.Digest != early.Digest })
 	if _, err := b.Publish(ctx, "one"); err == nil || !strings.Contains(err.Error(), "numbers never repeat") {
 		t.Errorf("another list 2 is published: %v", err)
 	}

@@ -181,3 +181,39 @@ func TestTrustedAtKazakhstan(t *testing.T) {
 		t.Errorf("of 2004: %s, %v", old.Algorithm(), err)
 	}
 }
+
+// The status of a moment is that which began last before it, in whatever order
+// a list tells its history; a moment belongs to what begins with it.
+func TestHistoryInAnyOrder(t *testing.T) {
+	day := func(n int) time.Time { return time.Date(2026, 1, n, 0, 0, 0, 0, time.UTC) }
+	state := func(status string, since time.Time) interop.State {
+		return interop.State{Status: status, Since: since}
+	}
+	history := []interop.State{state("c", day(15)), state("b", day(10)), state("a", day(5))}
+	orders := [][]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}}
+	for _, order := range orders {
+		s := interop.Service{State: state("d", day(20))}
+		q := interop.Equivalence{EquivalenceState: interop.EquivalenceState{Status: "d", Since: day(20)}}
+		for _, i := range order {
+			s.History = append(s.History, history[i])
+			q.History = append(q.History, interop.EquivalenceState{Status: history[i].Status, Since: history[i].Since})
+		}
+		for _, row := range []struct {
+			at     time.Time
+			status string
+			until  time.Time
+		}{
+			{day(5).Add(-time.Second), "", day(5)}, {day(5), "a", day(10)}, {day(10).Add(-time.Nanosecond), "a", day(10)}, {day(10), "b", day(15)},
+			{day(12), "b", day(15)}, {day(15), "c", day(20)}, {day(20).Add(-time.Second), "c", day(20)}, {day(20), "d", time.Time{}}, {day(28), "d", time.Time{}},
+		} {
+			got, until := s.At(row.at)
+			agreed, ended := q.At(row.at)
+			if (got == nil) != (row.status == "") || (agreed == nil) != (row.status == "") || !until.Equal(row.until) || !ended.Equal(row.until) {
+				t.Fatalf("%v at %s: %v until %s, %v until %s", order, row.at, got, until, agreed, ended)
+			}
+			if got != nil && (got.Status != row.status || agreed.Status != row.status) {
+				t.Errorf("%v at %s: %s and %s, want %s", order, row.at, got.Status, agreed.Status, row.status)
+			}
+		}
+	}
+}

@@ -77,11 +77,8 @@ type Verified struct {
 // a [*Refusal].
 func Verify(data []byte, signers []*Certificate, terms Terms) (*Verified, error) {
 	verify := verifyXML
-	switch {
-	case jose.IsCompact(data):
+	if jose.IsCompact(data) || isJSON(data) {
 		verify = verifyLoTE
-	case isJSON(data):
-		return nil, refuse(string(xmlsec.Unsigned), "the list of trusted entities is not signed")
 	}
 	v, err := verify(data, signers)
 	if err != nil {

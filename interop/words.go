@@ -9,11 +9,13 @@ import (
 type words struct {
 	Code, Name                                           string
 	Title, Lead, Operator, Number, Issued, Next, Signed  string
-	Files, XML, Hash, Notice, Services, Status, Since    string
+	Files, XML, Hash, Notice, Services, Status           string
 	Type, For, Certificates, Subject, Valid, Fingerprint string
-	History, Until, Contact, Information, Supply, Unread string
+	History, Contact, Information, Supply, Unread        string
 	Providers, Law                                       string
-	statuses, types, uses                                map[string]string
+	// Since stands before a date, or Onwards behind it.
+	Since, Onwards        string
+	statuses, types, uses map[string]string
 }
 
 // languages of the pages, in the order they are offered.
@@ -22,8 +24,8 @@ var languages = []*words{
 		Code: "az", Name: "Azərbaycanca", Title: "Etibarlı siyahı", Lead: "Etibarlı xidmətlər, onların statusu və tarixçəsi.",
 		Operator: "Siyahını aparan qurum", Number: "Sıra nömrəsi", Issued: "Dərc edilib", Next: "Növbəti yenilənmə", Signed: "İmzalayan sertifikat",
 		Files: "Fayllar", XML: "İmzalanmış siyahı (XML)", Hash: "SHA-256 heş", Notice: "Hüquqi bildiriş", Services: "Xidmətlər", Status: "Status",
-		Since: "tarixindən", Type: "Xidmətin növü", For: "Təyinatı", Certificates: "Sertifikatlar", Subject: "Subyekt", Valid: "Etibarlılıq müddəti",
-		Fingerprint: "SHA-256 barmaq izi", History: "Tarixçə", Until: "tarixinədək", Contact: "Əlaqə", Information: "Məlumat", Supply: "Xidmət ünvanları",
+		Onwards: "tarixindən", Type: "Xidmətin növü", For: "Təyinatı", Certificates: "Sertifikatlar", Subject: "Subyekt", Valid: "Etibarlılıq müddəti",
+		Fingerprint: "SHA-256 barmaq izi", History: "Tarixçə", Contact: "Əlaqə", Information: "Məlumat", Supply: "Xidmət ünvanları",
 		Unread: "Bu sertifikatı oxumaq mümkün deyil", Providers: "Etibarlı xidmət təchizatçıları", Law: "Hüquqi qüvvəsi olan sənəd imzalanmış XML siyahıdır; bu səhifə onun oxunaqlı təsviridir.",
 		statuses: map[string]string{Granted: "verilib", Withdrawn: "geri götürülüb", Recognised: "milli səviyyədə tanınıb", Deprecated: "milli səviyyədə ləğv edilib"},
 		types: map[string]string{ServiceCAQC: "Təkmil sertifikatların verilməsi", ServiceCAPKC: "Sertifikatların verilməsi", ServiceTSAQ: "Təkmil vaxt göstəricisi", ServiceTSA: "Vaxt göstəricisi",
@@ -35,7 +37,7 @@ var languages = []*words{
 		Operator: "Scheme operator", Number: "Sequence number", Issued: "Issued", Next: "Next update", Signed: "Signed with",
 		Files: "Files", XML: "The signed list (XML)", Hash: "SHA-256 hash", Notice: "Legal notice", Services: "Services", Status: "Status",
 		Since: "since", Type: "Type of service", For: "Issues for", Certificates: "Certificates", Subject: "Subject", Valid: "Valid",
-		Fingerprint: "SHA-256 fingerprint", History: "History", Until: "until", Contact: "Contact", Information: "Information", Supply: "Supply points",
+		Fingerprint: "SHA-256 fingerprint", History: "History", Contact: "Contact", Information: "Information", Supply: "Supply points",
 		Unread: "This certificate cannot be read", Providers: "Trust service providers", Law: "The signed XML list is what counts; this page is a readable rendering of it.",
 		statuses: map[string]string{Granted: "granted", Withdrawn: "withdrawn", Recognised: "recognised at national level", Deprecated: "deprecated at national level"},
 		types: map[string]string{ServiceCAQC: "Issuing qualified certificates", ServiceCAPKC: "Issuing certificates", ServiceTSAQ: "Qualified time stamps", ServiceTSA: "Time stamps",
@@ -47,7 +49,7 @@ var languages = []*words{
 		Operator: "Оператор схемы", Number: "Порядковый номер", Issued: "Опубликован", Next: "Следующее обновление", Signed: "Сертификат подписавшего",
 		Files: "Файлы", XML: "Подписанный список (XML)", Hash: "Хеш SHA-256", Notice: "Правовое уведомление", Services: "Услуги", Status: "Статус",
 		Since: "с", Type: "Вид услуги", For: "Назначение", Certificates: "Сертификаты", Subject: "Субъект", Valid: "Срок действия",
-		Fingerprint: "Отпечаток SHA-256", History: "История", Until: "до", Contact: "Контакты", Information: "Информация", Supply: "Адреса услуги",
+		Fingerprint: "Отпечаток SHA-256", History: "История", Contact: "Контакты", Information: "Информация", Supply: "Адреса услуги",
 		Unread: "Этот сертификат не читается", Providers: "Поставщики доверенных услуг", Law: "Юридическую силу имеет подписанный список XML; эта страница — его читаемое представление.",
 		statuses: map[string]string{Granted: "предоставлен", Withdrawn: "отозван", Recognised: "признан на национальном уровне", Deprecated: "отменён на национальном уровне"},
 		types: map[string]string{ServiceCAQC: "Выдача квалифицированных сертификатов", ServiceCAPKC: "Выдача сертификатов", ServiceTSAQ: "Квалифицированные метки времени", ServiceTSA: "Метки времени",
@@ -58,8 +60,8 @@ var languages = []*words{
 		Code: "tr", Name: "Türkçe", Title: "Güven listesi", Lead: "Güven hizmetleri, durumları ve geçmişleri.",
 		Operator: "Listeyi yürüten kurum", Number: "Sıra numarası", Issued: "Yayımlanma", Next: "Sonraki güncelleme", Signed: "İmzalayan sertifika",
 		Files: "Dosyalar", XML: "İmzalı liste (XML)", Hash: "SHA-256 özeti", Notice: "Hukuki bildirim", Services: "Hizmetler", Status: "Durum",
-		Since: "tarihinden beri", Type: "Hizmet türü", For: "Kullanım amacı", Certificates: "Sertifikalar", Subject: "Konu", Valid: "Geçerlilik",
-		Fingerprint: "SHA-256 parmak izi", History: "Geçmiş", Until: "tarihine kadar", Contact: "İletişim", Information: "Bilgi", Supply: "Hizmet adresleri",
+		Onwards: "tarihinden beri", Type: "Hizmet türü", For: "Kullanım amacı", Certificates: "Sertifikalar", Subject: "Konu", Valid: "Geçerlilik",
+		Fingerprint: "SHA-256 parmak izi", History: "Geçmiş", Contact: "İletişim", Information: "Bilgi", Supply: "Hizmet adresleri",
 		Unread: "Bu sertifika okunamıyor", Providers: "Güven hizmet sağlayıcıları", Law: "Geçerli olan imzalı XML listedir; bu sayfa onun okunabilir görünümüdür.",
 		statuses: map[string]string{Granted: "verilmiş", Withdrawn: "geri alınmış", Recognised: "ulusal düzeyde tanınmış", Deprecated: "ulusal düzeyde kaldırılmış"},
 		types: map[string]string{ServiceCAQC: "Nitelikli sertifika verilmesi", ServiceCAPKC: "Sertifika verilmesi", ServiceTSAQ: "Nitelikli zaman damgası", ServiceTSA: "Zaman damgası",

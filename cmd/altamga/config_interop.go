@@ -32,8 +32,8 @@ type interopConfig struct {
 	// commands write it while the servers write theirs.
 	Audit *auditConfig `toml:"audit"`
 	// Packages has the key that packages for relying parties are signed with: it
-	// is in use day and night, so it is not the list's. Without it they are not
-	// signed, and their manifests say so.
+	// is in use day and night, so it is not the list's; `altamga init` makes one.
+	// Without it they are not signed, and their manifests say so.
 	Packages *packagesConfig `toml:"packages"`
 	// Follow is a list of lists, or one list, whose word is asked for here.
 	Follow *followConfig `toml:"follow"`

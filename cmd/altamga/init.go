@@ -242,7 +242,7 @@ func (f *founder) hierarchy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	policy, err := f.authority(ctx, root, planAuthority{ID: "policy", Name: f.plan.Policy.Name, Key: f.plan.Policy.Key, Profiles: []string{"issuing", "ocsp-signer", "tsa-signer", "trust-list-signer"}}, "policy")
+	policy, err := f.authority(ctx, root, planAuthority{ID: "policy", Name: f.plan.Policy.Name, Key: f.plan.Policy.Key, Profiles: []string{"issuing", "ocsp-signer", "tsa-signer", "trust-list-signer", "package-signer"}}, "policy")
 	if err != nil {
 		return err
 	}

@@ -57,6 +57,7 @@ const trustListFile = "trust-list.xml"
 type foundTrustList struct {
 	Listen                             config.Address
 	Certificate, Key, AuditKey, Origin string
+	PackagesCertificate, PackagesKey   string
 	Officers                           []foundStaff
 	signer                             *x509.Certificate
 }
@@ -64,15 +65,21 @@ type foundTrustList struct {
 //go:embed trustlist.toml.tmpl
 var trustListTemplate string
 
-// trustList makes the list's signer, its officers, the log of what they do and
-// the plan of the list.
+// trustList makes the list's signer and that of packages, the list's officers,
+// the log of what they do and the plan of the list.
 func (f *founder) trustList(ctx context.Context) (err error) {
 	p := f.plan.TrustList
 	if p == nil {
 		return nil
 	}
-	t := &foundTrustList{Listen: f.plan.Servers.Interop.Listen, Certificate: "certificates/trust-list.pem", AuditKey: f.keyURI(auditKeyName + "-lists"), Origin: f.Origin + "/lists"}
+	t := &foundTrustList{
+		Listen: f.plan.Servers.Interop.Listen, Certificate: "certificates/trust-list.pem", PackagesCertificate: "certificates/packages.pem",
+		AuditKey: f.keyURI(auditKeyName + "-lists"), Origin: f.Origin + "/lists",
+	}
 	if t.Key, _, err = f.service(ctx, f.Authorities[1], "trust-list", p.Key, t.Certificate, ca.Request{Profile: "trust-list-signer", Subject: f.subject(p.Name)}); err != nil {
+		return err
+	}
+	if t.PackagesKey, _, err = f.service(ctx, f.Authorities[1], "packages", p.Key, t.PackagesCertificate, ca.Request{Profile: "package-signer", Subject: f.subject("Packages of the trust list")}); err != nil {
 		return err
 	}
 	if t.signer, err = readCertificate(config.Path(filepath.Join(f.dir, t.Certificate))); err != nil {

@@ -23,7 +23,7 @@ type interopPackage struct {
 	Territory   []string `help:"Take this territory only; may be repeated."`
 	Type        []string `help:"Take services of this type only, such as CA/QC; may be repeated."`
 	Status      []string `help:"Take services of this status only, such as withdrawn. Default: those that are relied on."`
-	Algorithm   []string `help:"Take certificates with keys of this kind only: rsa, ecdsa, ed25519, gost3410-2012 or an object identifier."`
+	Algorithm   []string `help:"Take certificates with keys of this kind only: rsa, ecdsa, ed25519, brainpool, gost3410-2012 or an object identifier."`
 	Archived    bool     `help:"Take lists that are not in force any more, too."`
 }
 
@@ -41,7 +41,7 @@ func (c interopPackage) Run(ctx context.Context, std streams) error {
 		return withHint(fmt.Errorf("packing: %w", err), "filters compare with the ends of URIs: --type CA/QC --status granted")
 	}
 	if c.Key == "" {
-		fmt.Fprintln(std.err, "the manifest is not signed: name a key with --key, and its certificate with --certificate")
+		fmt.Fprintln(std.err, "the manifest is not signed: name a key with --key, and its certificate with --certificate, such as those that init makes: keys/packages.key, certificates/packages.pem")
 	}
 	fmt.Fprintf(std.out, "%s: %d services of %d lists\n", c.Output, len(anchors), len(lists))
 	return nil

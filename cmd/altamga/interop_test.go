@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/altamga/altamga/interop"
 )
 
 // TestInteropFollows: one centre follows the list of another, answers for its
@@ -37,11 +39,15 @@ func TestInteropFollows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	packers, err := interop.ReadCertificates(filepath.Join(dir, "ours", "certificates", "packages.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, row := range []struct {
 		allow string
 		ready bool
 	}{{"", false}, {"allow = [\"127.0.0.0/8\"]\n", true}} {
-		follow := fmt.Sprintf("[interop.packages]\ncertificate = \"certificates/trust-list.pem\"\nkey = \"file:keys/trust-list.key\"\n\n[interop.follow]\nurl = %q\nsigners = %q\ndir = %q\n%s\n", partner.URL+"/"+trustListFile,
+		follow := fmt.Sprintf("[interop.follow]\nurl = %q\nsigners = %q\ndir = %q\n%s\n", partner.URL+"/"+trustListFile,
 			filepath.Join(dir, "theirs", "certificates", "trust-list.pem"), "lists"+fmt.Sprint(row.ready), row.allow)
 		text := strings.Replace(string(whole), "# Registration authority:", follow+"# Registration authority:", 1)
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
@@ -102,6 +108,8 @@ func TestInteropFollows(t *testing.T) {
 		}
 		if signed := ask("/packages/anchors.lote.jws", ""); !strings.HasPrefix(signed, "eyJ") || !strings.Contains(ask("/packages/anchors.zip", ""), "manifest.sig") {
 			t.Errorf("the packages are not signed: %.80s", signed)
+		} else if _, err := interop.Verify([]byte(signed), packers, interop.Terms{}); err != nil {
+			t.Errorf("the packages, by the certificate that `init` made: %v", err)
 		}
 		stop()
 		if err := p.close(); err != nil {

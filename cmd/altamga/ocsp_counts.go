@@ -36,6 +36,7 @@ var ocspClasses = [...]struct{ profile, holder, kind string }{
 	{"link", "centre", "authority"},
 	{"suite-server", "centre", "tls"},
 	{"suite-client", "centre", "tls"},
+	{"package-signer", "centre", "package"},
 }
 
 // ocspClass returns the class of a profile's certificates.

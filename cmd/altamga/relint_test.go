@@ -89,7 +89,7 @@ func newPress(t *testing.T, dir string) *press {
 		return addressed(issuer, more...)
 	}
 	root := found("root", "root", "p384", "Kök", "policy", "cross", "link")
-	policy := below(root, "policy", "policy", "rsa", "Siyasət", "issuing", "tsa-signer", "trust-list-signer")
+	policy := below(root, "policy", "policy", "rsa", "Siyasət", "issuing", "tsa-signer", "trust-list-signer", "package-signer")
 	var persons []string
 	for _, name := range profiles.Names() {
 		if profile, _ := profiles.Lookup(name); !profile.CA && !strings.HasPrefix(name, "suite-") {
@@ -185,7 +185,7 @@ func (p *press) request(t testing.TB, profile string, n int) ca.Request {
 		r.Issuer = "root"
 	case "issuing":
 		r.Issuer = "policy"
-	case "tsa-signer", "trust-list-signer":
+	case "tsa-signer", "trust-list-signer", "package-signer":
 		r.Issuer = "policy"
 	case "suite-server", "suite-client":
 		r.Issuer = "suite"
@@ -204,7 +204,7 @@ func (p *press) request(t testing.TB, profile string, n int) ca.Request {
 	case "virtual-pin-signature", "virtual-pin-authentication":
 		delete(r.Subject, "fin")
 		r.Subject["virtual_pin"] = fmt.Sprintf("V%07d", n)
-	case "organisation-seal", "policy", "issuing", "ocsp-signer", "ocsp-signer-offline", "tsa-signer", "trust-list-signer":
+	case "organisation-seal", "policy", "issuing", "ocsp-signer", "ocsp-signer-offline", "tsa-signer", "trust-list-signer", "package-signer":
 		r.Subject = map[string]string{"CN": fmt.Sprintf("Xidmət %d", n)}
 		organisation()
 	case "suite-server":

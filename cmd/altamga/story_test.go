@@ -106,7 +106,7 @@ func TestEverythingLints(t *testing.T) {
 	}
 	defer opened.Close()
 	profiles := lintRegister(t, ctx, opened)
-	for _, profile := range []string{"root", "policy", "issuing", "citizen-signature", "citizen-authentication", "ocsp-signer", "tsa-signer", "suite-root", "suite-server", "suite-client", "trust-list-signer"} {
+	for _, profile := range []string{"root", "policy", "issuing", "citizen-signature", "citizen-authentication", "ocsp-signer", "tsa-signer", "suite-root", "suite-server", "suite-client", "trust-list-signer", "package-signer"} {
 		if profiles[profile] == 0 {
 			t.Errorf("no certificate of profile %s was issued", profile)
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/altamga/altamga/internal/der"
 	"github.com/altamga/altamga/internal/pki"
+	"github.com/altamga/altamga/internal/weierstrass"
 )
 
 // Errors of [CheckSignature].
@@ -50,7 +51,7 @@ func CheckSignature(certificate, issuerKey []byte) error {
 		}
 	}
 	c, key := readKey(issuerKey)
-	if c == nil || bits != 8*c.size() || len(signature) != 2*c.size() {
+	if c == nil || bits != 8*c.Size() || len(signature) != 2*c.Size() {
 		return ErrUnknown
 	}
 	hash := Sum512(tbs)
@@ -59,8 +60,8 @@ func CheckSignature(certificate, issuerKey []byte) error {
 		short := Sum256(tbs)
 		digest = short[:]
 	}
-	r, s := littleEndian(signature[:c.size()]), littleEndian(signature[c.size():])
-	if !c.verify(key, littleEndian(digest), r, s) {
+	r, s := littleEndian(signature[:c.Size()]), littleEndian(signature[c.Size():])
+	if !verify(c, key, littleEndian(digest), r, s) {
 		return ErrSignature
 	}
 	return nil
@@ -74,27 +75,27 @@ func Known(spki []byte) bool {
 }
 
 // readKey reads a key: the curve is nil for one that is not known.
-func readKey(spki []byte) (*curve, point) {
+func readKey(spki []byte) (*weierstrass.Curve, weierstrass.Point) {
 	sequence, ok := der.Whole(spki, cryptobyte_asn1.SEQUENCE)
 	var algorithm, parameters, bits cryptobyte.String
 	var id asn1.ObjectIdentifier
 	if !ok || !sequence.ReadASN1(&algorithm, cryptobyte_asn1.SEQUENCE) || !algorithm.ReadASN1ObjectIdentifier(&id) ||
 		!algorithm.ReadASN1(&parameters, cryptobyte_asn1.SEQUENCE) || !parameters.ReadASN1ObjectIdentifier(&id) ||
 		!sequence.ReadASN1BitStringAsBytes((*[]byte)(&bits)) {
-		return nil, point{}
+		return nil, weierstrass.Point{}
 	}
 	var octets cryptobyte.String
 	if !bits.ReadASN1(&octets, cryptobyte_asn1.OCTET_STRING) || !bits.Empty() {
-		return nil, point{}
+		return nil, weierstrass.Point{}
 	}
 	for _, known := range curves {
-		if size := known.size(); known.id.Equal(id) && len(octets) == 2*size {
-			key := point{littleEndian(octets[:size]), littleEndian(octets[size:])}
-			if !known.on(key) {
-				return nil, point{}
+		if size := known.Size(); known.id.Equal(id) && len(octets) == 2*size {
+			key := weierstrass.Point{X: littleEndian(octets[:size]), Y: littleEndian(octets[size:])}
+			if !known.Has(key) {
+				return nil, weierstrass.Point{}
 			}
-			return known.curve, key
+			return known.Curve, key
 		}
 	}
-	return nil, point{}
+	return nil, weierstrass.Point{}
 }

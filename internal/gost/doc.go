@@ -4,7 +4,7 @@
 // it, so that nothing needs to take the same time for all.
 //
 //	hash.go, table.go    Streebog, 256 and 512 bits
-//	curve.go             the curves of RFC 7836
+//	curve.go             the curves of RFC 7836, on internal/weierstrass
 //	verify.go            a signature over a hash
 //	certificate.go       keys and signatures of certificates, in their byte orders
 //

@@ -115,6 +115,7 @@ type Reason string
 // The reasons, from the outside in.
 const (
 	Malformed Reason = "malformed"  // not three parts of base64, or not JSON
+	Unsigned  Reason = "unsigned"   // JSON, but no signature
 	Form      Reason = "form"       // a signature, but not of the one form that is taken
 	Algorithm Reason = "algorithm"  // an algorithm that is not taken
 	Untrusted Reason = "untrusted"  // the signer is none of the pinned ones

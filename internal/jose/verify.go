@@ -33,23 +33,15 @@ type Verified struct {
 	Algorithm   string
 }
 
-// IsCompact reports whether data looks like a JWS in compact serialization: the
-// base64 of a JSON object's beginning.
-func IsCompact(data []byte) bool { return bytes.HasPrefix(data, []byte("eyJ")) }
-
-// maxHeader bounds a header: certificates, and a few words.
-const maxHeader = 256 << 10
-
-// Verify verifies a JWS in compact serialization (RFC 7515, Section 5.2) with a
-// header of JAdES-BASELINE-B, signed by one of the pinned signers. The error is
-// an [*Error].
+// Verify verifies a JWS (RFC 7515, Section 5.2), in compact serialization or in
+// JSON, with a header of JAdES-BASELINE-B, signed by one of the pinned signers.
+// The error is an [*Error].
 func Verify(data []byte, signers []Signer) (*Verified, error) {
-	data = bytes.TrimRight(data, "\r\n")
-	decoded, err := split(data)
+	read, err := deserialize(data)
 	if err != nil {
 		return nil, err
 	}
-	value, err := Parse(decoded[0])
+	value, err := Parse(read.header)
 	if err != nil {
 		return nil, fault(Malformed, "the header: %v", err)
 	}
@@ -77,39 +69,10 @@ func Verify(data []byte, signers []Signer) (*Verified, error) {
 	if s := signers[signer]; at.Before(s.NotBefore.Truncate(time.Second)) || at.After(s.NotAfter) {
 		return nil, fault(Form, "the signing time %s is outside of the certificate's validity", at.Format(time.RFC3339))
 	}
-	if err := how.verify(signers[signer].Key, data[:bytes.LastIndexByte(data, '.')], decoded[2]); err != nil {
+	if err := how.verify(signers[signer].Key, read.input, read.signature); err != nil {
 		return nil, err
 	}
-	return &Verified{Payload: decoded[1], Signer: signer, SigningTime: at, Algorithm: name}, nil
-}
-
-// Payload returns what a JWS in compact serialization is over, and does not look
-// at its signature.
-func Payload(data []byte) ([]byte, error) {
-	decoded, err := split(bytes.TrimRight(data, "\r\n"))
-	return decoded[1], err
-}
-
-// split decodes header, payload and signature.
-func split(data []byte) (decoded [3][]byte, err error) {
-	parts := bytes.Split(data, []byte("."))
-	if len(data) > maxOctets || len(parts) != 3 || len(parts[0]) > maxHeader {
-		return decoded, fault(Malformed, "the document is not a JSON Web Signature in compact serialization, or larger than %d octets", maxOctets)
-	}
-	for i, part := range parts {
-		var ok bool
-		if decoded[i], ok = decode(part); !ok {
-			return decoded, fault(Malformed, "part %d of the document is not base64url", i+1)
-		}
-	}
-	return decoded, nil
-}
-
-// decode takes the one encoding of some octets (RFC 7515, Section 2): without
-// padding, line ends and bits that are not used.
-func decode(part []byte) ([]byte, bool) {
-	out, err := base64.RawURLEncoding.Strict().DecodeString(string(part))
-	return out, err == nil && !bytes.ContainsAny(part, "\r\n")
+	return &Verified{Payload: read.payload, Signer: signer, SigningTime: at, Algorithm: name}, nil
 }
 
 // header is a protected header.

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"math/big"
 
+	"github.com/altamga/altamga/internal/brainpool"
 	"github.com/altamga/altamga/internal/pki"
 )
 
@@ -133,6 +134,13 @@ func (s signature) verify(key crypto.PublicKey, message, value []byte) error {
 	case *ecdsa.PublicKey:
 		if s.scheme == ecdsaRaw {
 			return verifyRaw(key, digest, value)
+		}
+	case *brainpool.PublicKey:
+		if s.scheme == ecdsaRaw {
+			if key.VerifyRaw(digest, value) {
+				return nil
+			}
+			return fault(Value, "the signature value does not verify with the signer's key")
 		}
 	case nil:
 		return fault(Key, "this build cannot verify with the signer's kind of key")

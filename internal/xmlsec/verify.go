@@ -14,7 +14,8 @@ import (
 type Signer struct {
 	// Certificate is its encoding, by which it is known.
 	Certificate []byte
-	// Key is its public key, nil when this build has no arithmetic for it.
+	// Key is its public key, one of the standard library's or of package
+	// brainpool, nil when this build has no arithmetic for it.
 	Key crypto.PublicKey
 	// NotBefore and NotAfter bound the signing time.
 	NotBefore, NotAfter time.Time

@@ -32,7 +32,7 @@ type Filter struct {
 	Types       []string
 	// Statuses. Default: those that are relied on.
 	Statuses []string
-	// Algorithms are rsa, ecdsa, ed25519, gost3410-2012, or object identifiers.
+	// Algorithms are rsa, ecdsa, ed25519, brainpool, gost3410-2012, or object identifiers.
 	Algorithms []string
 }
 

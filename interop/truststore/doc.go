@@ -7,7 +7,9 @@
 // anybody can make a package again and compare. Nothing in a package is secret:
 // the password of the Java stores guards against accidents only, and is the one
 // that Java's own store has. What makes a package trusted is the list that it
-// was made from, which the manifest names, or the manifest's signature.
+// was made from, which the manifest names, or the manifest's signature: a
+// centre that `altamga init` made signs what it serves, with a key of its own
+// whose certificate relying parties pin once.
 //
 //	anchor.go     which certificates: by state, type, status, key
 //	pem.go, hashed.go, pkcs7.go, pkcs12.go, jks.go, sst.go   one format each

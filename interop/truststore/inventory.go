@@ -42,9 +42,11 @@ func entries(anchors []Anchor) []entry {
 			a.Territory, a.Provider, a.Service, a.Type, a.Status, a.Since.UTC(), interop.NameText(f.Subject), interop.NameText(f.Issuer), f.Serial.Text(16),
 			f.NotBefore.UTC(), f.NotAfter.UTC(), f.Algorithm(), a.Certificate.Fingerprint(), hex.EncodeToString(f.SKI), a.Sequence, "",
 		}
-		if f.Refused != nil {
+		switch {
+		case f.Verifiable():
+		case f.Refused != nil:
 			all[i].Note = "not verifiable by this build: " + f.Refused.Error()
-		} else if !f.Verifiable() {
+		default:
 			all[i].Note = "not verifiable by this build: unknown kind of key"
 		}
 	}
