@@ -44,18 +44,20 @@ staticcheck:
 UNWATCHED = crypto/internal/fips140/... golang.org/x/crypto/blowfish modernc.org/sqlite/lib
 RACE = GORACE=atexit_sleep_ms=20 go test -race $(UNWATCHED:%=-gcflags=%=-race=false) -vet=off -shuffle=on -timeout 20m
 
+# What has one thing going on is tested once, in stories, and so is the command: its
+# stories start it hundreds of times, and among its tests are ten thousand
+# certificates of all profiles, for which the race detector takes too long.
+ALONE = cmd/altamga ca/ceremony interop/truststore internal internal/lint internal/xmlsec
+
 # Of the command, what has goroutines beside each other in one process: the guided
 # tour with all servers, renewals, signing ahead, responders apart. Tests that wait
 # come first, so that others work meanwhile.
 race:
-	$(RACE) -p 3 ./internal/register ./conformance $$(go list ./... | grep -vE '/(cmd/altamga|ca/ceremony|internal)$$')
+	$(RACE) -p 3 ./internal/register ./conformance $(filter-out $(ALONE:%=github.com/altamga/altamga/%),$(shell go list ./...))
 	$(RACE) -run '^TestStories$$/^demo$$|Renew|Signer|Presign|Warm|Remote|Counts|Follow|Door|Outage' ./cmd/altamga
 
-# The stories start the command hundreds of times, and among the tests are ten
-# thousand certificates of all profiles, for which the race detector takes too long;
-# a ceremony and the checks of the repository have one thing going on.
 stories:
-	go test -vet=off -shuffle=on -timeout 20m ./cmd/altamga ./ca/ceremony ./internal
+	go test -vet=off -shuffle=on -timeout 20m $(ALONE:%=./%)
 
 # Two packages at a time, each on one core; those with most targets first.
 fuzz:
