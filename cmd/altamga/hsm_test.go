@@ -57,7 +57,7 @@ func TestWithoutCgo(t *testing.T) {
 		t.Skip("compiling takes long")
 	}
 	binary := filepath.Join(t.TempDir(), "altamga")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".")
+	build := exec.CommandContext(t.Context(), "go", "build", "-ldflags=-s -w", "-o", binary, ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("CGO_ENABLED=0 go build: %v\n%s", err, out)

@@ -24,13 +24,13 @@ import (
 )
 
 // signer signs the logs of the tests.
-func signer() *audit.Signer {
+var signer = sync.OnceValue(func() *audit.Signer {
 	s, err := audit.NewSigner("log.example/audit", ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)))
 	if err != nil {
 		panic(err)
 	}
 	return s
-}
+})
 
 // verify returns how many entries of a log are right, and what is wrong with
 // the next one.
