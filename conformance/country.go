@@ -56,8 +56,8 @@ type Rule struct {
 	AnswerAgeMost *span `toml:"answer_age_most"` // now less thisUpdate
 	AccuracyMost  *span `toml:"token_accuracy_most"`
 	Algorithms    bool  `toml:"no_foreign_algorithms"`
-	// ShownMost is the longest time from the acknowledgement of a revocation
-	// until every source of status says so.
+	// ShownMost is the longest time from the acknowledgement of a revocation, a
+	// hold or its end until every source of status says so.
 	ShownMost *span `toml:"revocation_shown_most"`
 }
 
@@ -243,7 +243,7 @@ func (r *Rule) serviceTests(add func(bool, ruleTest)) {
 			}
 		}
 	}})
-	add(r.ShownMost != nil, ruleTest{how: "have a certificate revoked; ask until every source says so", change: func(t *trial, c *change) {
+	add(r.ShownMost != nil, ruleTest{how: "have a certificate's status changed; ask until every source says so", change: func(t *trial, c *change) {
 		c.watched(t)
 		c.within(t, c.sources, time.Duration(*r.ShownMost))
 	}})

@@ -111,7 +111,7 @@ func Requirements() []Requirement {
 	for _, list := range [][]Requirement{
 		requirements(certificateChecks), requirements(requestChecks), requirements(responderChecks),
 		requirements(listChecks), requirements(authorityChecks), requirements(consistency), requirements(trustListChecks),
-		requirements(enrolmentChecks), requirements(changeChecks), requirements(loadChecks),
+		requirements(enrolmentChecks), requirements(changeChecks), requirements(holdChecks), requirements(loadChecks),
 	} {
 		for _, r := range list {
 			if !seen[r.ID] {

@@ -44,7 +44,7 @@ func places(t *testing.T, pattern string, files ...string) (first map[string]str
 	return first, of
 }
 
-const anID = `(?:OCSP|CRL|TSA|CERT|TL|EST|REV)-[0-9]+|ZLINT`
+const anID = `(?:OCSP|CRL|TSA|CERT|TL|EST|REV|HOLD)-[0-9]+|ZLINT`
 
 // TestTraceability holds requirements.md to the registry: each requirement with
 // the code that tests it and the test that plants a fault against it.

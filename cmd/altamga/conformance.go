@@ -23,6 +23,7 @@ type judgeCommands struct {
 	TSA        conformanceTSA        `cmd:"" name:"tsa" help:"Judge a time-stamping authority."`
 	CRL        conformanceCRL        `cmd:"" name:"crl" help:"Judge a distribution point, or a list in a file."`
 	EST        conformanceEST        `cmd:"" name:"est" help:"Judge an EST server."`
+	Hold       conformanceHold       `cmd:"" help:"Put a certificate on hold that was issued for it, release it, and measure how long each takes to be seen."`
 	Revocation conformanceRevocation `cmd:"" help:"Revoke a certificate that was issued for it, and measure how long it takes to be seen."`
 	Cert       conformanceCert       `cmd:"" help:"Judge certificates in files."`
 	CSR        conformanceCSR        `cmd:"" name:"csr" help:"Judge a certification request in a file."`

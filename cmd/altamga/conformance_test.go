@@ -141,14 +141,14 @@ func TestOurServersConform(t *testing.T) {
 	}
 }
 
-// revocationSeen has the sample revoked, which nothing needs any more, by the
+// revocationSeen has the sample put on hold, released and revoked, which nothing needs any more, by the
 // interface of our own ca, and by a command that says that it did.
 func revocationSeen(t *testing.T, c *centre, dir string) {
 	target := filepath.Join(dir, "target.toml")
 	write := func(consent string) {
 		t.Helper()
-		text := fmt.Sprintf("issuer = %q\nocsp = %q\ncrl = %q\nleaf = %q\nca_api = %q\nca_client_cert = %q\nca_client_key = %q\nca_tls_root = %q\n%s",
-			c.at.Issuer, c.at.OCSP, c.at.CRL, c.at.Leaf, c.at.CAAPI, c.at.CAClient, c.at.CAKey, c.at.CARoot, consent)
+		text := fmt.Sprintf("issuer = %q\nocsp = %q\ncrl = %q\ndelta_crl = %q\nleaf = %q\nca_api = %q\nca_client_cert = %q\nca_client_key = %q\nca_tls_root = %q\n%s",
+			c.at.Issuer, c.at.OCSP, c.at.CRL, c.at.DeltaCRL, c.at.Leaf, c.at.CAAPI, c.at.CAClient, c.at.CAKey, c.at.CARoot, consent)
 		if err := os.WriteFile(target, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -157,9 +157,9 @@ func revocationSeen(t *testing.T, c *centre, dir string) {
 	if code, text := conforming(t, "all", "--endpoints", target, "--rate", "0"); code != 2 || !strings.Contains(text, "exit status 1") {
 		t.Errorf("a command that fails: exit code %d\n%s", code, text)
 	}
-	write(fmt.Sprintf("[may_revoke]\ncertificate = %q\nwait = \"90s\"\n", c.at.Leaf))
+	write(fmt.Sprintf("[may_revoke]\ncertificate = %q\nwait = \"90s\"\n[may_hold]\ncertificate = %q\nwait = \"90s\"\n", c.at.Leaf, c.at.Leaf))
 	code, text := conforming(t, "all", "--endpoints", target, "--rate", "0", "--country", "AZ", "--verbose")
-	if code != 0 || !strings.Contains(text, "AZ-06") || !strings.Contains(text, "the list said so ") {
+	if code != 0 || !strings.Contains(text, "AZ-06") || !strings.Contains(text, "the list said revoked ") || !strings.Contains(text, "the delta list said good ") {
 		t.Errorf("exit code %d\n%s", code, text)
 	}
 	if code, text := conforming(t, "revocation", c.at.Leaf, "--issuer", c.at.Issuer, "--ocsp", c.at.OCSP, "--command", "true", "--wait", "1s"); code != 2 || !strings.Contains(text, "revoked already") {
@@ -167,6 +167,9 @@ func revocationSeen(t *testing.T, c *centre, dir string) {
 	}
 	if code, text := conforming(t, "revocation", c.at.Leaf, "--issuer", c.at.Issuer, "--ocsp", c.at.OCSP); code != 2 || !strings.Contains(text, "hint: ") {
 		t.Errorf("no way to revoke: exit code %d\n%s", code, text)
+	}
+	if code, text := conforming(t, "hold", c.at.Leaf, "--issuer", c.at.Issuer, "--ocsp", c.at.OCSP, "--hold-command", "true"); code != 2 || !strings.Contains(text, "hint: ") {
+		t.Errorf("no way to release: exit code %d\n%s", code, text)
 	}
 }
 
