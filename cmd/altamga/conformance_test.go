@@ -107,6 +107,22 @@ func TestOurServersConform(t *testing.T) {
 		}
 		again("dgst", "-sha256", "-verify", public, "-signature", file+".sig", file)
 		again("ts", "-verify", "-data", file, "-in", file+".tsr", "-CAfile", c.at.Root, "-untrusted", c.at.Chain)
+		// The same again replaces report and seals; a seal of anything else stays.
+		sealed := []string{"tsa", "--url", c.at.TSA, "--rate", "0", "--no-hostile", "--format", "html", "-o", file, "--sign", "file:" + key, "--stamp", c.at.TSA}
+		if code, text := conforming(t, sealed...); code != 0 {
+			t.Errorf("once more: exit code %d\n%s", code, text)
+		}
+		for _, seal := range []string{file + ".tsr", file + ".sig"} {
+			if err := os.WriteFile(seal, []byte("the only proof of something else"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if code, text := conforming(t, sealed...); code != 2 || !strings.Contains(text, seal) || !strings.Contains(text, "hint: ") {
+				t.Errorf("%s of something else: exit code %d\n%s", seal, code, text)
+			}
+			if kept, err := os.ReadFile(seal); err != nil || string(kept) != "the only proof of something else" {
+				t.Errorf("%s was written over: %v", seal, err)
+			}
+		}
 		if code, text := conforming(t, "tsa", "--url", c.at.TSA, "--stamp", c.at.TSA); code != 2 || !strings.Contains(text, "hint: ") {
 			t.Errorf("a seal without a file: exit code %d\n%s", code, text)
 		}
