@@ -287,6 +287,12 @@ func encodedDER(t *trial, r *responder) {
 	}
 }
 
+// secondReader reports whether x/crypto/ocsp knows an algorithm: of those that
+// are in use, it lacks RSASSA-PSS and EdDSA.
+func secondReader(a pki.Algorithm) bool {
+	return !a.ID.Equal(pki.OIDRSASSAPSS) && !a.ID.Equal(pki.OIDEd25519)
+}
+
 func signatureVerifies(t *trial, r *responder) {
 	r.needIssuer(t)
 	for _, a := range r.answers(t) {
@@ -297,7 +303,7 @@ func signatureVerifies(t *trial, r *responder) {
 		t.judge("the response", signer.signed(a.algorithm, a.tbs, a.signature))
 		// A second opinion: what another reader refuses, relying parties refuse.
 		delegated := string(signer.spki) != string(r.issuer.spki)
-		if r.issuer.std == nil || len(a.singles) != 1 || weakAlgorithm(a.algorithm) ||
+		if r.issuer.std == nil || len(a.singles) != 1 || weakAlgorithm(a.algorithm) || !secondReader(a.algorithm) || !secondReader(signer.algorithm) ||
 			delegated && (!signer.hasPurpose(pki.OIDOCSPSigning) || r.issuer.signed(signer.algorithm, signer.tbs, signer.signature) != nil) {
 			continue // it would refuse for what other checks find
 		}
