@@ -1,10 +1,10 @@
 package conformance
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -17,138 +17,46 @@ type ChangeTarget struct {
 	Responder OCSPTarget
 	// List has it as Leaf; its URL is "" when there is none.
 	List ListTarget
-	// Revoke revokes the certificate, and returns once that was acknowledged.
-	// Nil leaves it to a person: then the time that the sources state counts.
-	Revoke func(context.Context) error
+	// Revoke revokes the certificate. Nil leaves it to a person: then the time
+	// that the sources state counts.
+	Revoke Act
 	// Wait bounds how long the sources are asked. Default 2 minutes.
 	Wait time.Duration
 }
 
-// change is a certificate on its way from good to revoked.
-type change struct {
-	client  *client
-	sources []*source
-	revoke  func(context.Context) error
-	wait    time.Duration
+// Act asks a centre for a change, and returns when that was acknowledged; the
+// zero time is the moment that it returns.
+type Act func(context.Context) (time.Time, error)
 
-	made bool // it was tried
+// defaultWait is how long sources are asked for one change.
+const defaultWait = 2 * time.Minute
+
+// change is a certificate on its way from one standing to another.
+type change struct {
+	client   *client
+	sources  []*source
+	from, to standing // from is "" for whatever is not to
+	act      Act      // nil: a person
+	wait     time.Duration
+
+	made  bool // it was watched
+	acted bool // it was asked for, whatever came of that
 	// acknowledged is when the change was; zero until that is known.
 	acknowledged time.Time
 	problem      error // why nothing can be said
 }
 
-// source is one place that tells whether the certificate is revoked.
-type source struct {
-	what string
-	list bool
-	// ask returns what the source says at this moment; an error when it says
-	// nothing that can be read.
-	ask func(*trial) (said, error)
-
-	// notYet is the last time that it was asked and did not say so; known is
-	// when it had said so first.
-	notYet, known time.Time
-	evidence      []*Exchange // what both rest on
-	problem       error
-	relapse       error // it took it back
-}
-
-// said is one word of a source.
-type said struct {
-	x       *Exchange
-	revoked bool
-	at      time.Time // since when, as the source states it
-}
-
 // Change has a certificate revoked, and measures how long it takes until every
 // source of status says so.
 func (t *Tester) Change(ctx context.Context, target ChangeTarget) error {
-	c := &change{client: t.client, revoke: target.Revoke, wait: target.Wait}
-	if c.wait == 0 {
-		c.wait = 2 * time.Minute
+	name, sources, err := t.sources(target.Responder, target.List)
+	if err != nil {
+		return err
 	}
-	name := ""
-	if target.Responder.URL != "" {
-		r, err := t.responder(target.Responder)
-		if err != nil {
-			return err
-		}
-		name = target.Responder.URL
-		c.sources = append(c.sources, bySource("OCSP by POST", r, r.statusByPost), bySource("OCSP by GET", r, r.statusByGet))
-	}
-	if target.List.URL != "" {
-		l, err := t.lists(target.List)
-		if err != nil {
-			return err
-		}
-		if l.leaf == nil {
-			return errors.New("a list is watched for a certificate")
-		}
-		name = strings.TrimSpace(name + " " + l.url)
-		c.sources = append(c.sources, l.listed("the list", l.url))
-		if l.deltaURL != "" {
-			c.sources = append(c.sources, l.listed("the delta list", l.deltaURL))
-		}
-	}
-	if len(c.sources) == 0 {
-		return errors.New("a change is watched by a responder or a list")
-	}
+	c := &change{client: t.client, sources: sources(), from: standsGood, to: standsRevoked, act: target.Revoke, wait: cmp.Or(target.Wait, defaultWait)}
 	rules := ruleChecks(t.config.Profile, func(r ruleTest) func(*trial, *change) { return r.change })
 	t.section("revocation", name, judgeAll(ctx, append(asked(t.config.Profile, changeChecks), rules...), c, t.options("revocation", false)))
 	return nil
-}
-
-func bySource(what string, r *responder, ask func(*trial) *Exchange) *source {
-	return &source{what: what, ask: func(t *trial) (said, error) {
-		x := ask(t)
-		if x.Err != nil {
-			return said{x: x}, x.Err
-		}
-		if x.Status != http.StatusOK {
-			return said{x: x}, fmt.Errorf("the server answers HTTP %d", x.Status)
-		}
-		a, err := parseAnswer(x.Response)
-		if err != nil {
-			return said{x: x}, err
-		}
-		one := a.single(r.id(r.good.serial))
-		if a.status != statusSuccessful || one == nil {
-			return said{x: x}, fmt.Errorf("the answer is %s, or about another certificate", statusName(a.status))
-		}
-		return said{x: x, revoked: one.status == stateRevoked, at: one.revokedAt.at}, nil
-	}}
-}
-
-// statusByPost and statusByGet ask anew each time.
-func (r *responder) statusByPost(t *trial) *Exchange {
-	r.settle(t)
-	return r.client.ask(t.ctx, question{name: "status by POST", method: http.MethodPost, url: r.url, body: inquiry{ids: [][]byte{r.id(r.good.serial)}}.marshal(),
-		header: map[string]string{"Content-Type": requestType, "Accept": responseType}})
-}
-
-func (r *responder) statusByGet(t *trial) *Exchange {
-	r.settle(t)
-	return r.client.ask(t.ctx, r.byGet(t, "status by GET", inquiry{ids: [][]byte{r.id(r.good.serial)}}))
-}
-
-func (l *lists) listed(what, url string) *source {
-	return &source{what: what, list: true, ask: func(t *trial) (said, error) {
-		x := l.client.ask(t.ctx, question{name: what, method: http.MethodGet, url: url, limit: maxDownload})
-		if x.Err != nil {
-			return said{x: x}, x.Err
-		}
-		if x.Status != http.StatusOK {
-			return said{x: x}, fmt.Errorf("the server answers HTTP %d", x.Status)
-		}
-		parsed, err := parseList(x.Response)
-		if err != nil {
-			return said{x: x}, err
-		}
-		if e := parsed.entry(l.leaf.serial); e != nil && e.reason != 8 { // removeFromCRL
-			return said{x: x, revoked: true, at: e.at.at}, nil
-		}
-		return said{x: x}, nil
-	}}
 }
 
 // watched makes the change, once, and asks all sources until they have all told
@@ -171,15 +79,19 @@ func (c *change) watch(t *trial) error {
 		if s.look(t, c); s.problem != nil {
 			return fmt.Errorf("%s, before anything was changed: %w", s.what, s.problem)
 		}
-		if !s.known.IsZero() {
-			return fmt.Errorf("%s says that the certificate is revoked already", s.what)
+		if s.last.stands == c.to || c.from != "" && s.last.stands != c.from {
+			return fmt.Errorf("%s says that the certificate is %s already", s.what, s.last.stands)
 		}
 	}
-	if c.revoke != nil {
-		if err := c.revoke(t.ctx); err != nil {
-			return fmt.Errorf("the certificate was not revoked: %w", err)
+	if c.act != nil {
+		c.acted = true
+		var err error
+		if c.acknowledged, err = c.act(t.ctx); err != nil {
+			return fmt.Errorf("the certificate was not made %s: %w", c.to, err)
 		}
-		c.acknowledged = time.Now()
+		if c.acknowledged.IsZero() {
+			c.acknowledged = time.Now()
+		}
 	}
 	every := max(c.wait/1000, 100*time.Millisecond)
 	after := 3 // rounds, once all know
@@ -198,7 +110,7 @@ func (c *change) watch(t *trial) error {
 		}
 	}
 	if c.acknowledged.IsZero() {
-		return fmt.Errorf("nobody revoked the certificate within %v", c.wait)
+		return fmt.Errorf("nobody made the certificate %s within %v", c.to, c.wait)
 	}
 	return nil
 }
@@ -208,42 +120,19 @@ func (c *change) told() bool {
 	return !slices.ContainsFunc(c.sources, func(s *source) bool { return s.known.IsZero() })
 }
 
-// look asks a source once more. Of what it said only what counts stays in the
-// report: its last word before it knew, the first after, and what went wrong.
-func (s *source) look(t *trial, c *change) {
-	word, err := s.ask(t)
-	s.problem = err
-	came := word.x.At.Add(word.x.Took)
-	switch {
-	case err != nil && s.known.IsZero():
-		s.keep(c, word.x, len(s.evidence))
-	case err != nil || word.revoked && !s.known.IsZero():
-		c.client.forget(word.x)
-	case !word.revoked && !s.known.IsZero():
-		if s.relapse == nil {
-			s.relapse = fmt.Errorf("%v after it had said revoked, it does not say so any more", came.Sub(s.known).Round(time.Millisecond))
-			s.keep(c, word.x, len(s.evidence))
-		}
-	case !word.revoked:
-		s.notYet = word.x.At
-		s.keep(c, word.x, 0)
-	default:
-		s.known = came
-		s.keep(c, word.x, len(s.evidence))
-		if c.acknowledged.IsZero() {
-			c.acknowledged = word.at
+// those returns the sources that are lists, or are not; it ends the check when
+// there was no change, or there are none.
+func (c *change) those(t *trial, lists bool) (some []*source) {
+	c.watched(t)
+	for _, s := range c.sources {
+		if s.list == lists {
+			some = append(some, s)
 		}
 	}
-}
-
-// keep puts an exchange behind the first n that the source rests on, and takes
-// the others out of the report.
-func (s *source) keep(c *change, x *Exchange, n int) {
-	n = min(n, maxDetails)
-	for _, old := range s.evidence[n:] {
-		c.client.forget(old)
+	if some == nil {
+		t.skip("no such source is named")
 	}
-	s.evidence = append(s.evidence[:n], x)
+	return some
 }
 
 // within judges how long sources took against the time that they have. What is
@@ -255,16 +144,27 @@ func (c *change) within(t *trial, sources []*source, most time.Duration) {
 		last := s.notYet.Sub(c.acknowledged)
 		switch {
 		case last > most:
-			t.miss("%s did not say so %s after the acknowledgement; it has %v", s.what, ago(last), most)
+			t.miss("%s did not say %s %s after the acknowledgement; it has %v", s.what, c.to, ago(last), most)
 		case !s.known.IsZero():
-			t.measured("%s said so %v after the acknowledgement, and has %v", s.what, max(s.known.Sub(c.acknowledged), 0).Round(time.Millisecond), most)
+			t.measured("%s said %s %v after the acknowledgement, and has %v", s.what, c.to, max(s.known.Sub(c.acknowledged), 0).Round(time.Millisecond), most)
 		case s.problem != nil:
 			unknown = append(unknown, fmt.Sprintf("%s: %v", s.what, s.problem))
 		default:
-			unknown = append(unknown, fmt.Sprintf("%s did not say so %s after the acknowledgement, and has %v: wait longer", s.what, ago(max(last, 0)), most))
+			unknown = append(unknown, fmt.Sprintf("%s did not say %s %s after the acknowledgement, and has %v: wait longer", s.what, c.to, ago(max(last, 0)), most))
 		}
 	}
 	if len(unknown) > 0 {
 		t.couldNot("%s", strings.Join(unknown, "; "))
+	}
+}
+
+// steady judges that no source takes back what it said.
+func (c *change) steady(t *trial) {
+	c.watched(t)
+	for _, s := range c.sources {
+		t.saw(s.evidence...)
+		if s.relapse != nil {
+			t.fail("%s: %v", s.what, s.relapse)
+		}
 	}
 }

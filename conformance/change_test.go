@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/altamga/altamga/conformance"
+	"github.com/altamga/altamga/internal/pki"
 )
 
 // revocation is a centre of which one certificate may be revoked.
@@ -22,10 +23,13 @@ type revocation struct {
 	late map[string]time.Duration
 	// relapse is the source that takes it back after it has said so twice.
 	relapse string
+	// moves gives a delta that is for the list which has the revocation already,
+	// and has nothing to add to it.
+	moves   bool
 	profile *conformance.Profile
 	// change is what the target does; nil leaves it to a person, who does it
 	// when GET is asked again, and says that it was done so long ago.
-	change func(context.Context) error
+	change conformance.Act
 	ago    time.Duration
 	wait   time.Duration
 
@@ -36,11 +40,11 @@ type revocation struct {
 
 func newRevocation(c *centre) *revocation {
 	r := &revocation{c: c, late: map[string]time.Duration{}, asked: map[string]int{}, toldYes: map[string]int{}, wait: time.Minute}
-	r.change = func(context.Context) error {
+	r.change = func(context.Context) (time.Time, error) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.done = time.Now()
-		return nil
+		return time.Time{}, nil
 	}
 	return r
 }
@@ -68,7 +72,13 @@ func (r *revocation) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 		p := newPoint(r.c)
 		list := map[string]*fakeList{"/list.crl": p.full, "/delta.crl": p.delta}[q.URL.Path]
 		if at, known := r.says(q.URL.Path); known {
-			list.entries = append(list.entries, r.c.listed(r.c.good.SerialNumber.Bytes(), 1, at))
+			if r.moves {
+				p.delta.with(deltaIndicator, true, integer(8))
+				list.with(pki.OIDCRLNumber, false, integer(8))
+			}
+			if list != p.delta || !r.moves {
+				list.entries = append(list.entries, r.c.listed(r.c.good.SerialNumber.Bytes(), 1, at))
+			}
 		}
 		p.bodies[q.URL.Path] = list.encode()
 		p.ServeHTTP(w, q)
@@ -118,7 +128,7 @@ func TestRevocation(t *testing.T) {
 	sound := newRevocation(c)
 	r := sound.judge(t)
 	switchboard.sound(t, r)
-	if got := r.Sections[0].Results[0].Figures; len(got) != 2 || !strings.Contains(got[0], "OCSP by POST said so ") {
+	if got := r.Sections[0].Results[0].Figures; len(got) != 2 || !strings.Contains(got[0], "OCSP by POST said revoked ") {
 		t.Errorf("how long it took is not told: %q", got)
 	}
 	// However often the sources were asked, what counts stays.
@@ -133,9 +143,14 @@ func TestRevocation(t *testing.T) {
 	sound.profile = az
 	r = sound.judge(t)
 	switchboard.sound(t, r)
-	if ids := len(r.Sections[0].Results); ids != 2 || r.Sections[0].Results[1].ID != "AZ-06" {
+	if ids := len(r.Sections[0].Results); ids != 4 || r.Sections[0].Results[3].ID != "AZ-06" {
 		t.Errorf("by the rules of AZ: %+v", r.Sections[0].Results)
 	}
+	t.Run("a delta that has nothing to add", func(t *testing.T) {
+		moving := newRevocation(c)
+		moving.moves = true
+		switchboard.sound(t, moving.judge(t))
+	})
 	t.Run("by hand", func(t *testing.T) {
 		hand := newRevocation(c)
 		hand.change = nil
@@ -174,7 +189,7 @@ func TestLateRevocations(t *testing.T) {
 		planted
 		ago time.Duration
 	}{
-		{planted{"REV-01 OCSP says so after 61 minutes", nil}, 61 * time.Minute},
+		{planted{"REV-01 OCSP says so after 25 hours", []string{"REV-02"}}, 25 * time.Hour},    // and the lists, too
 		{planted{"REV-02 the list has it after 25 hours", []string{"REV-01"}}, 25 * time.Hour}, // and so has OCSP
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -189,11 +204,13 @@ func TestLateRevocations(t *testing.T) {
 func TestNoRevocation(t *testing.T) {
 	c := newCentre(t)
 	for name, plant := range map[string]func(*revocation){
-		"refused":   func(r *revocation) { r.change = func(context.Context) error { return errors.New("not today") } },
+		"refused": func(r *revocation) {
+			r.change = func(context.Context) (time.Time, error) { return time.Time{}, errors.New("not today") }
+		},
 		"already":   func(r *revocation) { r.done = time.Now() },
 		"by nobody": func(r *revocation) { r.change, r.asked["GET"], r.wait = nil, -1000, 400*time.Millisecond },
 		"never seen": func(r *revocation) {
-			r.change, r.wait = func(context.Context) error { return nil }, 400*time.Millisecond
+			r.change, r.wait = func(context.Context) (time.Time, error) { return time.Time{}, nil }, 400*time.Millisecond
 		},
 		"only by OCSP": func(r *revocation) {
 			r.late["/list.crl"], r.late["/delta.crl"], r.wait = time.Hour, time.Hour, 400*time.Millisecond

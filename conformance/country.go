@@ -45,10 +45,10 @@ type Rule struct {
 	ListValidityMost  *span `toml:"list_validity_most"`
 	// Tests of certificates.
 	Version       int      `toml:"certificate_version"`
-	Country       string   `toml:"issuer_country"`       // of the issuer's name
-	Legislation   string   `toml:"qualified_under"`      // a country in QcCClegislation of qualified ones
-	Policies      []string `toml:"person_policy_one_of"` // at least one stands in a person's certificate
-	Statement     string   `toml:"person_statement"`     // a QCStatement of a person's certificate
+	Country       string   `toml:"issuer_country"`          // of the issuer's name
+	Legislation   string   `toml:"qualified_under"`         // a country in QcCClegislation of qualified ones
+	Policies      []string `toml:"person_policy_one_of"`    // at least one stands in a person's certificate
+	Statements    []string `toml:"person_statement_one_of"` // a QCStatement of a person's certificate
 	Identifiers   []string `toml:"natural_serial_prefix_one_of"`
 	Organisations []string `toml:"legal_identifier_prefix_one_of"`
 	ListURL       bool     `toml:"names_list_by_http"` // a distribution point over HTTP
@@ -56,8 +56,8 @@ type Rule struct {
 	AnswerAgeMost *span `toml:"answer_age_most"` // now less thisUpdate
 	AccuracyMost  *span `toml:"token_accuracy_most"`
 	Algorithms    bool  `toml:"no_foreign_algorithms"`
-	// ShownMost is the longest time from the acknowledgement of a revocation
-	// until every source of status says so.
+	// ShownMost is the longest time from the acknowledgement of a revocation, a
+	// hold or its end until every source of status says so.
 	ShownMost *span `toml:"revocation_shown_most"`
 }
 
@@ -202,16 +202,7 @@ func (r *Rule) certificateTests(add func(bool, ruleTest)) {
 
 func (r *Rule) personTests(add func(bool, ruleTest)) {
 	add(len(r.Policies) > 0, ruleTest{how: "read the policies", certificate: r.policies})
-	add(r.Statement != "", ruleTest{how: "read the statements", certificate: func(t *trial, c *certificate) {
-		if !c.person() {
-			t.skip("it is no person's certificate")
-		}
-		if id, err := parseOID(r.Statement); err != nil {
-			t.couldNot("%v", err)
-		} else if _, there := c.qcStatement(id); !there {
-			t.miss("the statement %s is missing", r.Statement)
-		}
-	}})
+	add(len(r.Statements) > 0, ruleTest{how: "read the statements", certificate: r.statements})
 	add(len(r.Identifiers) > 0, ruleTest{how: "read serialNumber", certificate: func(t *trial, c *certificate) {
 		if !c.natural() {
 			t.skip("it is no natural person's certificate")
@@ -243,7 +234,7 @@ func (r *Rule) serviceTests(add func(bool, ruleTest)) {
 			}
 		}
 	}})
-	add(r.ShownMost != nil, ruleTest{how: "have a certificate revoked; ask until every source says so", change: func(t *trial, c *change) {
+	add(r.ShownMost != nil, ruleTest{how: "have a certificate's status changed; ask until every source says so", change: func(t *trial, c *change) {
 		c.watched(t)
 		c.within(t, c.sources, time.Duration(*r.ShownMost))
 	}})
@@ -283,6 +274,22 @@ func (r *Rule) policies(t *trial, c *certificate) {
 		}
 	}
 	t.miss("none of the policies is %s", strings.Join(r.Policies, " or "))
+}
+
+func (r *Rule) statements(t *trial, c *certificate) {
+	if !c.person() && c.extensions.get(pki.OIDQCStatements) == nil {
+		t.skip("it is no person's certificate")
+	}
+	for _, s := range r.Statements {
+		id, err := parseOID(s)
+		if err != nil {
+			t.couldNot("%v", err)
+		}
+		if _, there := c.qcStatement(id); there {
+			return
+		}
+	}
+	t.miss("none of the statements is %s", strings.Join(r.Statements, " or "))
 }
 
 func prefixed(t *trial, c *certificate, id asn1.ObjectIdentifier, name string, prefixes []string) {

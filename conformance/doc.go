@@ -24,8 +24,9 @@
 //	trial.go        each check on its way to a verdict; malformed.go has hostile ones
 //	responder.go    the subjects ask once and remember: responder, lists,
 //	                authority, holder, request, enrolment, trust list; change.go
-//	                asks on until a revocation is seen; load.go, with
-//	                consent, asks much
+//	                and hold.go ask each source.go on until it knows of a
+//	                revocation, a hold and its end; load.go, with consent, asks
+//	                much
 //	client.go       each question is one bounded exchange; address.go says where to
 //	ocspresponse.go answers are read without trust: ocspresponse.go,
 //	                revocationlist.go, token.go, certificate.go

@@ -10,18 +10,21 @@ import (
 	"crypto/x509/pkix"
 	"encoding/base64"
 	"fmt"
+	"math/big"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/altamga/altamga/internal/pki"
 )
 
 // EnrolAccount is an account on an EST server. To name it is the consent to
-// certificates being issued to it: two, when all is well.
+// certificates being issued to it.
 type EnrolAccount struct {
 	// User and Password are those of HTTP Basic; "" for an account without.
 	User, Password string
-	// Certificate is the TLS client certificate; nil for an account without.
+	// Certificate is the TLS client certificate, which is renewed, too; nil for
+	// an account without.
 	Certificate *tls.Certificate
 	// Like is a certification request in DER whose names are asked for, with
 	// other keys. Nil asks for the common name altamga-conformance.
@@ -100,6 +103,9 @@ func (e *enrolment) enrolled(t *trial) *Exchange {
 	}
 	t.saw(a.enrolled)
 	if s := a.enrolled.Status; s != http.StatusOK && s != http.StatusAccepted {
+		if a.Certificate != nil && s >= 400 && s < 500 {
+			t.skip("the account may renew alone: HTTP %d, %s", s, clip(string(a.enrolled.Response)))
+		}
 		t.couldNot("the account is given nothing: HTTP %d, %s", s, clip(string(a.enrolled.Response)))
 	}
 	return a.enrolled
@@ -124,16 +130,15 @@ func (e *enrolment) issued(x *Exchange) *certificate {
 	return one
 }
 
-// renewed asks for the renewal of the certificate that was issued, with the
-// authorities of /cacerts behind it.
-func (e *enrolment) renewed(t *trial, how string, names *x509.CertificateRequest) *Exchange {
-	client := *e.account.got
+// chained is a certificate that was issued, with the authorities of /cacerts
+// behind it.
+func (e *enrolment) chained(t *trial, got *tls.Certificate) *tls.Certificate {
+	client := *got
 	if raw, ok := unbased(e.got(t, "cacerts").Response); ok {
 		above, _ := certsOnly(raw)
 		client.Certificate = append(client.Certificate[:1:1], above...)
 	}
-	x, _ := e.apply(t, "simplereenroll", how, names, &client)
-	return x
+	return &client
 }
 
 // enrolling judges an answer to a request that was granted.
@@ -187,30 +192,115 @@ func waiting(t *trial, e *enrolment) {
 	}
 }
 
-// renewing judges renewals: under the same names alone.
+// renewing judges renewals, under the same names alone: of what was issued, and
+// of the account's own certificate.
 func renewing(t *trial, e *enrolment) {
-	e.enrolled(t)
-	a := e.account
-	if a.got == nil {
+	if e.account == nil {
+		t.skip("there is no account to enrol with")
+	}
+	if own := e.account.Certificate; own != nil {
+		e.renewal(t, "the account's certificate", own)
+	} else {
+		e.enrolled(t)
+	}
+	switch got := e.account.got; {
+	case got != nil:
+		e.renewal(t, "what was issued", e.chained(t, got))
+	case e.account.Certificate == nil:
 		t.skip("no certificate was issued that could be renewed")
 	}
-	old, err := x509.ParseCertificate(a.got.Certificate[0])
+}
+
+// renewal renews one certificate. A request for other names is refused, or
+// answered under the names that the certificate has (RFC 7030, Section 4.2.2).
+func (e *enrolment) renewal(t *trial, what string, client *tls.Certificate) {
+	old, err := x509.ParseCertificate(client.Certificate[0])
 	if err != nil {
-		t.couldNot("the certificate that was issued: %v", err)
+		t.couldNot("%s: %v", what, err)
 	}
-	same := x509.CertificateRequest{RawSubject: old.RawSubject, DNSNames: old.DNSNames, EmailAddresses: old.EmailAddresses, IPAddresses: old.IPAddresses, URIs: old.URIs}
-	other := same
-	other.RawSubject, other.Subject = nil, pkix.Name{CommonName: "altamga-conformance, somebody else"}
-	if x := e.renewed(t, "with the same names", &same); x.Status != http.StatusOK {
+	same := namesOf(old)
+	if x, key := e.apply(t, "simplereenroll", "for "+what, &same, client); x.Status == http.StatusAccepted {
+		t.skip("%s: it waits for approval", x.Name)
+	} else if x.Status != http.StatusOK {
 		t.fail("%s: HTTP %d, %s", x.Name, x.Status, clip(string(x.Response)))
 	} else if one := e.granted(t, x); one != nil {
-		before, err := parseCertificate(old.Raw)
-		if err != nil {
-			t.couldNot("the certificate that was issued: %v", err)
-		}
-		if string(one.subject) != string(before.subject) || !bytes.Equal(one.extensions.value(pki.OIDSubjectAltName), before.extensions.value(pki.OIDSubjectAltName)) {
-			t.fail("%s: the certificate has other names", x.Name)
+		sameNames(t, x, one, old)
+		if string(one.spki) != string(spkiOf(key)) {
+			t.fail("%s: the certificate is for another key than that of the request", x.Name)
 		}
 	}
-	refusal(t, e.renewed(t, "with another subject", &other))
+	subject, mailbox := same, same
+	subject.RawSubject, subject.Subject = nil, pkix.Name{CommonName: "altamga-conformance, somebody else"}
+	mailbox.EmailAddresses = []string{"somebody.else@altamga-conformance.invalid"}
+	for _, row := range []struct {
+		how   string
+		names *x509.CertificateRequest
+	}{{"another subject", &subject}, {"another alternative name", &mailbox}} {
+		x, _ := e.apply(t, "simplereenroll", "for "+what+", with "+row.how, row.names, client)
+		switch x.Status {
+		case http.StatusAccepted: // nothing is granted yet
+		case http.StatusOK:
+			if one := e.granted(t, x); one != nil {
+				sameNames(t, x, one, old)
+			}
+		default:
+			refusal(t, x)
+		}
+	}
+}
+
+func namesOf(c *x509.Certificate) x509.CertificateRequest {
+	return x509.CertificateRequest{RawSubject: c.RawSubject, DNSNames: c.DNSNames, EmailAddresses: c.EmailAddresses, IPAddresses: c.IPAddresses, URIs: c.URIs}
+}
+
+func sameNames(t *trial, x *Exchange, one *certificate, old *x509.Certificate) {
+	before, err := parseCertificate(old.Raw)
+	if err != nil {
+		t.couldNot("the certificate that is renewed: %v", err)
+	}
+	if string(one.subject) != string(before.subject) || !bytes.Equal(one.extensions.value(pki.OIDSubjectAltName), before.extensions.value(pki.OIDSubjectAltName)) {
+		t.fail("%s: the certificate has other names", x.Name)
+	}
+}
+
+// forged asks for renewal with a client certificate that nobody issued, under
+// names that the server may know.
+func forged(t *trial, e *enrolment) {
+	names := x509.Certificate{Subject: pkix.Name{CommonName: "altamga-conformance"}}
+	if e.account != nil {
+		known := e.account.got
+		if e.account.Certificate != nil {
+			known = e.account.Certificate
+		}
+		if known != nil {
+			if one, err := x509.ParseCertificate(known.Certificate[0]); err == nil {
+				names = x509.Certificate{RawSubject: one.RawSubject, RawIssuer: one.RawIssuer, DNSNames: one.DNSNames, EmailAddresses: one.EmailAddresses, IPAddresses: one.IPAddresses, URIs: one.URIs}
+			}
+		}
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.couldNot("making key: %v", err)
+	}
+	names.SerialNumber, names.NotBefore, names.NotAfter = big.NewInt(1), t.now.Add(-time.Hour), t.now.Add(time.Hour)
+	names.KeyUsage, names.ExtKeyUsage = x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+	raw, err := x509.CreateCertificate(rand.Reader, &names, &names, key.Public(), key)
+	if err != nil {
+		t.couldNot("making certificate: %v", err)
+	}
+	old, err := x509.ParseCertificate(raw)
+	if err != nil {
+		t.couldNot("making certificate: %v", err)
+	}
+	request := namesOf(old)
+	body, _, err := newRequest(&request)
+	if err != nil {
+		t.couldNot("making request: %v", err)
+	}
+	e.got(t, "cacerts") // a server that is down takes nobody in
+	x := e.ask(t, question{name: "/simplereenroll with a certificate that nobody issued", method: http.MethodPost, url: e.url + "simplereenroll", body: body,
+		header: map[string]string{"Content-Type": "application/pkcs10"}}, &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{{Certificate: [][]byte{raw}, PrivateKey: key}}})
+	if x.Status > 0 && x.Status < 400 {
+		t.fail("%s: HTTP %d", x.Name, x.Status)
+	}
 }

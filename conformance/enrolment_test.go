@@ -29,6 +29,12 @@ type fakeEST struct {
 	// wrong changes what the account is answered; renews lets it change names.
 	wrong  func(operation string, w http.ResponseWriter, certificate *x509.Certificate) bool
 	renews bool
+	// keeps renews under the old names, whatever the request says; anybody takes
+	// any client certificate.
+	keeps, anybody bool
+	// client is a certificate that enrols, too, unless it may only renew.
+	client     *identity
+	renewsOnly bool
 	// stranger says that the server's certificate is not trusted.
 	stranger bool
 }
@@ -65,7 +71,7 @@ func (f *fakeEST) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case f.answers[operation] != nil:
 		f.answers[operation](w, r)
-	case operation == "simpleenroll" && f.basic(r), operation == "simplereenroll" && len(r.TLS.PeerCertificates) > 0:
+	case operation == "simpleenroll" && (f.basic(r) || f.known(r) && !f.renewsOnly), operation == "simplereenroll" && f.known(r):
 		f.enrol(w, r, operation)
 	case operation == "simpleenroll" || operation == "simplereenroll":
 		w.Header().Set("WWW-Authenticate", `Basic realm="EST"`)
@@ -80,6 +86,12 @@ func (f *fakeEST) basic(r *http.Request) bool {
 	return f.account && user == "factory" && password == "correct horse"
 }
 
+// known reports whether the client has a certificate of the centre's.
+func (f *fakeEST) known(r *http.Request) bool {
+	all := r.TLS.PeerCertificates
+	return len(all) > 0 && (f.anybody || all[0].CheckSignatureFrom(f.c.issuer.cert) == nil)
+}
+
 // enrol gives a certificate for the request, or renews one under its own names.
 func (f *fakeEST) enrol(w http.ResponseWriter, r *http.Request, operation string) {
 	body, _ := io.ReadAll(r.Body)
@@ -89,11 +101,15 @@ func (f *fakeEST) enrol(w http.ResponseWriter, r *http.Request, operation string
 		http.Error(w, "no request", http.StatusBadRequest)
 		return
 	}
-	if operation == "simplereenroll" && !f.renews && string(r.TLS.PeerCertificates[0].RawSubject) != string(request.RawSubject) {
+	if operation == "simplereenroll" && f.keeps {
+		old := r.TLS.PeerCertificates[0]
+		request.RawSubject, request.DNSNames, request.EmailAddresses = old.RawSubject, old.DNSNames, old.EmailAddresses
+	}
+	if operation == "simplereenroll" && !f.renews && (len(request.EmailAddresses) > 0 || string(r.TLS.PeerCertificates[0].RawSubject) != string(request.RawSubject)) {
 		http.Error(w, "another name", http.StatusBadRequest)
 		return
 	}
-	issued, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{SerialNumber: nextSerial(), RawSubject: request.RawSubject, DNSNames: request.DNSNames,
+	issued, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{SerialNumber: nextSerial(), RawSubject: request.RawSubject, DNSNames: request.DNSNames, EmailAddresses: request.EmailAddresses,
 		NotBefore: time.Now(), NotAfter: time.Now().Add(time.Hour)}, f.c.issuer.cert, request.PublicKey, f.c.issuer.key)
 	if err != nil {
 		panic(err)
@@ -127,6 +143,9 @@ func (f *fakeEST) judge(t *testing.T) *conformance.Report {
 			t.Fatal(err)
 		}
 		target.Account = &conformance.EnrolAccount{User: "factory", Password: "correct horse", Like: like}
+	}
+	if f.client != nil {
+		target.Account = &conformance.EnrolAccount{Certificate: &tls.Certificate{Certificate: [][]byte{f.client.cert.Raw}, PrivateKey: f.client.key}}
 	}
 	tester, err := conformance.New(conformance.Config{})
 	if err != nil {
@@ -169,7 +188,7 @@ func TestEnrolment(t *testing.T) {
 		{planted{"EST-02 authentication is wanted", nil}, answer("cacerts", 401, "text/plain", "who are you?")},
 		{planted{"EST-05 what is no request is taken", []string{"EST-07"}}, answer("simpleenroll", 202, "text/plain", "come again")},
 		{planted{"EST-05 a refusal that nobody can read", []string{"EST-07"}}, answer("simpleenroll", 400, "", "\xff\xfe")},
-		{planted{"EST-07 anybody renews", nil}, answer("simplereenroll", 200, cms, whole)},
+		{planted{"EST-07 anybody renews", []string{"EST-12"}}, answer("simplereenroll", 200, cms, whole)},
 		{planted{"EST-07 how to authenticate is not said", nil}, answer("simpleenroll", 401, "text/plain", "no")},
 		{planted{"EST-08 another media type", nil}, answer("csrattrs", 200, "text/plain", attributesForP256)},
 		{planted{"EST-08 no base64", nil}, answer("csrattrs", 200, "application/csrattrs", "{}")},
@@ -274,4 +293,74 @@ func TestEnrolmentByAccount(t *testing.T) {
 		}
 		switchboard.judged(t, planted{"EST-10 a certificate of nobody, who is told nothing", nil}, f.judge(t))
 	})
+}
+
+// TestEnrolmentByCertificate gives the tester an account that is a client
+// certificate, which renews itself.
+func TestEnrolmentByCertificate(t *testing.T) {
+	c := newCentre(t)
+	device := c.issued(t, &x509.Certificate{Subject: name("device-2"), DNSNames: []string{"two.devices.example"}}, c.issuer)
+	verdicts := func(r *conformance.Report) string {
+		all := ""
+		for _, one := range r.Sections[0].Results {
+			if one.ID == "EST-03" || one.ID == "EST-06" || one.ID == "EST-12" {
+				all += string(one.Verdict) + ", "
+			}
+		}
+		return all
+	}
+	for _, row := range []struct {
+		name, want string
+		plant      func(*fakeEST)
+	}{
+		{"it enrols and renews", "pass, pass, pass, ", func(*fakeEST) {}},
+		{"it renews alone", "not applicable, pass, pass, ", func(f *fakeEST) { f.renewsOnly = true }},
+		{"it renews under the old names", "pass, pass, pass, ", func(f *fakeEST) { f.keeps = true }},
+		{"renewals wait for approval", "pass, not applicable, pass, ", func(f *fakeEST) {
+			f.wrong = func(operation string, w http.ResponseWriter, _ *x509.Certificate) bool {
+				if operation == "simplereenroll" {
+					w.Header().Set("Retry-After", "60")
+					w.WriteHeader(http.StatusAccepted)
+				}
+				return operation == "simplereenroll"
+			}
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			f := newEST(c)
+			f.client = &device
+			row.plant(f)
+			r := f.judge(t)
+			switchboard.sound(t, r)
+			if got := verdicts(r); got != row.want {
+				t.Errorf("got %s", got)
+			}
+		})
+	}
+	for _, row := range []struct {
+		planted
+		plant func(*fakeEST)
+	}{
+		{planted{"EST-06 the account's certificate gets another name", nil}, func(f *fakeEST) { f.renews = true }},
+		{planted{"EST-06 the account's certificate is not renewed", nil}, func(f *fakeEST) {
+			f.renewsOnly, f.answers["simplereenroll"] = true, said(403, "text/plain", "no")
+		}},
+		{planted{"EST-06 a renewal is for another key", nil}, func(f *fakeEST) {
+			f.wrong = func(operation string, w http.ResponseWriter, got *x509.Certificate) bool {
+				if operation == "simplereenroll" {
+					other := certify(t, &x509.Certificate{RawSubject: got.RawSubject, DNSNames: got.DNSNames}, c.issuer, c.other.key.Public())
+					said(200, "application/pkcs7-mime; smime-type=certs-only", bundle(other.Raw))(w, nil)
+				}
+				return operation == "simplereenroll"
+			}
+		}},
+		{planted{"EST-12 a self-signed certificate is renewed", nil}, func(f *fakeEST) { f.anybody = true }},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			f := newEST(c)
+			f.client = &device
+			row.plant(f)
+			switchboard.judged(t, row.planted, f.judge(t))
+		})
+	}
 }

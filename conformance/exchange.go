@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
+	"net"
 	"net/http"
 	"time"
 )
@@ -28,6 +30,12 @@ type Exchange struct {
 	Response []byte
 	// Err says why there is no answer, or none that can be relied on.
 	Err error
+}
+
+// unsent reports whether there was nobody to send the request to.
+func (x *Exchange) unsent() bool {
+	dialled, ok := errors.AsType[*net.OpError](x.Err)
+	return ok && dialled.Op == "dial"
 }
 
 // shownOctets bounds what a report shows of one body. The hash is over all.

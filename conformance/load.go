@@ -19,20 +19,24 @@ type Load struct {
 	Rate float64
 	// For is how long; default 10 s, at most [MaxLoadTime].
 	For time.Duration
+	// Slow is how long slow clients wait to be answered or cut off, at most
+	// [MaxSlowTime]; 0 leaves them out.
+	Slow time.Duration
 }
 
 // Bounds of what a server is ever asked to bear.
 const (
 	MaxLoadRate = 1000
 	MaxLoadTime = time.Minute
+	MaxSlowTime = 5 * time.Minute
 )
 
 func (l *Load) check() error {
 	if l.For == 0 {
 		l.For = 10 * time.Second
 	}
-	if l.Rate < 0 || l.Rate > MaxLoadRate || l.For < 0 || l.For > MaxLoadTime {
-		return fmt.Errorf("a load is of at most %d requests per second for %v", MaxLoadRate, MaxLoadTime)
+	if l.Rate < 0 || l.Rate > MaxLoadRate || l.For < 0 || l.For > MaxLoadTime || l.Slow < 0 || l.Slow > MaxSlowTime {
+		return fmt.Errorf("a load is of at most %d requests per second for %v, and of clients that are slow for at most %v", MaxLoadRate, MaxLoadTime, MaxSlowTime)
 	}
 	return nil
 }
@@ -64,6 +68,7 @@ type load struct {
 	kept   []*Exchange // of what went wrong
 	wrong  []string
 	last   time.Duration // from the first question to the last
+	slow   *slow         // nil: not yet
 }
 
 // errBusy is a refusal that tells the client to come again.
@@ -86,6 +91,9 @@ func (t *Tester) judgeLoad(ctx context.Context, id, name string, server func() *
 	l := server()
 	l.Load, l.client = t.config.Load, t.client
 	checks := slices.DeleteFunc(slices.Clone(loadChecks), func(c check[*load]) bool { return c.id != id })
+	if l.Slow > 0 {
+		checks = append(checks, slowChecks...)
+	}
 	t.section("load", name, judgeAll(ctx, asked(t.config.Profile, checks), l, t.options("load", false)))
 }
 

@@ -2,15 +2,20 @@ package conformance_test
 
 import (
 	"bytes"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/json"
 	"encoding/xml"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/altamga/altamga/conformance"
+	"github.com/altamga/altamga/internal/pki"
 )
 
 // A hostile server's words reach the report, and do nothing there.
@@ -178,6 +183,25 @@ func TestRules(t *testing.T) {
 		}
 		if ids := found(judge(row.broken, row.target)); len(ids) != 1 || ids[0] != "X-01" {
 			t.Errorf("%s: %v", row.broken, ids)
+		}
+	}
+	// The statement of the Turkish regulator, which is no policy.
+	nes := func(statement asn1.ObjectIdentifier) func(*conformance.Tester) error {
+		subject := name("Ayşe Yılmaz")
+		subject.ExtraNames = []pkix.AttributeTypeAndValue{{Type: asn1.ObjectIdentifier{2, 5, 4, 5}, Value: "10000000146"}, {Type: asn1.ObjectIdentifier{2, 5, 4, 4}, Value: "Yılmaz"}, {Type: asn1.ObjectIdentifier{2, 5, 4, 42}, Value: "Ayşe"}}
+		one := c.issued(t, &x509.Certificate{Subject: subject, KeyUsage: x509.KeyUsageContentCommitment,
+			ExtraExtensions: []pkix.Extension{{Id: pki.OIDQCStatements, Value: seq(seq(oid(pki.OIDQCCompliance)), seq(oid(statement)))}}}, c.issuer).cert
+		return func(r *conformance.Tester) error {
+			return r.Certificate(t.Context(), "c", one.Raw, c.issuer.cert.Raw, "natural")
+		}
+	}
+	const btk = `person_statement_one_of = ["2.16.792.1.61.0.1.5070.1.1", "2.16.792.1.61.0.1.5070.2.1"]`
+	for _, row := range []struct {
+		last int
+		want bool
+	}{{1, false}, {3, true}} {
+		if got := slices.Contains(found(judge(btk, nes(asn1.ObjectIdentifier{2, 16, 792, 1, 61, 0, 1, 5070, 1, row.last}))), "X-01"); got != row.want {
+			t.Errorf("the statement 5070.1.%d: found fault with: %v", row.last, got)
 		}
 	}
 }

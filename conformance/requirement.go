@@ -65,7 +65,7 @@ func requirements[S any](checks []check[S]) []Requirement {
 
 // Every check of each kind of subject, in the order of the catalogue.
 var (
-	responderChecks   = byID(slices.Concat(rfc6960, rfc9654, rfc9919, rfc9110OCSP))
+	responderChecks   = byID(slices.Concat(rfc6960, rfc6960Status, rfc9654, rfc9919, rfc9110OCSP))
 	listChecks        = byID(slices.Concat(rfc5280CRL, rfc2585, en319411CRL))
 	authorityChecks   = byID(slices.Concat(rfc3161, rfc5652, rfc5816, en319422, rfc9110TSA))
 	certificateChecks = byID(slices.Concat(rfc5280, en319412, otherCertificate))
@@ -111,7 +111,7 @@ func Requirements() []Requirement {
 	for _, list := range [][]Requirement{
 		requirements(certificateChecks), requirements(requestChecks), requirements(responderChecks),
 		requirements(listChecks), requirements(authorityChecks), requirements(consistency), requirements(trustListChecks),
-		requirements(enrolmentChecks), requirements(changeChecks), requirements(loadChecks),
+		requirements(enrolmentChecks), requirements(changeChecks), requirements(holdChecks), requirements(loadChecks), requirements(slowChecks),
 	} {
 		for _, r := range list {
 			if !seen[r.ID] {

@@ -213,6 +213,9 @@ func (r *responder) success(t *trial, x *Exchange, asked []byte) *answer {
 // breaks over it fails.
 func (r *responder) honest(t *trial, x *Exchange) *answer {
 	switch {
+	case x.unsent():
+		// It is not this request that the server did not bear.
+		t.couldNot("%s: the server is not there any more: %v", x.Name, x.Err)
 	case x.Err != nil:
 		t.miss("%s: %v", x.Name, x.Err)
 		return nil

@@ -26,7 +26,7 @@ var rfc7030 = []check[*enrolment]{
 	{"EST-05", "RFC 7030, Section 4.2.3", Must, "a refusal has a status of 4xx or 5xx, and is text when it names no media type", "send what is no request", hostile, func(t *trial, e *enrolment) {
 		refusal(t, e.posted(t, "simpleenroll", "what is no request", []byte("AAAA")))
 	}},
-	{"EST-06", "RFC 7030, Section 4.2.2", Must, "a renewal keeps subject and alternative names, and another subject is refused", "with an account, renew what was issued", wire, renewing},
+	{"EST-06", "RFC 7030, Section 4.2.2", Must, "a renewal keeps subject and alternative names, whatever the request says", "with an account, renew what was issued, and its own certificate", wire, renewing},
 	{"EST-07", "RFC 7030, Section 3.2.3", Must, "nobody enrols or renews without authentication", "send a request without any", wire, func(t *trial, e *enrolment) {
 		for _, operation := range []string{"simpleenroll", "simplereenroll"} {
 			x := e.posted(t, operation, "without authentication", e.request)
@@ -64,6 +64,7 @@ var rfc7030 = []check[*enrolment]{
 			t.fail("it speaks TLS 1.1 or older")
 		}
 	}},
+	{"EST-12", "RFC 7030, Section 3.3.2", Must, "a client certificate that nobody issued authenticates nobody", "renew with a self-signed one", hostile, forged},
 }
 
 // oldSuites are all that TLS 1.1 can be spoken with.

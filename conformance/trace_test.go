@@ -44,12 +44,12 @@ func places(t *testing.T, pattern string, files ...string) (first map[string]str
 	return first, of
 }
 
-const anID = `(?:OCSP|CRL|TSA|CERT|TL|EST|REV)-[0-9]+|ZLINT`
+const anID = `(?:OCSP|CRL|TSA|CERT|TL|EST|REV|HOLD|SLOW)-[0-9]+|ZLINT`
 
 // TestTraceability holds requirements.md to the registry: each requirement with
 // the code that tests it and the test that plants a fault against it.
 func TestTraceability(t *testing.T) {
-	code, _ := places(t, `[{(]"(`+anID+`)", "`, "rfc*.go", "en*.go", "ts*.go", "consistency.go", "load.go", "../internal/pki/lint/*.go")
+	code, _ := places(t, `[{(]"(`+anID+`)", "`, "rfc*.go", "en*.go", "ts*.go", "consistency.go", "load.go", "slow.go", "../internal/pki/lint/*.go")
 	faults, _ := places(t, `"(`+anID+`) [^"]|\{"(?:`+anID+`)", "`, "*fault_test.go", "*_test.go")
 	lints, _ := places(t, `\{"(`+anID+`)", "`, "../internal/pki/lint/linttest/fault.go")
 	var b strings.Builder

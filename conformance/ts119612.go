@@ -9,7 +9,8 @@ import (
 	"strings"
 )
 
-// trustListType is the media type of a trust list.
+// trustListType is the media type that IANA has for lists of ETSI TS 102 231,
+// which TS 119 612 continues; where that names it could not be read.
 const trustListType = "application/vnd.etsi.tsl+xml"
 
 // What is asked of trust lists. What is in them is read by whoever [Config] has
@@ -46,7 +47,7 @@ var ts119612 = []check[*trustList]{
 			t.fail("the .sha2 file has another hash than that of the list")
 		}
 	}},
-	{"TL-14", "TS 119 612, Section 6.2", Should, "the media type is " + trustListType, "fetch the list", wire, func(t *trial, l *trustList) {
+	{"TL-14", "RFC 9110, Section 8.3", Should, "the media type is " + trustListType, "fetch the list", wire, func(t *trial, l *trustList) {
 		l.body(t)
 		if got := l.x.Header.Get("Content-Type"); !sameMedia(got, trustListType) {
 			t.miss("the media type is %q", clip(got))

@@ -166,7 +166,7 @@ func (c *Confirmation) check(ceremony, planHash string, officers []officer) erro
 	case c.Plan != planHash:
 		return fmt.Errorf("%s confirmed a plan with the hash %s, and this one has %s", c.Officer, c.Plan, planHash)
 	}
-	if err := checkStatement(officers[i].public, c.statement(), c.Signature); err != nil {
+	if err := pki.Verify(officers[i].public, c.statement(), c.Signature); err != nil {
 		return fmt.Errorf("the confirmation of %s: %w", c.Officer, err)
 	}
 	return nil

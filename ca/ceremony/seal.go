@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/altamga/altamga/internal/pki"
 )
 
 // close writes the last line that the ceremony has to say. Signatures are under
@@ -90,7 +92,7 @@ func (c *Ceremony) sign(by string, key crypto.Signer, closed string) error {
 	if err != nil {
 		return fmt.Errorf("signing minutes: %w", err)
 	}
-	if err := checkStatement(key.Public(), text, signature); err != nil {
+	if err := pki.Verify(key.Public(), text, signature); err != nil {
 		return fmt.Errorf("verifying own signature: %w", err)
 	}
 	return c.line(Line{Event: eventSignature, Text: "the minutes are signed by " + by, Facts: []Fact{{"by", by}, {"closed", closed}}, Data: signature})

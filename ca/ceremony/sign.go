@@ -33,27 +33,6 @@ func signStatement(key crypto.Signer, text []byte) ([]byte, error) {
 	return pki.Sign(rand.Reader, key, text)
 }
 
-// checkStatement verifies a signature of signStatement.
-func checkStatement(public crypto.PublicKey, text, signature []byte) error {
-	var algorithm x509.SignatureAlgorithm
-	switch key := public.(type) {
-	case *ecdsa.PublicKey:
-		switch key.Curve {
-		case elliptic.P256():
-			algorithm = x509.ECDSAWithSHA256
-		case elliptic.P384():
-			algorithm = x509.ECDSAWithSHA384
-		case elliptic.P521():
-			algorithm = x509.ECDSAWithSHA512
-		}
-	case *rsa.PublicKey:
-		algorithm = x509.SHA256WithRSA
-	case ed25519.PublicKey:
-		algorithm = x509.PureEd25519
-	}
-	return (&x509.Certificate{PublicKey: public}).CheckSignature(algorithm, text, signature)
-}
-
 // spki encodes a public key.
 func spki(public crypto.PublicKey) ([]byte, error) {
 	encoded, err := x509.MarshalPKIXPublicKey(public)

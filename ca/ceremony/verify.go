@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/altamga/altamga/internal/pki"
 )
 
 // Verification is how minutes are checked.
@@ -271,7 +273,7 @@ func (r *Report) signatures(lines []Line, officers []officer) {
 		switch {
 		case !known:
 			r.fault("line %d: %s may not sign these minutes", l.Seq, who)
-		case checkStatement(public, minutesStatement(r.Ceremony, closed.Hash), l.Data) != nil:
+		case pki.Verify(public, minutesStatement(r.Ceremony, closed.Hash), l.Data) != nil:
 			r.fault("line %d: the signature of %s does not verify", l.Seq, who)
 		case !slices.Contains(by, who):
 			by = append(by, who)

@@ -23,6 +23,7 @@ type judgeCommands struct {
 	TSA        conformanceTSA        `cmd:"" name:"tsa" help:"Judge a time-stamping authority."`
 	CRL        conformanceCRL        `cmd:"" name:"crl" help:"Judge a distribution point, or a list in a file."`
 	EST        conformanceEST        `cmd:"" name:"est" help:"Judge an EST server."`
+	Hold       conformanceHold       `cmd:"" help:"Put a certificate on hold that was issued for it, release it, and measure how long each takes to be seen."`
 	Revocation conformanceRevocation `cmd:"" help:"Revoke a certificate that was issued for it, and measure how long it takes to be seen."`
 	Cert       conformanceCert       `cmd:"" help:"Judge certificates in files."`
 	CSR        conformanceCSR        `cmd:"" name:"csr" help:"Judge a certification request in a file."`
@@ -47,6 +48,7 @@ type judging struct {
 	Watch    time.Duration `help:"How long to watch lists and answers for a roll-over. Default: not at all."`
 	Load     float64       `placeholder:"N" help:"With the consent of whoever runs the servers: press each with so many requests per second, and show how it bears that."`
 	LoadFor  time.Duration `help:"How long to press each." default:"10s"`
+	SlowFor  time.Duration `help:"With --load: how long clients wait that never end what they send, to be answered or cut off; 0 leaves them out." default:"75s"`
 	NTP      []string      `name:"ntp" help:"Time servers that tell the time which time stamps are judged by. Default: this machine's clock, thought right within a second." placeholder:"HOST"`
 	sealing
 }
@@ -73,7 +75,7 @@ func (e codedError) Unwrap() error { return e.error }
 
 // run makes a tester, lets test use it, and writes the report.
 func (j judging) run(ctx context.Context, std streams, test func(context.Context, *conformance.Tester) error) error {
-	config := conformance.Config{Agent: j.Agent, Timeout: j.Timeout, Follow: conformance.Follow(j.Follow), NoHostile: !j.Hostile, Watch: j.Watch, Clock: trustedClock(j.NTP), Load: conformance.Load{Rate: j.Load, For: j.LoadFor}, Lint: zlintFindings, TrustList: trustListFindings}
+	config := conformance.Config{Agent: j.Agent, Timeout: j.Timeout, Follow: conformance.Follow(j.Follow), NoHostile: !j.Hostile, Watch: j.Watch, Clock: trustedClock(j.NTP), Load: conformance.Load{Rate: j.Load, For: j.LoadFor, Slow: j.SlowFor}, Lint: zlintFindings, TrustList: trustListFindings}
 	if j.Rate < 0 || j.Deadline <= 0 || j.Timeout <= 0 {
 		return wrong(errors.New("--rate, --timeout and --deadline are not negative, and times are not zero"), "leave them out for the defaults")
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/altamga/altamga/conformance"
 	"github.com/altamga/altamga/internal/config"
@@ -55,6 +56,7 @@ type centreEndpoints struct {
 	// NTP are time servers that tokens are judged by.
 	NTP []string `json:"ntp" toml:"ntp"`
 
+	MayHold   mayHold   `json:"-" toml:"may_hold"`
 	MayRevoke mayRevoke `json:"-" toml:"may_revoke"`
 }
 
@@ -70,10 +72,15 @@ func (at *centreEndpoints) Validate() (err error) {
 	needs("crl", at.CRL, "issuer", at.Issuer)
 	needs("root_crl", at.RootCRL, "root", at.Root)
 	needs("delta_crl", at.DeltaCRL, "crl", at.CRL)
-	needs("may_revoke.certificate", at.MayRevoke.Certificate, "issuer", at.Issuer)
-	needs("may_revoke.certificate", at.MayRevoke.Certificate, "ocsp or crl", at.OCSP+at.CRL)
-	if at.MayRevoke.Wait < 0 {
-		err = errors.Join(err, config.Wrong("may_revoke.wait", "is no time"))
+	for key, may := range map[string]struct {
+		certificate string
+		wait        time.Duration
+	}{"may_hold": {at.MayHold.Certificate, at.MayHold.Wait}, "may_revoke": {at.MayRevoke.Certificate, at.MayRevoke.Wait}} {
+		needs(key+".certificate", may.certificate, "issuer", at.Issuer)
+		needs(key+".certificate", may.certificate, "ocsp or crl", at.OCSP+at.CRL)
+		if may.wait < 0 {
+			err = errors.Join(err, config.Wrong(key+".wait", "is no time"))
+		}
 	}
 	return err
 }
@@ -87,13 +94,16 @@ func (c conformanceAll) Run(ctx context.Context, std streams) error {
 		return codedError{err, 2}
 	}
 	c.NTP = append(c.NTP, at.NTP...)
-	c.Deadline += at.MayRevoke.Wait
+	c.Deadline += at.MayRevoke.Wait + 2*at.MayHold.Wait
 	return c.run(ctx, std, func(ctx context.Context, t *conformance.Tester) error {
 		in := beside(c.Endpoints)
 		if err := judgeCentre(ctx, t, at, in); err != nil {
 			return err
 		}
-		// What changes the centre comes last.
+		// What changes the centre comes last, and what cannot be undone last of all.
+		if err := c.judgeHold(ctx, t, at, in); err != nil {
+			return err
+		}
 		return c.judgeRevocation(ctx, std, t, at, in)
 	})
 }

@@ -74,6 +74,13 @@ func TestConformanceTarget(t *testing.T) {
 			}
 		}
 	}
+	device, deviceKey := catest.Files(t, dir, "device", centre.Client(t, "device-9"))
+	code, text := conforming(t, "est", "--url", server.URL+"/.well-known/est/devices", "--client-cert", device, "--client-key", "file:"+deviceKey, "--trust", root, "--rate", "0", "--verbose")
+	for _, want := range []string{"n/a      EST-03", "pass     EST-06", "pass     EST-12"} {
+		if code != 0 || !strings.Contains(text, want) {
+			t.Errorf("by a client certificate: exit code %d, %q wanted\n%s", code, want, text)
+		}
+	}
 	if code, text := conforming(t, "est", "--url", server.URL, "--trust", root, "--user", "factory"); code != 2 || !strings.Contains(text, "hint: ") {
 		t.Errorf("an account without a password: exit code %d\n%s", code, text)
 	}

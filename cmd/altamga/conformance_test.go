@@ -107,6 +107,22 @@ func TestOurServersConform(t *testing.T) {
 		}
 		again("dgst", "-sha256", "-verify", public, "-signature", file+".sig", file)
 		again("ts", "-verify", "-data", file, "-in", file+".tsr", "-CAfile", c.at.Root, "-untrusted", c.at.Chain)
+		// The same again replaces report and seals; a seal of anything else stays.
+		sealed := []string{"tsa", "--url", c.at.TSA, "--rate", "0", "--no-hostile", "--format", "html", "-o", file, "--sign", "file:" + key, "--stamp", c.at.TSA}
+		if code, text := conforming(t, sealed...); code != 0 {
+			t.Errorf("once more: exit code %d\n%s", code, text)
+		}
+		for _, seal := range []string{file + ".tsr", file + ".sig"} {
+			if err := os.WriteFile(seal, []byte("the only proof of something else"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if code, text := conforming(t, sealed...); code != 2 || !strings.Contains(text, seal) || !strings.Contains(text, "hint: ") {
+				t.Errorf("%s of something else: exit code %d\n%s", seal, code, text)
+			}
+			if kept, err := os.ReadFile(seal); err != nil || string(kept) != "the only proof of something else" {
+				t.Errorf("%s was written over: %v", seal, err)
+			}
+		}
 		if code, text := conforming(t, "tsa", "--url", c.at.TSA, "--stamp", c.at.TSA); code != 2 || !strings.Contains(text, "hint: ") {
 			t.Errorf("a seal without a file: exit code %d\n%s", code, text)
 		}
@@ -117,8 +133,8 @@ func TestOurServersConform(t *testing.T) {
 			{"ocsp", "--url", c.at.OCSP, "--issuer", c.at.Issuer, "--cert", c.at.Leaf, "--unknown", "7fABCDEF0123456789", "--no-hostile"},
 			{"crl", "--url", c.at.CRL, "--issuer", c.at.Issuer, "--cert", c.at.Leaf, "--revoked", c.at.Revoked, "--held", c.at.Held},
 			{"tsa", "--url", c.at.TSA, "--policy", c.at.TSAPolicy, "--trust", c.at.Chain, "--trust", c.at.Root},
-			{"ocsp", "--url", c.at.OCSP, "--issuer", c.at.Issuer, "--cert", c.at.Leaf, "--load", "50", "--load-for", "300ms", "--no-hostile"},
-			{"tsa", "--url", c.at.TSA, "--load", "50", "--load-for", "300ms", "--no-hostile"},
+			{"ocsp", "--url", c.at.OCSP, "--issuer", c.at.Issuer, "--cert", c.at.Leaf, "--load", "50", "--load-for", "300ms", "--slow-for", "0", "--no-hostile"},
+			{"tsa", "--url", c.at.TSA, "--load", "50", "--load-for", "300ms", "--slow-for", "0", "--no-hostile"},
 			{"crl", "--url", c.at.CRL, "--issuer", c.at.Issuer, "--load", "50", "--load-for", "300ms", "--no-hostile"},
 			{"cert", c.at.Leaf, "--issuer", c.at.Issuer, "--profile", "natural", "--follow", "any"},
 			{"cert", c.at.Chain, "--issuer", c.at.Root},
@@ -141,14 +157,14 @@ func TestOurServersConform(t *testing.T) {
 	}
 }
 
-// revocationSeen has the sample revoked, which nothing needs any more, by the
+// revocationSeen has the sample put on hold, released and revoked, which nothing needs any more, by the
 // interface of our own ca, and by a command that says that it did.
 func revocationSeen(t *testing.T, c *centre, dir string) {
 	target := filepath.Join(dir, "target.toml")
 	write := func(consent string) {
 		t.Helper()
-		text := fmt.Sprintf("issuer = %q\nocsp = %q\ncrl = %q\nleaf = %q\nca_api = %q\nca_client_cert = %q\nca_client_key = %q\nca_tls_root = %q\n%s",
-			c.at.Issuer, c.at.OCSP, c.at.CRL, c.at.Leaf, c.at.CAAPI, c.at.CAClient, c.at.CAKey, c.at.CARoot, consent)
+		text := fmt.Sprintf("issuer = %q\nocsp = %q\ncrl = %q\ndelta_crl = %q\nleaf = %q\nca_api = %q\nca_client_cert = %q\nca_client_key = %q\nca_tls_root = %q\n%s",
+			c.at.Issuer, c.at.OCSP, c.at.CRL, c.at.DeltaCRL, c.at.Leaf, c.at.CAAPI, c.at.CAClient, c.at.CAKey, c.at.CARoot, consent)
 		if err := os.WriteFile(target, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -157,9 +173,9 @@ func revocationSeen(t *testing.T, c *centre, dir string) {
 	if code, text := conforming(t, "all", "--endpoints", target, "--rate", "0"); code != 2 || !strings.Contains(text, "exit status 1") {
 		t.Errorf("a command that fails: exit code %d\n%s", code, text)
 	}
-	write(fmt.Sprintf("[may_revoke]\ncertificate = %q\nwait = \"90s\"\n", c.at.Leaf))
+	write(fmt.Sprintf("[may_revoke]\ncertificate = %q\nwait = \"90s\"\n[may_hold]\ncertificate = %q\nwait = \"90s\"\n", c.at.Leaf, c.at.Leaf))
 	code, text := conforming(t, "all", "--endpoints", target, "--rate", "0", "--country", "AZ", "--verbose")
-	if code != 0 || !strings.Contains(text, "AZ-06") || !strings.Contains(text, "the list said so ") {
+	if code != 0 || !strings.Contains(text, "AZ-06") || !strings.Contains(text, "the list said revoked ") || !strings.Contains(text, "the delta list said good ") {
 		t.Errorf("exit code %d\n%s", code, text)
 	}
 	if code, text := conforming(t, "revocation", c.at.Leaf, "--issuer", c.at.Issuer, "--ocsp", c.at.OCSP, "--command", "true", "--wait", "1s"); code != 2 || !strings.Contains(text, "revoked already") {
@@ -167,6 +183,9 @@ func revocationSeen(t *testing.T, c *centre, dir string) {
 	}
 	if code, text := conforming(t, "revocation", c.at.Leaf, "--issuer", c.at.Issuer, "--ocsp", c.at.OCSP); code != 2 || !strings.Contains(text, "hint: ") {
 		t.Errorf("no way to revoke: exit code %d\n%s", code, text)
+	}
+	if code, text := conforming(t, "hold", c.at.Leaf, "--issuer", c.at.Issuer, "--ocsp", c.at.OCSP, "--hold-command", "true"); code != 2 || !strings.Contains(text, "hint: ") {
+		t.Errorf("no way to release: exit code %d\n%s", code, text)
 	}
 }
 
