@@ -26,10 +26,12 @@ func (r *Register) Populate(ctx context.Context, issuer string, n int) error {
 			INSERT INTO certificate (id, serial, issuer, profile, set_name, key_hash, actor, not_after, reserved_at, state, reason, since, invalidity_date, version, certificate)
 			SELECT i, unhex(printf('4a%014x', i) || hex(randomblob(8))), ?, 'p', '', unhex(printf('%064x', i)), '', 4000000000000000, 0,
 				CASE WHEN i % 4 = 0 THEN 'held' ELSE 'revoked' END, CASE WHEN i % 4 = 0 THEN 6 ELSE i % 4 END,
-				1700000000000000 + i * 1000000, CASE WHEN i % 8 = 1 THEN 1700000000000000 END, i, x'3000' FROM n`, n, issuer)
-		b.change(`INSERT INTO entry (position, kind, issuer, certificate, reason, owner, effective_at, actor)
-			SELECT id, 'revoked', issuer, id, reason, '', since, '' FROM certificate`)
-		b.head, b.id = uint64(n), int64(n)
+				1700000000000000 + i * 1000000, CASE WHEN i % 8 = 1 THEN 1700000000000000 END, 2 * i, x'3000' FROM n`, n, issuer)
+		b.change(`INSERT INTO entry (position, kind, issuer, certificate, reason, owner, effective_at, invalidity_date, actor)
+			SELECT 2 * id - 1 + later, CASE later WHEN 0 THEN 'issued' ELSE state END, issuer, id, CASE WHEN later = 1 AND state = 'revoked' THEN reason ELSE 0 END,
+				CASE WHEN later = 1 AND state = 'held' THEN 'centre' ELSE '' END, since - 1 + later, CASE later WHEN 1 THEN invalidity_date END, ''
+			FROM certificate CROSS JOIN (SELECT 0 AS later UNION ALL SELECT 1) ORDER BY id, later`)
+		b.head, b.id = uint64(2*n), int64(n)
 		return nil
 	}})
 	if err != nil {
