@@ -20,6 +20,7 @@ import (
 	"testing"
 
 	"github.com/altamga/altamga/ca"
+	"github.com/altamga/altamga/internal/durable"
 	"github.com/altamga/altamga/internal/journal"
 	"github.com/altamga/altamga/internal/lint"
 	"github.com/altamga/altamga/internal/register/postgrestest"
@@ -328,7 +329,7 @@ func (f *faulty) audit(ctx context.Context, action string, attrs ...slog.Attr) e
 func (f *faulty) Complete(ctx context.Context, serial journal.Serial, certificate []byte, ticket *journal.Ticket) (journal.Entry, error) {
 	if f.shown != "" {
 		// Somebody wrote the certificate down elsewhere.
-		if err := replaceFile(filepath.Join(f.shown, string(serial)+".der"), certificate); err != nil {
+		if err := durable.Write(filepath.Join(f.shown, string(serial)+".der"), certificate, 0o644); err != nil {
 			return journal.Entry{}, err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/altamga/altamga/internal/config"
+	"github.com/altamga/altamga/internal/durable"
 	"github.com/altamga/altamga/interop"
 )
 
@@ -95,7 +96,7 @@ func (c interopPrepare) Run(ctx context.Context, std streams) (err error) {
 		return withHint(fmt.Errorf("preparing the list: %w", err), "mend "+string(section.Plan)+", or take the token of an officer")
 	}
 	if c.Output != "" {
-		if err := writeFile(c.Output, data, 0o644); err != nil {
+		if err := durable.Write(c.Output, data, 0o644); err != nil {
 			return err
 		}
 	}

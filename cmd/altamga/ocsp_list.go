@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/altamga/altamga/crl"
+	"github.com/altamga/altamga/internal/durable"
 	"github.com/altamga/altamga/ocsp"
 )
 
@@ -134,7 +135,7 @@ func (l *ocspList) fetch(ctx context.Context) error {
 	l.changed(position)
 	head, _ := l.list.Head()
 	l.log.InfoContext(ctx, "revocation list taken over", "number", head.Number, "this_update", head.ThisUpdate, "next_update", head.NextUpdate)
-	if err := replaceFile(string(l.config.Keep), der); err != nil {
+	if err := durable.Write(string(l.config.Keep), der, 0o644); err != nil {
 		return fmt.Errorf("keeping list: %w", err)
 	}
 	return nil

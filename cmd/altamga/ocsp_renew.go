@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/altamga/altamga/internal/durable"
 	"github.com/altamga/altamga/internal/keys"
 	"github.com/altamga/altamga/internal/pki"
 	"github.com/altamga/altamga/internal/serve"
@@ -211,9 +212,9 @@ func (r *signerRenewal) makeKey(current crypto.Signer) (crypto.Signer, error) {
 func (r *signerRenewal) write() error {
 	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: r.issued.Raw})
 	if !r.newKey {
-		return replaceFile(r.file, text)
+		return durable.Write(r.file, text, 0o644)
 	}
-	if err := replaceFile(coming(r.file), text); err != nil {
+	if err := durable.Write(coming(r.file), text, 0o644); err != nil {
 		return err
 	}
 	return r.finish()
@@ -229,13 +230,13 @@ func (r *signerRenewal) finish() error {
 	if err := os.Rename(coming(key), key); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := syncDir(filepath.Dir(key)); err != nil {
+	if err := durable.SyncDir(filepath.Dir(key)); err != nil {
 		return err
 	}
 	if err := os.Rename(coming(r.file), r.file); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(r.file))
+	return durable.SyncDir(filepath.Dir(r.file))
 }
 
 // finishSigner makes up for an interruption while a signer with a new key was
@@ -252,13 +253,4 @@ func (p *process) finishSigner(c ocspSignerConfig) error {
 		return fmt.Errorf("finishing renewal of OCSP signer: %w", err)
 	}
 	return nil
-}
-
-func syncDir(path string) error {
-	dir, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return dir.Sync()
 }

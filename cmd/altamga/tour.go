@@ -20,6 +20,7 @@ import (
 	"github.com/altamga/altamga/ca"
 	"github.com/altamga/altamga/crl"
 	"github.com/altamga/altamga/internal/audit/tokenlog"
+	"github.com/altamga/altamga/internal/durable"
 	"github.com/altamga/altamga/internal/journal"
 	"github.com/altamga/altamga/internal/pki"
 	"github.com/altamga/altamga/internal/problem"
@@ -169,11 +170,11 @@ func (t *tour) issue(ctx context.Context, s *step) (err error) {
 	for path, data := range map[string][]byte{
 		t.at.Leaf: []byte(t.citizen.signaturePEM), t.at.Chain: []byte(t.citizen.signaturePEM + t.citizen.chainPEM),
 	} {
-		if err := writeFile(path, data, 0o644); err != nil {
+		if err := durable.Write(path, data, 0o644); err != nil {
 			return err
 		}
 	}
-	if err := writeFile(t.at.LeafKey, t.citizen.keyPEM, 0o600); err != nil {
+	if err := durable.Write(t.at.LeafKey, t.citizen.keyPEM, 0o600); err != nil {
 		return err
 	}
 	for _, c := range []*x509.Certificate{t.citizen.signature, t.citizen.authentication} {
@@ -253,7 +254,7 @@ func (t *tour) sign(_ context.Context, s *step) error {
 	if public, ok := t.citizen.signature.PublicKey.(*ecdsa.PublicKey); !ok || !ecdsa.VerifyASN1(public, digest[:], signature) {
 		return errors.New("the signature does not verify with the certificate's key")
 	}
-	if err := errors.Join(writeFile(t.file("document.txt"), document, 0o644), writeFile(t.file("document.sig"), signature, 0o644)); err != nil {
+	if err := errors.Join(durable.Write(t.file("document.txt"), document, 0o644), durable.Write(t.file("document.sig"), signature, 0o644)); err != nil {
 		return err
 	}
 	s.check("the signature of document.txt verifies with the certificate's key")
@@ -271,7 +272,7 @@ func (t *tour) stamp(ctx context.Context, s *step) error {
 	if err != nil {
 		return err
 	}
-	if err := writeFile(t.file("document.tsr"), answer, 0o644); err != nil {
+	if err := durable.Write(t.file("document.tsr"), answer, 0o644); err != nil {
 		return err
 	}
 	s.check("a token over document.sig, of %s, by a unit that chains up to the root", at.UTC().Format(time.RFC3339))
@@ -303,7 +304,7 @@ func (t *tour) proveStamp(ctx context.Context) error {
 	for {
 		proof, err := tokenlog.Prove(dir, key, record)
 		if err == nil {
-			return writeFile(t.file("document.proof"), proof, 0o644)
+			return durable.Write(t.file("document.proof"), proof, 0o644)
 		}
 		if !errors.Is(err, tokenlog.ErrUnsigned) {
 			return err
@@ -370,7 +371,7 @@ func (t *tour) revoke(ctx context.Context, s *step) error {
 	}
 	s.check("revocation is final: %s", refusal.Code)
 	t.ask(s, t.at.Revoked)
-	return writeFile(t.at.Revoked, []byte(person.signaturePEM), 0o644)
+	return durable.Write(t.at.Revoked, []byte(person.signaturePEM), 0o644)
 }
 
 func (t *tour) hold(ctx context.Context, s *step) error {
@@ -385,7 +386,7 @@ func (t *tour) hold(ctx context.Context, s *step) error {
 		return err
 	}
 	t.ask(s, t.at.Held)
-	return writeFile(t.at.Held, []byte(person.signaturePEM), 0o644)
+	return durable.Write(t.at.Held, []byte(person.signaturePEM), 0o644)
 }
 
 func (t *tour) page(ctx context.Context, s *step) error {

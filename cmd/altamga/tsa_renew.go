@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/altamga/altamga/internal/config"
+	"github.com/altamga/altamga/internal/durable"
 	"github.com/altamga/altamga/internal/keys"
 	"github.com/altamga/altamga/internal/pki"
 	"github.com/altamga/altamga/internal/serve"
@@ -218,8 +219,8 @@ func (r *unitRenewal) renew(ctx context.Context) (err error) {
 		r.added = true
 	}
 	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: r.issued.Raw})
-	if err := replaceFile(numbered(string(r.unit.Certificate), r.number+1), text); err != nil {
-		return fmt.Errorf("writing certificate of unit: %w", err)
+	if err := durable.Write(numbered(string(r.unit.Certificate), r.number+1), text, 0o644); err != nil {
+		return err
 	}
 	r.keep(r.next)
 	r.number++

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
+
+	"github.com/altamga/altamga/internal/durable"
 )
 
 // schema is that of version 2, the one below.
@@ -80,7 +82,7 @@ var ErrNotBegun = errors.New("the replica was not begun")
 func Create(ctx context.Context, path string, log *slog.Logger) (*Replica, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err == nil {
-		err = errors.Join(f.Close(), syncFolder(path))
+		err = errors.Join(f.Close(), durable.SyncDir(filepath.Dir(path)))
 	}
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("creating replica: %w", err)
@@ -250,14 +252,4 @@ func fromMicro(n int64) time.Time {
 		return time.Time{}
 	}
 	return time.UnixMicro(n).UTC()
-}
-
-// syncFolder makes the name of a new file outlive a loss of power.
-func syncFolder(path string) error {
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return dir.Sync()
 }
