@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/altamga/altamga/internal/journal"
+	"github.com/altamga/altamga/internal/journal/column"
 )
 
 // Point is what a list was made of: the journal up to Number, less the
@@ -138,7 +139,7 @@ func (r *Register) changes(ctx context.Context, issuer string, from, to Point, l
 		folded[c.id] = c
 	}
 	var entries []Listed
-	err = tx.each(`SELECT c.id, c.serial, `+qualified("c", statusColumns)+`, v.effective_at FROM certificate c JOIN entry v ON v.position = c.version
+	err = tx.each(`SELECT c.id, c.serial, `+qualified("c", column.Status)+`, v.effective_at FROM certificate c JOIN entry v ON v.position = c.version
 		WHERE c.id IN (SELECT certificate FROM entry WHERE issuer = ? AND (
 			position > ? AND position <= ? AND kind IN ('held', 'released', 'revoked', 'abandoned') OR
 			position > ? AND position <= ? AND kind = 'expired'))
@@ -146,16 +147,16 @@ func (r *Register) changes(ctx context.Context, issuer string, from, to Point, l
 		[]any{issuer, position(from.Number), position(to.Number), position(from.Dropped), position(to.Dropped), limit + 1},
 		func(row scanner) error {
 			var c changed
-			var columns statusRow
+			var columns column.StatusRow
 			var last sql.NullInt64
-			if err := row.Scan(append(append([]any{&c.id, &c.serial}, columns.dest()...), &last)...); err != nil {
+			if err := row.Scan(append(append([]any{&c.id, &c.serial}, columns.Dest()...), &last)...); err != nil {
 				return err
 			}
 			var err error
-			if c.status, err = columns.status(); err != nil {
+			if c.status, err = columns.Status(); err != nil {
 				return err
 			}
-			c.last = fromColumn(last)
+			c.last = column.TimeOf(last)
 			if c.status.Version > to.Number {
 				c = folded[c.id]
 			}
