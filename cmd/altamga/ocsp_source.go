@@ -140,14 +140,10 @@ func (s replicaSource) Status(ctx context.Context, issuer string, serial *big.In
 }
 
 // replicaJournal lets the responder follow a replica.
-type replicaJournal struct{ replica *replica.Replica }
-
-func (j replicaJournal) Wait(ctx context.Context, after uint64) error {
-	return j.replica.Wait(ctx, after)
-}
+type replicaJournal struct{ *replica.Replica }
 
 func (j replicaJournal) Entries(ctx context.Context, after uint64, limit int) ([]ocsp.Change, error) {
-	entries, err := j.replica.Changes(ctx, after, limit)
+	entries, err := j.Changes(ctx, after, limit)
 	if err != nil {
 		return nil, err
 	}
