@@ -10,7 +10,6 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -27,7 +26,6 @@ import (
 	"github.com/altamga/altamga/internal/keys"
 	"github.com/altamga/altamga/internal/pki"
 	"github.com/altamga/altamga/internal/problem"
-	"github.com/altamga/altamga/ocsp"
 )
 
 // TestOCSPSignersRenewThemselves lets a year pass over a responder whose signers
@@ -52,14 +50,7 @@ func yearOfSigners(t *testing.T) {
 	addOther(t, ctx, dir, "ehm")
 	p := withSigners(t, ctx, dir)
 	defer p.close()
-	network := &pipes{connections: make(chan net.Conn)}
-	server := &http.Server{Handler: p.servers[0].Handler, TLSConfig: p.servers[0].TLS, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)}
-	go server.ServeTLS(network, "", "")
-	identity, _, err := p.tls(tlsConfig{Certificate: config.Path(filepath.Join(dir, "tls/ocsp.pem")), Key: "file:keys/tls-ocsp.key", Peers: config.Path(filepath.Join(dir, "tls/root.pem"))})
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := overPipes(t, p, network, identity)
+	client, hangUp := clientOverPipes(t, p, "ocsp")
 	seen := map[string]map[string]bool{}
 	keysSeen := map[string]map[string]bool{}
 	for _, r := range p.signers {
@@ -105,30 +96,18 @@ func yearOfSigners(t *testing.T) {
 		}
 	}
 	// The right to renew signers is no other right.
-	policy := signerRequest{name: "x", issuer: "policy", profile: signerProfile, subject: map[string]string{"CN": "x", "O": "x"}}
-	for _, r := range p.signers {
-		if r.issuer == "policy" {
-			if err := r.prepare(r.current.Load()); err != nil {
-				t.Fatal(err)
-			}
-			policy.csr = r.request.csr
-		}
+	refused, err := newSignerRequest(p.signers[0].current.Load().Certificate, "suite", signerProfile, p.signers[0].current.Load().Key)
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, refused := range []signerRequest{{issuer: "suite", profile: signerProfile, csr: policy.csr, name: "y", subject: policy.subject}} {
-		if _, err := issueSignerOverHTTP(client)(ctx, refused); err == nil {
-			t.Errorf("a signer of %s was issued", refused.issuer)
-		}
-	}
-	if _, err := client.Certificate(ctx, "1"); !isForbidden(err) {
-		t.Errorf("it reads certificates: %v", err)
+	if _, err := issueSignerOverHTTP(client)(ctx, refused); err == nil {
+		t.Errorf("a signer of %s was issued", refused.issuer)
 	}
 	if err := p.register.Check(ctx); err != nil {
 		t.Error(err)
 	}
 	stop()
-	server.Close()
-	network.Close()
-	time.Sleep(time.Minute)
+	hangUp()
 }
 
 func isForbidden(err error) bool {
@@ -154,10 +133,7 @@ func addOther(t *testing.T, ctx context.Context, dir, issuer string) {
 		}
 		r.file, r.issue = filepath.Join(dir, "certificates/other.pem"), issueSignerHere(p.authority, "ocsp.signer")
 		// Of the same names, and no renewal yet.
-		if err := r.prepare(&ocsp.Signer{Certificate: r.current.Load().Certificate, Key: key}); err != nil {
-			t.Fatal(err)
-		}
-		if r.issued, err = r.issue(ctx, r.request); err != nil {
+		if err := r.obtain(ctx, r.current.Load().Certificate, issuer, signerProfile, func() (crypto.Signer, error) { return key, nil }); err != nil {
 			t.Fatal(err)
 		}
 		if err := r.write(); err != nil {

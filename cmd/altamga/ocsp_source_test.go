@@ -290,15 +290,15 @@ func smallCentre(t *testing.T, n int) (dir string, opened *register.Register, ce
 		if err != nil {
 			t.Fatal(err)
 		}
-		request := &signerRenewal{issuer: "ehm"}
 		signer, err := readCertificate(config.Path(filepath.Join(dir, "certificates/ocsp-ehm.pem")))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := request.prepare(&ocsp.Signer{Certificate: signer, Key: key}); err != nil {
+		request, err := newSignerRequest(signer, "ehm", signerProfile, key)
+		if err != nil {
 			t.Fatal(err)
 		}
-		c, err := issueSignerHere(p.authority, "ocsp.signer")(t.Context(), request.request)
+		c, err := issueSignerHere(p.authority, "ocsp.signer")(t.Context(), request)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -41,7 +40,8 @@ func yearsOfUnits(t *testing.T) {
 	}
 	change(t, filepath.Join(dir, configFile), `journal_interval = "20ms"`, `journal_interval = "24h"`)
 	p, stop := withUnits(t, dir)
-	overHTTP, hangUp := issuesOverPipes(t, p, dir)
+	client, hangUp := clientOverPipes(t, p, "tsa")
+	overHTTP := issueSignerOverHTTP(client)
 	away := 3
 	p.units[0].issue = func(ctx context.Context, r signerRequest) (*x509.Certificate, error) {
 		if away--; away >= 0 {
@@ -120,28 +120,6 @@ func withUnits(t *testing.T, dir string) (p *process, stop func()) {
 		if err := p.close(); err != nil {
 			t.Error(err)
 		}
-	}
-}
-
-// issuesOverPipes asks the ca of the process over its API, as the client that
-// `init` gives a time-stamping server.
-func issuesOverPipes(t *testing.T, p *process, dir string) (issue signerIssuer, hangUp func()) {
-	t.Helper()
-	network := &pipes{connections: make(chan net.Conn)}
-	server := &http.Server{Handler: p.servers[0].Handler, TLSConfig: p.servers[0].TLS, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)}
-	go server.ServeTLS(network, "", "")
-	identity, _, err := p.tls(tlsConfig{Certificate: config.Path(filepath.Join(dir, "tls/tsa.pem")), Key: "file:keys/tls-tsa.key", Peers: config.Path(filepath.Join(dir, "tls/root.pem"))})
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := overPipes(t, p, network, identity)
-	if _, err := client.Certificate(t.Context(), "1"); !isForbidden(err) {
-		t.Errorf("it reads certificates: %v", err)
-	}
-	return issueSignerOverHTTP(client), func() {
-		server.Close()
-		network.Close()
-		time.Sleep(time.Minute)
 	}
 }
 
