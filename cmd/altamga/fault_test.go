@@ -91,20 +91,6 @@ func onEachStore(t *testing.T, do func(t *testing.T, dir string)) {
 	})
 }
 
-// foundCentre creates a centre in a new folder.
-func foundCentre(t *testing.T) string {
-	t.Helper()
-	plan, err := loadPlan("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := filepath.Join(t.TempDir(), "centre")
-	if err := found(t.Context(), plan, dir); err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
-
 // runToDeath issues in a process of its own that dies when it comes to a point
 // for the nth time, and returns the serials that it answered with.
 func runToDeath(t *testing.T, dir, shown, point string, n int) []string {

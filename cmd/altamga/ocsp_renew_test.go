@@ -15,7 +15,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -37,16 +36,9 @@ func TestOCSPSignersRenewThemselves(t *testing.T) {
 }
 
 func yearOfSigners(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "centre")
+	dir := foundCentre(t)
 	ctx, stop := context.WithCancel(t.Context())
-	plan, err := loadPlan("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := found(ctx, plan, dir); err != nil {
-		t.Fatal(err)
-	}
-	change(t, filepath.Join(dir, configFile), `signer_key = "file:keys/ocsp-hom.key"`, "signer_key = \"file:keys/ocsp-hom.key\"\nrenew = \"new-key\"")
+	edit(t, dir, `signer_key = "file:keys/ocsp-hom.key"`, "signer_key = \"file:keys/ocsp-hom.key\"\nrenew = \"new-key\"")
 	addOther(t, ctx, dir, "ehm")
 	p := withSigners(t, ctx, dir)
 	defer p.close()
@@ -143,24 +135,12 @@ func addOther(t *testing.T, ctx context.Context, dir, issuer string) {
 	const own = `signer_key = "file:keys/ocsp-ehm.key"
 chain = "certificates/policy.pem"
 `
-	change(t, filepath.Join(dir, configFile), own, own+`
+	edit(t, dir, own, own+`
 [[ocsp.issuer.other]]
 signer = "certificates/other.pem"
 signer_key = "file:keys/other.key"
 chain = "certificates/policy.pem"
 `)
-}
-
-// change replaces a text in a file.
-func change(t *testing.T, file, from, to string) {
-	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil || !strings.Contains(string(text), from) {
-		t.Fatalf("%s lacks %q, %v", file, from, err)
-	}
-	if err := os.WriteFile(file, []byte(strings.Replace(string(text), from, to, 1)), 0o600); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // withSigners is a process with ca and responder.
@@ -240,15 +220,8 @@ func preferring384(t *testing.T, in []byte) []byte {
 // key between any two of its steps: whatever is left starts, with a key and the
 // certificate that belongs to it.
 func TestSignerWithNewKeyInterrupted(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "centre")
-	plan, err := loadPlan("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := found(t.Context(), plan, dir); err != nil {
-		t.Fatal(err)
-	}
-	change(t, filepath.Join(dir, configFile), `signer_key = "file:keys/ocsp-hom.key"`, "signer_key = \"file:keys/ocsp-hom.key\"\nrenew = \"new-key\"")
+	dir := foundCentre(t)
+	edit(t, dir, `signer_key = "file:keys/ocsp-hom.key"`, "signer_key = \"file:keys/ocsp-hom.key\"\nrenew = \"new-key\"")
 	at := func(name string) string { return filepath.Join(dir, name) }
 	const certificate, key = "certificates/ocsp-hom.pem", "keys/ocsp-hom.key"
 	start := func() *signerRenewal {

@@ -31,16 +31,9 @@ import (
 // restart of either, and the register's database, the audit log, the lints and
 // the TLS handshakes are the real ones.
 func TestTLSCertificatesRenewThemselves(t *testing.T) {
-	plan, err := loadPlan("")
-	if err != nil {
-		t.Fatal(err)
-	}
 	synctest.Test(t, func(t *testing.T) {
-		dir := filepath.Join(t.TempDir(), "centre")
+		dir := foundCentre(t)
 		ctx, stop := context.WithCancel(t.Context())
-		if err := found(ctx, plan, dir); err != nil {
-			t.Fatal(err)
-		}
 		p, err := newProcess(ctx, filepath.Join(dir, configFile), slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)

@@ -30,15 +30,8 @@ func TestUnitsRenewThemselves(t *testing.T) {
 }
 
 func yearsOfUnits(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "centre")
-	plan, err := loadPlan("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := found(t.Context(), plan, dir); err != nil {
-		t.Fatal(err)
-	}
-	change(t, filepath.Join(dir, configFile), `journal_interval = "20ms"`, `journal_interval = "24h"`)
+	dir := foundCentre(t)
+	edit(t, dir, `journal_interval = "20ms"`, `journal_interval = "24h"`)
 	p, stop := withUnits(t, dir)
 	client, hangUp := clientOverPipes(t, p, "tsa")
 	overHTTP := issueSignerOverHTTP(client)
