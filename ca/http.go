@@ -198,19 +198,7 @@ func (a *Authority) postCertificate(w http.ResponseWriter, r *http.Request, acto
 	if details != nil {
 		return details
 	}
-	answer := func(issued IssueAnswer) error {
-		w.Header().Set("Location", "/v1/certificates/"+string(issued.Serial))
-		problem.WriteJSON(w, http.StatusCreated, issued)
-		return nil
-	}
-	replay := func(entry journal.Entry) error {
-		again, err := a.issuedBefore(r.Context(), entry)
-		if err != nil {
-			return err
-		}
-		return answer(again)
-	}
-	return a.once(w, r, ticket, replay, func() error {
+	return a.once(w, r, ticket, a.replayIssued(w, r), func() error {
 		if action == ActionAuthority {
 			return a.takeAuthority(w, r, &body, raw, actor, ticket)
 		}
@@ -219,16 +207,30 @@ func (a *Authority) postCertificate(w http.ResponseWriter, r *http.Request, acto
 			return err
 		}
 		request.Actor, request.Ticket = actor, ticket
-		prepared, err := a.Prepare(r.Context(), *request)
+		issued, err := a.issueNow(r.Context(), request)
 		if err != nil {
 			return err
 		}
-		issued, err := a.Issue(r.Context(), prepared)
-		if err != nil {
-			return err
-		}
-		return answer(issued.answer())
+		created(w, issued.answer())
+		return nil
 	})
+}
+
+// replayIssued answers from the entry that the same request led to before.
+func (a *Authority) replayIssued(w http.ResponseWriter, r *http.Request) func(journal.Entry) error {
+	return func(entry journal.Entry) error {
+		again, err := a.issuedBefore(r.Context(), entry)
+		if err == nil {
+			created(w, again)
+		}
+		return err
+	}
+}
+
+// created tells of a new certificate.
+func created(w http.ResponseWriter, issued IssueAnswer) {
+	w.Header().Set("Location", "/v1/certificates/"+string(issued.Serial))
+	problem.WriteJSON(w, http.StatusCreated, issued)
 }
 
 // isAuthority reports whether the profile makes an authority for which clients
