@@ -97,9 +97,7 @@ func entryOf(kind journal.Kind, serial journal.Serial, actor string, body *Chang
 	default:
 		reason, err := journal.ParseRevocationReason(body.Reason)
 		if err != nil {
-			var r refusal
-			r.add(CodeInvalid, "reason", "is not the name of a revocation reason", "RFC 5280, Section 5.3.1")
-			return entry, r.error()
+			return entry, refusedFor(CodeInvalid, "reason", "is not the name of a revocation reason", "RFC 5280, Section 5.3.1")
 		}
 		entry.Reason = reason
 	}

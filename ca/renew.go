@@ -111,9 +111,7 @@ func (a *Authority) postRenew(w http.ResponseWriter, r *http.Request, actor stri
 			return err
 		}
 		if request.CSR, err = DecodeCSR([]byte(body.CSR)); err != nil {
-			var r refusal
-			r.add(CodeBadCSR, "csr", err.Error(), "RFC 7468, Section 7")
-			return r.error()
+			return refusedFor(CodeBadCSR, "csr", err.Error(), "RFC 7468, Section 7")
 		}
 		request.Actor, request.Ticket = actor, t
 		issued, err := a.issueNow(r.Context(), request)
