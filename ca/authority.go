@@ -2,6 +2,7 @@ package ca
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/rsa"
@@ -166,9 +167,7 @@ func New(config Config) (*Authority, error) {
 	if len(config.Issuers) == 0 {
 		failed = append(failed, errors.New("there is no issuer"))
 	}
-	if config.Log == nil {
-		config.Log = slog.New(slog.DiscardHandler)
-	}
+	config.Log = cmp.Or(config.Log, slog.New(slog.DiscardHandler))
 	if config.Observe == nil {
 		config.Observe = func(string, time.Duration) {}
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -44,12 +45,8 @@ func (p *process) ocspList(ctx context.Context, issuer ocsp.Issuer, c ocspListCo
 	if err != nil {
 		return nil, err
 	}
-	if c.Interval == 0 {
-		c.Interval = 10 * time.Minute
-	}
-	if c.MaxSize == 0 {
-		c.MaxSize = 64 << 20
-	}
+	c.Interval = cmp.Or(c.Interval, 10*time.Minute)
+	c.MaxSize = cmp.Or(c.MaxSize, 64<<20)
 	l := &ocspList{list: list, config: c, client: listClient(c), log: p.log.With("server", "ocsp", "issuer", issuer.ID), changed: func(uint64) {}}
 	kept, err := os.ReadFile(string(c.Keep))
 	switch {

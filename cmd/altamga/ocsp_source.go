@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -98,9 +99,7 @@ func (p *process) ocspReplica(ctx context.Context, s *ocspSource, c ocspCAConfig
 		return opened.Follow(ctx, feed{s.client})
 	}})
 	grace := c.LostAfter
-	if grace == 0 {
-		grace = time.Minute
-	}
+	grace = cmp.Or(grace, time.Minute)
 	p.admin.Add("ocsp", func(ctx context.Context) error { return opened.Ready(ctx, grace) })
 	p.admin.Gauge("ocsp", "authority_lag_seconds", "Time since the authority's journal was last read to its end; negative when it never was.",
 		func() float64 { return opened.Lag(context.Background()).Seconds() })

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -154,9 +155,7 @@ func open(path string, log *slog.Logger) (*Replica, error) {
 	if err != nil {
 		return nil, err
 	}
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
+	log = cmp.Or(log, slog.New(slog.DiscardHandler))
 	// FULL flushes each commit: after a loss of power, too, the responder knows
 	// all that it has ever told (guarantee G2).
 	query := url.Values{
