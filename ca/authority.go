@@ -2,6 +2,7 @@ package ca
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/rsa"
@@ -166,9 +167,7 @@ func New(config Config) (*Authority, error) {
 	if len(config.Issuers) == 0 {
 		failed = append(failed, errors.New("there is no issuer"))
 	}
-	if config.Log == nil {
-		config.Log = slog.New(slog.DiscardHandler)
-	}
+	config.Log = cmp.Or(config.Log, slog.New(slog.DiscardHandler))
 	if config.Observe == nil {
 		config.Observe = func(string, time.Duration) {}
 	}
@@ -245,32 +244,8 @@ func newIssuer(given Issuer, profiles *Profiles) (*issuer, error) {
 	}
 	i := &issuer{Issuer: given, algorithm: encoded, scheme: scheme, keyID: keyID, keyHash: sha256.Sum256(spki)}
 	i.lintSignature = sync.OnceValues(func() ([]byte, error) { return signatureLike(given.Key.Public(), scheme) })
-	if c := given.Certificate; c != nil {
-		if err := pki.CheckKeyPair(c, given.Key); err != nil {
-			return nil, err
-		}
-		// RFC 5280, Section 4.2.1.9 and Section 4.2.1.3.
-		if !c.BasicConstraintsValid || !c.IsCA || c.KeyUsage&x509.KeyUsageCertSign == 0 {
-			return nil, errors.New("the certificate is not one of an authority")
-		}
-		if len(c.SubjectKeyId) == 0 {
-			return nil, errors.New("the certificate has no subject key identifier (RFC 5280, Section 4.2.1.2)")
-		}
-		i.name, i.keyID = c.RawSubject, c.SubjectKeyId
-		i.path = append([]*x509.Certificate{c}, given.Chain...)
-		i.above = slices.Clip(slices.DeleteFunc(slices.Clone(i.path), selfIssued))
-		for _, certificate := range i.path {
-			i.pathHash = append(i.pathHash, sha256.Sum256(certificate.Raw))
-		}
-		child := c
-		for n, above := range given.Chain {
-			if err := child.CheckSignatureFrom(above); err != nil || !bytes.Equal(child.RawIssuer, above.RawSubject) {
-				return nil, fmt.Errorf("certificate %d of the chain did not issue the one before it", n+1)
-			}
-			child = above
-		}
-	} else if len(given.Chain) > 0 {
-		return nil, errors.New("there is a chain but no certificate")
+	if err := i.certified(); err != nil {
+		return nil, err
 	}
 	if err := given.checkAddresses(); err != nil {
 		return nil, err
@@ -287,6 +262,42 @@ func newIssuer(given Issuer, profiles *Profiles) (*issuer, error) {
 		}
 	}
 	return i, nil
+}
+
+// certified checks the authority's own certificate and those above it, and takes
+// over what they say. There may be none.
+func (i *issuer) certified() error {
+	c := i.Certificate
+	switch {
+	case c == nil && len(i.Chain) > 0:
+		return errors.New("there is a chain but no certificate")
+	case c == nil:
+		return nil
+	}
+	if err := pki.CheckKeyPair(c, i.Key); err != nil {
+		return err
+	}
+	// RFC 5280, Section 4.2.1.9 and Section 4.2.1.3.
+	if !c.BasicConstraintsValid || !c.IsCA || c.KeyUsage&x509.KeyUsageCertSign == 0 {
+		return errors.New("the certificate is not one of an authority")
+	}
+	if len(c.SubjectKeyId) == 0 {
+		return errors.New("the certificate has no subject key identifier (RFC 5280, Section 4.2.1.2)")
+	}
+	i.name, i.keyID = c.RawSubject, c.SubjectKeyId
+	i.path = append([]*x509.Certificate{c}, i.Chain...)
+	i.above = slices.Clip(slices.DeleteFunc(slices.Clone(i.path), selfIssued))
+	for _, certificate := range i.path {
+		i.pathHash = append(i.pathHash, sha256.Sum256(certificate.Raw))
+	}
+	child := c
+	for n, above := range i.Chain {
+		if err := child.CheckSignatureFrom(above); err != nil || !bytes.Equal(child.RawIssuer, above.RawSubject) {
+			return fmt.Errorf("certificate %d of the chain did not issue the one before it", n+1)
+		}
+		child = above
+	}
+	return nil
 }
 
 // checkAddresses checks what goes into certificates as URI.

@@ -121,11 +121,7 @@ func (a *Authority) executeIssue(ctx context.Context, p journal.Pending, carried
 	// The names of an enrolment were chosen when it was asked for.
 	request.OnlyNames = p.Action == ActionApprove
 	request.Actor, request.Ticket = both(p), pendingTicket(p)
-	prepared, err := a.Prepare(ctx, *request)
-	if err != nil {
-		return err
-	}
-	issued, err := a.Issue(ctx, prepared)
+	issued, err := a.issueNow(ctx, request)
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/altamga/altamga/internal/journal"
 	"github.com/altamga/altamga/internal/problem"
@@ -182,29 +181,6 @@ func (a *Authority) permit(actor, action, issuer, profile string) error {
 	return nil
 }
 
-// permitChange asks whether actor may change this certificate: who may have
-// certificates of a profile issued is not thereby allowed to revoke others. The
-// certificate of an authority, twice, is changed by two persons who may act for
-// authorities, and by nobody where the second is not asked for.
-func (a *Authority) permitChange(ctx context.Context, actor, action string, serial journal.Serial) (twice bool, err error) {
-	record, err := a.config.Register.Record(ctx, serial)
-	if errors.Is(err, fs.ErrNotExist) {
-		// What is wrong with the request is said first.
-		return false, a.permit(actor, action, "", "")
-	}
-	if err != nil {
-		return false, err
-	}
-	profile, ok := a.config.Profiles.Lookup(record.Profile)
-	if ok && !profile.CA {
-		return false, a.permit(actor, action, record.Issuer, record.Profile)
-	}
-	if !a.isAuthority(record.Profile) {
-		return false, problem.New(http.StatusForbidden, "authority_certificate", "the certificate of an authority is not changed over this interface")
-	}
-	return true, a.permit(actor, ActionAuthority, record.Issuer, record.Profile)
-}
-
 func (a *Authority) postCertificate(w http.ResponseWriter, r *http.Request, actor string) error {
 	var body IssueRequest
 	raw, details := problem.ReadJSON(w, r, maxBody, &body)
@@ -222,19 +198,7 @@ func (a *Authority) postCertificate(w http.ResponseWriter, r *http.Request, acto
 	if details != nil {
 		return details
 	}
-	answer := func(issued IssueAnswer) error {
-		w.Header().Set("Location", "/v1/certificates/"+string(issued.Serial))
-		problem.WriteJSON(w, http.StatusCreated, issued)
-		return nil
-	}
-	replay := func(entry journal.Entry) error {
-		again, err := a.issuedBefore(r.Context(), entry)
-		if err != nil {
-			return err
-		}
-		return answer(again)
-	}
-	return a.once(w, r, ticket, replay, func() error {
+	return a.once(w, r, ticket, a.replayIssued(w, r), func() error {
 		if action == ActionAuthority {
 			return a.takeAuthority(w, r, &body, raw, actor, ticket)
 		}
@@ -243,16 +207,30 @@ func (a *Authority) postCertificate(w http.ResponseWriter, r *http.Request, acto
 			return err
 		}
 		request.Actor, request.Ticket = actor, ticket
-		prepared, err := a.Prepare(r.Context(), *request)
+		issued, err := a.issueNow(r.Context(), request)
 		if err != nil {
 			return err
 		}
-		issued, err := a.Issue(r.Context(), prepared)
-		if err != nil {
-			return err
-		}
-		return answer(issued.answer())
+		created(w, issued.answer())
+		return nil
 	})
+}
+
+// replayIssued answers from the entry that the same request led to before.
+func (a *Authority) replayIssued(w http.ResponseWriter, r *http.Request) func(journal.Entry) error {
+	return func(entry journal.Entry) error {
+		again, err := a.issuedBefore(r.Context(), entry)
+		if err == nil {
+			created(w, again)
+		}
+		return err
+	}
+}
+
+// created tells of a new certificate.
+func created(w http.ResponseWriter, issued IssueAnswer) {
+	w.Header().Set("Location", "/v1/certificates/"+string(issued.Serial))
+	problem.WriteJSON(w, http.StatusCreated, issued)
 }
 
 // isAuthority reports whether the profile makes an authority for which clients
@@ -350,93 +328,6 @@ func serialOf(r *http.Request) (journal.Serial, error) {
 		return "", problem.Invalid(problem.Field{Field: "serial", Detail: err.Error(), Clause: "RFC 5280, Section 4.1.2.2"})
 	}
 	return serial, nil
-}
-
-func (a *Authority) postChange(action string, kind journal.Kind) endpoint {
-	return func(w http.ResponseWriter, r *http.Request, actor string) error {
-		serial, err := serialOf(r)
-		if err != nil {
-			return err
-		}
-		twice, err := a.permitChange(r.Context(), actor, action, serial)
-		if err != nil {
-			return err
-		}
-		var body ChangeRequest
-		raw, details := problem.ReadJSON(w, r, maxBody, &body)
-		if details != nil {
-			return details
-		}
-		ticket, details := ticket(r, actor, raw)
-		if details != nil {
-			return details
-		}
-		replay := func(entry journal.Entry) error {
-			status, err := a.statusAfter(r.Context(), entry)
-			if err != nil {
-				return err
-			}
-			problem.WriteJSON(w, http.StatusOK, ChangeAnswer{Status: status, Entry: entry})
-			return nil
-		}
-		return a.once(w, r, ticket, replay, func() error {
-			entry, err := entryOf(kind, serial, actor, &body)
-			if err != nil {
-				return err
-			}
-			if err := a.checkPersons(entry, body.Persons); err != nil {
-				return err
-			}
-			if twice || a.takesTwo(entry) {
-				return a.takeChange(w, r, action, entry, body, raw, ticket)
-			}
-			changed, status, err := a.change(r.Context(), entry, ticket, body.Persons)
-			if err != nil {
-				return err
-			}
-			problem.WriteJSON(w, http.StatusOK, ChangeAnswer{Status: status, Entry: changed})
-			return nil
-		})
-	}
-}
-
-// statusAfter is the status as it was right after the entry, whatever came
-// later.
-func (a *Authority) statusAfter(ctx context.Context, entry journal.Entry) (journal.Status, error) {
-	history, err := a.config.Register.History(ctx, entry.Serial)
-	var status journal.Status
-	for _, e := range history {
-		if err != nil || e.Position > entry.Position {
-			break
-		}
-		if status, err = status.Apply(e); err != nil {
-			err = fmt.Errorf("folding history: %w", err)
-		}
-	}
-	return status, err
-}
-
-func entryOf(kind journal.Kind, serial journal.Serial, actor string, body *ChangeRequest) (journal.Entry, error) {
-	entry := journal.Entry{
-		Kind: kind, Serial: serial, Actor: actor, Owner: journal.Owner(body.Owner),
-		ReceivedAt: body.ReceivedAt.UTC(), InvalidityDate: body.InvalidityDate.UTC(),
-	}
-	if entry.ReceivedAt.IsZero() {
-		entry.ReceivedAt = time.Now().UTC()
-	}
-	switch {
-	case body.Reason == "":
-	case kind != journal.Revoked && body.Reason == journal.CertificateHold.String():
-	default:
-		reason, err := journal.ParseRevocationReason(body.Reason)
-		if err != nil {
-			var r refusal
-			r.add(CodeInvalid, "reason", "is not the name of a revocation reason", "RFC 5280, Section 5.3.1")
-			return entry, r.error()
-		}
-		entry.Reason = reason
-	}
-	return entry, nil
 }
 
 func (a *Authority) getIssuers(w http.ResponseWriter, r *http.Request, actor string) error {

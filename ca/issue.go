@@ -62,6 +62,15 @@ func (a *Authority) Issue(ctx context.Context, prepared *Prepared) (*Issued, err
 	return issued, nil
 }
 
+// issueNow prepares and issues in one go.
+func (a *Authority) issueNow(ctx context.Context, request *Request) (*Issued, error) {
+	prepared, err := a.Prepare(ctx, *request)
+	if err != nil {
+		return nil, err
+	}
+	return a.Issue(ctx, prepared)
+}
+
 func (a *Authority) issue(ctx context.Context, prepared *Prepared) (*Issued, error) {
 	if prepared.authority != a {
 		return nil, errors.New("ca: the prepared certificate is of another authority")

@@ -48,6 +48,13 @@ func (e *RefusedError) Error() string {
 // learns it in one answer.
 type refusal struct{ err RefusedError }
 
+// refusedFor is a refusal for one reason.
+func refusedFor(code, field, detail, clause string) error {
+	var r refusal
+	r.add(code, field, detail, clause)
+	return r.error()
+}
+
 func (r *refusal) add(code, field, detail, clause string) {
 	if len(r.err.Fields) > 0 && r.err.Code != code {
 		code = CodeInvalid

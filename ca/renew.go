@@ -105,34 +105,20 @@ func (a *Authority) postRenew(w http.ResponseWriter, r *http.Request, actor stri
 	if details != nil {
 		return details
 	}
-	replay := func(entry journal.Entry) error {
-		answer, err := a.issuedBefore(r.Context(), entry)
-		if err == nil {
-			problem.WriteJSON(w, http.StatusCreated, answer)
-		}
-		return err
-	}
-	return a.once(w, r, t, replay, func() error {
+	return a.once(w, r, t, a.replayIssued(w, r), func() error {
 		request, err := a.renewal(r.Context(), shown)
 		if err != nil {
 			return err
 		}
 		if request.CSR, err = DecodeCSR([]byte(body.CSR)); err != nil {
-			var r refusal
-			r.add(CodeBadCSR, "csr", err.Error(), "RFC 7468, Section 7")
-			return r.error()
+			return refusedFor(CodeBadCSR, "csr", err.Error(), "RFC 7468, Section 7")
 		}
 		request.Actor, request.Ticket = actor, t
-		prepared, err := a.Prepare(r.Context(), *request)
+		issued, err := a.issueNow(r.Context(), request)
 		if err != nil {
 			return err
 		}
-		issued, err := a.Issue(r.Context(), prepared)
-		if err != nil {
-			return err
-		}
-		w.Header().Set("Location", "/v1/certificates/"+string(issued.Serial))
-		problem.WriteJSON(w, http.StatusCreated, issued.answer())
+		created(w, issued.answer())
 		return nil
 	})
 }

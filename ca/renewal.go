@@ -76,9 +76,7 @@ func (a *Authority) Renewal(ctx context.Context, current *x509.Certificate, csr 
 // [*RefusedError].
 func (a *Authority) Valid(ctx context.Context, certificate *x509.Certificate) (journal.Record, error) {
 	refuse := func(detail string) (journal.Record, error) {
-		var r refusal
-		r.add(CodeNotRenewable, "certificate", detail, "")
-		return journal.Record{}, r.error()
+		return journal.Record{}, refusedFor(CodeNotRenewable, "certificate", detail, "")
 	}
 	record, err := a.Record(ctx, journal.SerialOf(certificate.SerialNumber))
 	switch now := time.Now(); {
@@ -109,9 +107,7 @@ func (a *Authority) Vouch(ctx context.Context, certificate *x509.Certificate, is
 	}
 	record, err := a.Valid(ctx, certificate)
 	if err == nil && (record.Issuer != issuer || record.Profile != profile) {
-		var r refusal
-		r.add(CodeNotRenewable, "certificate", "is of another issuer or profile than the client's", "")
-		err = r.error()
+		err = refusedFor(CodeNotRenewable, "certificate", "is of another issuer or profile than the client's", "")
 	}
 	return err
 }

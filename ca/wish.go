@@ -48,9 +48,7 @@ var (
 // is a [*RefusedError].
 func ReadWish(csr []byte) (*Wish, error) {
 	refuse := func(detail, clause string) (*Wish, error) {
-		var r refusal
-		r.add(CodeBadCSR, "csr", detail, clause)
-		return nil, r.error()
+		return nil, refusedFor(CodeBadCSR, "csr", detail, clause)
 	}
 	if len(csr) > maxCSR {
 		return refuse("is too large", "")

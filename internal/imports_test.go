@@ -28,7 +28,7 @@ const floors = `
 	          internal/ntp
 	          internal/replica ocsp/rediscache
 	ground    internal/pki internal/der internal/journal internal/problem internal/http1 internal/xmlsec internal/jose internal/gost
-	          internal/brainpool internal/weierstrass internal/loopback
+	          internal/brainpool internal/weierstrass internal/loopback internal/durable
 `
 
 // doors says which floors each floor may import besides the standard library.

@@ -1,6 +1,7 @@
 package ocsp
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -98,47 +99,29 @@ const maxFloors = 1 << 16
 // New checks the configuration and returns a responder.
 func New(c Config) (*Responder, error) {
 	r := &Responder{
-		source: c.Source, cache: c.Cache, path: c.Path,
-		validity: c.Validity, maxAge: c.MaxAge, retention: c.Retention, maxCertIDs: c.MaxCertIDs,
-		log: c.Log, observe: c.Observe,
+		source: c.Source, cache: c.Cache, path: cmp.Or(c.Path, "/"), memory: newMemory(cmp.Or(c.Memory, 64<<20)),
+		validity: cmp.Or(c.Validity, time.Hour), maxAge: cmp.Or(c.MaxAge, time.Minute), retention: c.Retention, maxCertIDs: cmp.Or(c.MaxCertIDs, 16),
+		log: cmp.Or(c.Log, slog.New(slog.DiscardHandler)), observe: c.Observe,
 		byKey: make(map[issuerKey]*seat), flights: make(map[Key]*flight),
-		floors: newFloors(maxFloors), journalGrace: c.JournalGrace,
+		floors: newFloors(maxFloors),
 	}
+	r.journalGrace = cmp.Or(c.JournalGrace, r.validity)
 	var problems []error
 	add := func(format string, args ...any) { problems = append(problems, fmt.Errorf("ocsp: "+format, args...)) }
 	if r.source == nil {
 		add("a responder needs a source")
 	}
-	if c.Memory == 0 {
-		c.Memory = 64 << 20
-	}
-	r.memory = newMemory(c.Memory)
-	if r.log == nil {
-		r.log = slog.New(slog.DiscardHandler)
-	}
 	if r.observe == nil {
 		r.observe = func(string, time.Duration) {}
-	}
-	if r.path == "" {
-		r.path = "/"
 	}
 	if !strings.HasPrefix(r.path, "/") {
 		add("path %q does not begin with a slash", r.path)
 	}
 	r.path = strings.TrimRight(r.path, "/")
-	if r.validity == 0 {
-		r.validity = time.Hour
-	}
-	if r.maxAge == 0 {
-		r.maxAge = time.Minute
-	}
 	// RFC 9919, Section 7.2: max-age ends before nextUpdate. Below a second it
 	// could not be expressed.
 	if r.maxAge < time.Second || r.validity <= r.maxAge {
 		add("validity (%v) must be greater than max age (%v), and that at least one second", r.validity, r.maxAge)
-	}
-	if r.journalGrace == 0 {
-		r.journalGrace = r.validity
 	}
 	if r.journalGrace < 0 {
 		add("journal grace is negative")
@@ -153,19 +136,10 @@ func New(c Config) (*Responder, error) {
 	default:
 		add("answer for non-issued certificates is %q, neither unknown nor revoked", c.NonIssued)
 	}
-	if c.MaxInflight == 0 {
-		c.MaxInflight = 64
-	}
-	if c.MaxWaiting == 0 {
-		c.MaxWaiting = 1024
-	}
-	if r.maxCertIDs == 0 {
-		r.maxCertIDs = 16
-	}
 	if c.MaxInflight < 0 || r.maxCertIDs < 0 {
 		add("bounds are negative")
 	} else {
-		r.makers = newQueue(c.MaxInflight, max(0, c.MaxWaiting))
+		r.makers = newQueue(cmp.Or(c.MaxInflight, 64), max(0, cmp.Or(c.MaxWaiting, 1024)))
 	}
 	if len(c.Issuers) == 0 {
 		add("a responder needs at least one issuer")

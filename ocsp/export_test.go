@@ -40,15 +40,30 @@ func (m Memory) Put(key Key, issuer, serial string, a *Answer) {
 	m.m.put(key, certificate{issuer, serial}, a)
 }
 
-func (m Memory) Len() int { return m.m.count() }
+// Len returns how many answers are kept.
+func (m Memory) Len() (n int) {
+	for i := range m.m.shards {
+		s := &m.m.shards[i]
+		s.mu.RLock()
+		n += len(s.index)
+		s.mu.RUnlock()
+	}
+	return n
+}
 
-func (m Memory) Size() int64 { return m.m.size() }
+// Size returns how many octets the answers and the index take, about.
+func (m Memory) Size() (n int64) {
+	for i := range m.m.shards {
+		s := &m.m.shards[i]
+		s.mu.RLock()
+		n += int64(len(s.slabs))*int64(s.slabSize) + int64(len(s.index))*perIndex
+		s.mu.RUnlock()
+	}
+	return n
+}
 
 // Common says how many octets of the answer are those of its signer.
 func (a *Answer) Common(n int) *Answer { a.common = n; return a }
-
-// CertIDOf opens certIDOf.
-func CertIDOf(in []byte) []byte { return certIDOf(in) }
 
 func (f Floors) LeaveOf(issuer, serial string, position uint64) {
 	f.f.leave(certificate{issuer, serial}, position)

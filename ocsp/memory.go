@@ -326,26 +326,3 @@ func makeRecord(before, serial string, name, end uint16, own []byte, a *Answer) 
 	copy(r[36:], a.tag[:])
 	return append(append(r, own[:begin]...), own[begin+len(before):]...)
 }
-
-// count returns how many answers are kept.
-func (m *memory) count() int {
-	n := 0
-	for i := range m.shards {
-		m.shards[i].mu.RLock()
-		n += len(m.shards[i].index)
-		m.shards[i].mu.RUnlock()
-	}
-	return n
-}
-
-// size returns how many octets the answers and the index take, about.
-func (m *memory) size() int64 {
-	var n int64
-	for i := range m.shards {
-		s := &m.shards[i]
-		s.mu.RLock()
-		n += int64(len(s.slabs))*int64(s.slabSize) + int64(len(s.index))*perIndex
-		s.mu.RUnlock()
-	}
-	return n
-}

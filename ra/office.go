@@ -1,6 +1,7 @@
 package ra
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -96,30 +97,18 @@ func New(config Config) (*Office, error) {
 		need(slices.Contains(categories, category), fmt.Sprintf("Issuers names category %q, which there is not", category))
 	}
 	need(o.AuthorityTimeout >= 0, "AuthorityTimeout is negative")
-	if o.SignatureProfile == "" {
-		o.SignatureProfile = "citizen-signature"
-	}
-	if o.AuthenticationProfile == "" {
-		o.AuthenticationProfile = "citizen-authentication"
-	}
-	if o.AuthorityTimeout == 0 {
-		o.AuthorityTimeout = 10 * time.Second
-	}
+	o.SignatureProfile = cmp.Or(o.SignatureProfile, "citizen-signature")
+	o.AuthenticationProfile = cmp.Or(o.AuthenticationProfile, "citizen-authentication")
+	o.AuthorityTimeout = cmp.Or(o.AuthorityTimeout, 10*time.Second)
 	if len(o.Languages) == 0 {
 		o.Languages = []string{"az", "en", "ru"}
 	}
-	if o.ChecksPerMinute == 0 {
-		o.ChecksPerMinute = 120
-	}
-	if o.SearchesPerMinute == 0 {
-		o.SearchesPerMinute = 40
-	}
+	o.ChecksPerMinute = cmp.Or(o.ChecksPerMinute, 120)
+	o.SearchesPerMinute = cmp.Or(o.SearchesPerMinute, 40)
 	if o.ClientAddress == nil {
 		o.ClientAddress = connectionAddress
 	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
+	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
 	if o.Observe == nil {
 		o.Observe = func(string, time.Duration) {}
 	}

@@ -1,6 +1,7 @@
 package ra
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -172,18 +173,14 @@ func (in *statusInput) request(action string, now time.Time) (*StatusRequest, []
 		fault("reason", "qualifies a revocation only; words for the case file belong into note")
 	}
 	in.checkGround(action, s, fault)
-	if s.Channel == "" {
-		s.Channel = "visit"
-	}
+	s.Channel = cmp.Or(s.Channel, "visit")
 	switch {
 	case !slices.Contains(channels, s.Channel):
 		fault("channel", "is none of visit, electronic, letter, phone")
 	case s.Channel == "phone" && action != "suspend":
 		fault("channel", "a request by telephone may only suspend")
 	}
-	if s.Scope == "" {
-		s.Scope = "set"
-	}
+	s.Scope = cmp.Or(s.Scope, "set")
 	if s.Scope != "set" && s.Scope != "certificate" {
 		fault("scope", "is none of set, certificate")
 	}

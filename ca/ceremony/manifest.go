@@ -1,6 +1,7 @@
 package ceremony
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -10,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/altamga/altamga/internal/durable"
 )
 
 // A confirmation of the plan's text alone would say nothing about the requests
@@ -127,37 +130,12 @@ func writeNew(path string, data []byte) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(dir, ".ceremony-*.tmp")
-	if err != nil {
+	err := durable.Create(path, data, 0o644)
+	if !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	defer os.Remove(f.Name())
-	defer f.Close()
-	if _, err := f.Write(data); err != nil {
-		return err
+	if there, err := os.ReadFile(path); err != nil || !bytes.Equal(there, data) {
+		return refuse("move the file away if it is not needed; nothing that exists is overwritten", "writing %s: another file of that name exists", path)
 	}
-	if err := f.Chmod(0o644); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	// Link fails when the name is taken, which rename would not.
-	if err := os.Link(f.Name(), path); errors.Is(err, fs.ErrExist) {
-		if there, err := os.ReadFile(path); err != nil || string(there) != string(data) {
-			return refuse("move the file away if it is not needed; nothing that exists is overwritten", "writing %s: another file of that name exists", path)
-		}
-	} else if err != nil {
-		return err
-	}
-	return syncFolder(dir)
-}
-
-func syncFolder(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
+	return durable.SyncDir(dir)
 }

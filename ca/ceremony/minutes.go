@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/altamga/altamga/internal/durable"
 )
 
 // What a line of the minutes tells. Lines other than of these kinds do not
@@ -172,7 +174,7 @@ func (m *minutes) load(path string) error {
 	if err != nil {
 		return refuse("keep the file as it is and compare it with its copies", "opening minutes %s: %w", path, err)
 	}
-	return syncFolder(filepath.Dir(path))
+	return durable.SyncDir(filepath.Dir(path))
 }
 
 func readMinutes(path string) ([]byte, error) {

@@ -9,12 +9,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/altamga/altamga/internal/durable"
 	"github.com/altamga/altamga/internal/pki"
 )
 
@@ -219,20 +218,8 @@ func parseCertificates(data []byte) ([]*x509.Certificate, error) {
 // the lines alone, so that anybody can make them again.
 func (c *Ceremony) writeText() error {
 	path := strings.TrimSuffix(MinutesFile(c.Plan, c.Dir), ".jsonl") + ".txt"
-	f, err := os.CreateTemp(filepath.Dir(path), ".ceremony-*.tmp")
-	if err != nil {
-		return fmt.Errorf("writing minutes: %w", err)
-	}
-	defer os.Remove(f.Name())
-	defer f.Close()
-	if _, err := f.WriteString(Text(c.minutes.lines)); err != nil {
-		return fmt.Errorf("writing minutes: %w", err)
-	}
-	if err := errors.Join(f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
-		return fmt.Errorf("writing minutes: %w", err)
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return fmt.Errorf("writing minutes: %w", err)
+	if err := durable.Write(path, []byte(Text(c.minutes.lines)), 0o644); err != nil {
+		return err
 	}
 	c.say("minutes: %s and %s", MinutesFile(c.Plan, c.Dir), path)
 	return nil

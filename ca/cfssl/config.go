@@ -1,6 +1,7 @@
 package cfssl
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -64,9 +65,7 @@ type API struct {
 
 // New checks the configuration and returns the interface.
 func New(config Config) (*API, error) {
-	if config.Log == nil {
-		config.Log = slog.New(slog.DiscardHandler)
-	}
+	config.Log = cmp.Or(config.Log, slog.New(slog.DiscardHandler))
 	if config.Observe == nil {
 		config.Observe = func(string, time.Duration) {}
 	}

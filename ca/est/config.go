@@ -1,6 +1,7 @@
 package est
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -95,9 +96,7 @@ type account struct {
 
 // New checks the configuration and returns the interface.
 func New(config Config) (*API, error) {
-	if config.Log == nil {
-		config.Log = slog.New(slog.DiscardHandler)
-	}
+	config.Log = cmp.Or(config.Log, slog.New(slog.DiscardHandler))
 	if config.Observe == nil {
 		config.Observe = func(string, time.Duration) {}
 	}

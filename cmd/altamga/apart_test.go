@@ -1,10 +1,8 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,7 +13,6 @@ import (
 	"time"
 
 	"github.com/altamga/altamga/internal/config"
-	"github.com/altamga/altamga/internal/loopback"
 )
 
 // TestServersApart runs each server in a process of its own, with a
@@ -23,20 +20,8 @@ import (
 // the certification authority and sees the others go on (design rule G9).
 func TestServersApart(t *testing.T) {
 	t.Parallel()
-	dir := filepath.Join(t.TempDir(), "centre")
-	p, err := loadPlan("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, port := range ports(&p.Servers) {
-		address := freeAddress(t)
-		scheme, _, _ := strings.Cut(string(port.server.URL), ":")
-		port.server.Listen, port.server.URL = address, config.URL(scheme+"://"+string(address)+"/")
-	}
+	dir, _ := foundServing(t)
 	ctx := within(t, 2*time.Minute)
-	if err := found(ctx, p, dir); err != nil {
-		t.Fatal(err)
-	}
 	whole, err := loadConfigFile(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -94,12 +79,6 @@ func TestServersApart(t *testing.T) {
 	}
 }
 
-// loadConfigFile reads the configuration of a centre.
-func loadConfigFile(dir string) (*suiteConfig, error) {
-	var c suiteConfig
-	return &c, config.Load(filepath.Join(dir, configFile), &c)
-}
-
 // splitConfig writes a configuration with one server's section, and an audit
 // log and an admin address of its own.
 func splitConfig(t *testing.T, dir, name string, admin config.Address) string {
@@ -126,57 +105,4 @@ func splitConfig(t *testing.T, dir, name string, admin config.Address) string {
 		t.Fatal(err)
 	}
 	return file
-}
-
-func startServer(t *testing.T, name, file string) *exec.Cmd {
-	t.Helper()
-	return startCommand(t, name, "serve", "-c", file)
-}
-
-func startCommand(t *testing.T, args ...string) *exec.Cmd {
-	t.Helper()
-	executable, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := exec.Command(executable, args...)
-	server.Env = append(os.Environ(), "ALTAMGA_TEST_AS_COMMAND=1")
-	output := new(transcript)
-	server.Stdout, server.Stderr = output, output
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		server.Process.Kill()
-		if t.Failed() {
-			t.Logf("altamga %s:\n%s", strings.Join(args, " "), output)
-		}
-	})
-	return server
-}
-
-func waitReady(t *testing.T, ctx context.Context, url string) {
-	t.Helper()
-	last := "no answer"
-	for ctx.Err() == nil {
-		if response, err := http.Get(url); err == nil {
-			body, _ := io.ReadAll(response.Body)
-			response.Body.Close()
-			if last = string(body); response.StatusCode == http.StatusOK {
-				return
-			}
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	t.Fatalf("%s: %s", url, last)
-}
-
-// freeAddress is a loopback address for a process that the test starts.
-func freeAddress(t *testing.T) config.Address {
-	t.Helper()
-	address, err := loopback.Address()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return config.Address(address)
 }

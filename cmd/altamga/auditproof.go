@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/altamga/altamga/internal/audit"
+	"github.com/altamga/altamga/internal/durable"
 	"github.com/altamga/altamga/internal/keys"
 )
 
@@ -27,7 +28,7 @@ func (o output) write(std streams, data []byte) error {
 	if err := keepOthers(o.Out, "output of this command", string(first)+"\n"); err != nil {
 		return err
 	}
-	return writeFile(o.Out, data, 0o644)
+	return durable.Write(o.Out, data, 0o644)
 }
 
 type auditProve struct {

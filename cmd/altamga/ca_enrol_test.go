@@ -13,15 +13,7 @@ import (
 // The examples that `altamga init` writes as remarks are configuration, too:
 // without the mark of a remark they must be read.
 func TestConfigurationExamples(t *testing.T) {
-	dir := t.TempDir()
-	p, err := loadPlan("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	centre := filepath.Join(dir, "centre")
-	if err := found(t.Context(), p, centre); err != nil {
-		t.Fatal(err)
-	}
+	centre := foundCentre(t)
 	path := filepath.Join(centre, configFile)
 	text, err := os.ReadFile(path)
 	if err != nil {

@@ -8,12 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"strconv"
 	"time"
 
 	"github.com/altamga/altamga/ca"
+	"github.com/altamga/altamga/internal/durable"
 	"github.com/altamga/altamga/internal/journal"
 )
 
@@ -83,7 +82,7 @@ type caExport struct {
 	Out    string `short:"o" help:"Where to write. Default: standard output." placeholder:"FILE"`
 }
 
-func (c caExport) Run(ctx context.Context, std streams) (err error) {
+func (c caExport) Run(ctx context.Context, std streams) error {
 	selection, err := c.selection(0)
 	if err != nil {
 		return err
@@ -92,28 +91,22 @@ func (c caExport) Run(ctx context.Context, std streams) (err error) {
 	if err != nil {
 		return err
 	}
-	target := std.out
-	if c.Out != "" {
-		if err := keepOthers(c.Out, "export", "serial,issuer,profile,", `{"serial":"`); err != nil {
-			return err
-		}
-		// The file appears when it is whole: half an export is no export.
-		file, failed := os.CreateTemp(filepath.Dir(c.Out), "."+filepath.Base(c.Out)+"-*")
-		if failed != nil {
-			return fmt.Errorf("writing %s: %w", c.Out, failed)
-		}
-		defer os.Remove(file.Name())
-		defer func() {
-			err = errors.Join(err, file.Sync(), file.Close())
-			if err == nil {
-				err = os.Rename(file.Name(), c.Out)
-			}
-		}()
-		target = file
+	write := func(to io.Writer) error { return c.write(ctx, client, selection, to, std.err) }
+	if c.Out == "" {
+		return write(std.out)
 	}
-	bar := newProgress(std.err, "exported", 0)
+	if err := keepOthers(c.Out, "export", "serial,issuer,profile,", `{"serial":"`); err != nil {
+		return err
+	}
+	// The file appears when it is whole: half an export is no export.
+	return durable.Stream(c.Out, 0o600, write)
+}
+
+// write writes what the authority lists, and shows how far it is.
+func (c caExport) write(ctx context.Context, client *ca.Client, selection journal.Selection, to, show io.Writer) error {
+	bar := newProgress(show, "exported", 0)
 	defer bar.end()
-	rows, err := newExport(target, c.Format)
+	rows, err := newExport(to, c.Format)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 
 	"github.com/altamga/altamga/ca"
+	"github.com/altamga/altamga/internal/durable"
 	"github.com/altamga/altamga/internal/keys"
 	"github.com/altamga/altamga/internal/problem"
 )
@@ -64,7 +65,7 @@ func (c caRequest) Run(ctx context.Context, std streams) error {
 		fmt.Fprintf(std.err, "issued %s by %s\n", issued.Serial, issued.Issuer)
 		return nil
 	}
-	if err := writeFile(c.Out, []byte(text), 0o644); err != nil {
+	if err := durable.Write(c.Out, []byte(text), 0o644); err != nil {
 		return withHint(err, "the certificate was issued: `altamga ca show --pem "+string(issued.Serial)+"` prints it")
 	}
 	fmt.Fprintf(std.out, "%s: %s, issued by %s\n", c.Out, issued.Serial, issued.Issuer)

@@ -17,14 +17,7 @@ import (
 // TestConformanceTrustList judges the list of a new centre, and the same list
 // with one thing wrong at a time, signed again.
 func TestConformanceTrustList(t *testing.T) {
-	p, err := loadPlan("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := filepath.Join(t.TempDir(), "centre")
-	if err := found(t.Context(), p, dir); err != nil {
-		t.Fatal(err)
-	}
+	dir := foundCentre(t)
 	signer := filepath.Join(dir, "certificates", "trust-list.pem")
 	published, err := os.ReadFile(filepath.Join(dir, "trustlist", "current", trustListFile))
 	if err != nil {

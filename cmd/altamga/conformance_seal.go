@@ -11,6 +11,7 @@ import (
 	"os"
 
 	"github.com/altamga/altamga/conformance"
+	"github.com/altamga/altamga/internal/durable"
 	"github.com/altamga/altamga/internal/keys"
 	"github.com/altamga/altamga/internal/pki"
 )
@@ -86,7 +87,7 @@ func (s sealing) seal(ctx context.Context, report string) error {
 		if err != nil {
 			return fmt.Errorf("signing report: %w", err)
 		}
-		if err := writeFile(report+".sig", signature, 0o644); err != nil {
+		if err := durable.Write(report+".sig", signature, 0o644); err != nil {
 			return err
 		}
 	}
@@ -95,7 +96,7 @@ func (s sealing) seal(ctx context.Context, report string) error {
 		if err != nil {
 			return fmt.Errorf("stamping report: %w", err)
 		}
-		return writeFile(report+".tsr", reply, 0o644)
+		return durable.Write(report+".tsr", reply, 0o644)
 	}
 	return nil
 }

@@ -153,20 +153,8 @@ func waitListed(t *testing.T, p *party, leaf *x509.Certificate) *crl.Set {
 // partitionedCentre founds a centre and spreads the lists of ehm over four.
 func partitionedCentre(t *testing.T) (dir string, address config.Address) {
 	t.Helper()
-	p, err := loadPlan("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, port := range ports(&p.Servers) {
-		free := freeAddress(t)
-		scheme, _, _ := strings.Cut(string(port.server.URL), ":")
-		port.server.Listen, port.server.URL = free, config.URL(scheme+"://"+string(free)+"/")
-	}
-	address = p.Servers.CRL.Listen
-	dir = filepath.Join(t.TempDir(), "centre")
-	if err := found(t.Context(), p, dir); err != nil {
-		t.Fatal(err)
-	}
+	dir, servers := foundServing(t)
+	address = servers.CRL.Listen
 	base := "http://" + string(address) + "/ehm"
 	edit(t, dir, `crl = "`+base+`.crl"`, `crl = "`+base+`-{shard}.crl"`+"\ncrl_shards = 4")
 	edit(t, dir, `freshest_crl = "`+base+`-delta.crl"`, `freshest_crl = "`+base+`-{shard}-delta.crl"`)
@@ -186,20 +174,4 @@ url = "`+base+`-{shard}.crl"
 delta_path = "ehm-{shard}-delta.crl"
 delta_url = "`+base+`-{shard}-delta.crl"`)
 	return dir, address
-}
-
-// edit replaces a text in the centre's configuration.
-func edit(t *testing.T, dir, before, after string) {
-	t.Helper()
-	file := filepath.Join(dir, configFile)
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !strings.Contains(string(text), before) {
-		t.Fatalf("the configuration has no %s", before)
-	}
-	if err := os.WriteFile(file, []byte(strings.Replace(string(text), before, after, 1)), 0o600); err != nil {
-		t.Fatal(err)
-	}
 }

@@ -44,14 +44,7 @@ func TestDoors(t *testing.T) {
 }
 
 func testDoors(t *testing.T, listen string, doors []string) {
-	plan, err := planWithDevices()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := filepath.Join(t.TempDir(), "centre")
-	if err := found(t.Context(), plan, dir); err != nil {
-		t.Fatal(err)
-	}
+	dir := foundBy(t, planWithDevices(t))
 	file := filepath.Join(dir, configFile)
 	text, err := os.ReadFile(file)
 	if err != nil {

@@ -3,10 +3,11 @@ package main
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/altamga/altamga/internal/durable"
 )
 
 // endpoints is what a client of the demonstration needs to know; endpoints.json
@@ -46,7 +47,7 @@ func (e endpoints) write(dir string) error {
 	if err != nil {
 		return err
 	}
-	return writeFile(filepath.Join(dir, endpointsFile), append(data, '\n'), 0o644)
+	return durable.Write(filepath.Join(dir, endpointsFile), append(data, '\n'), 0o644)
 }
 
 // removeEndpoints takes the file away: nothing answers there any more.
@@ -56,23 +57,4 @@ func removeEndpoints(dir string) error {
 		return nil
 	}
 	return err
-}
-
-// writeFile replaces path by a file of the given content; a reader sees the
-// old file or the new one, never a part.
-func writeFile(path string, data []byte, mode fs.FileMode) error {
-	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	_, err = file.Write(data)
-	err = errors.Join(err, file.Chmod(mode), file.Sync(), file.Close())
-	if err == nil {
-		err = os.Rename(file.Name(), path)
-	}
-	if err != nil {
-		os.Remove(file.Name())
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	return nil
 }

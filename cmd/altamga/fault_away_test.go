@@ -135,18 +135,13 @@ func TestTokenAwayWhileIssuing(t *testing.T) {
 	if out, err := exec.Command("softhsm2-util", "--init-token", "--free", "--label", "fault", "--pin", "24680", "--so-pin", "13579").CombinedOutput(); err != nil {
 		t.Fatalf("softhsm2-util: %v\n%s", err, out)
 	}
-	p, err := loadPlan("")
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := builtIn(t)
 	uri := "pkcs11:token=fault?pin-source=" + url.QueryEscape(filepath.Join(work, "pin")) + "&module-path=" + softHSM()
+	var err error
 	if p.token, err = keys.Parse(uri); err != nil {
 		t.Fatal(err)
 	}
-	dir := filepath.Join(work, "centre")
-	if err := found(t.Context(), p, dir); err != nil {
-		t.Fatal(err)
-	}
+	dir := foundBy(t, p)
 	answered := map[journal.Serial]bool{}
 	t.Run("issue", func(t *testing.T) {
 		f := newFaulty(t, dir, func(string) error { return nil })

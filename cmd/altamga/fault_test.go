@@ -20,6 +20,7 @@ import (
 	"testing"
 
 	"github.com/altamga/altamga/ca"
+	"github.com/altamga/altamga/internal/durable"
 	"github.com/altamga/altamga/internal/journal"
 	"github.com/altamga/altamga/internal/lint"
 	"github.com/altamga/altamga/internal/register/postgrestest"
@@ -88,20 +89,6 @@ func onEachStore(t *testing.T, do func(t *testing.T, dir string)) {
 		moveToPostgres(t, t.Context(), dir, server.Address(t))
 		do(t, dir)
 	})
-}
-
-// foundCentre creates a centre in a new folder.
-func foundCentre(t *testing.T) string {
-	t.Helper()
-	plan, err := loadPlan("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := filepath.Join(t.TempDir(), "centre")
-	if err := found(t.Context(), plan, dir); err != nil {
-		t.Fatal(err)
-	}
-	return dir
 }
 
 // runToDeath issues in a process of its own that dies when it comes to a point
@@ -328,7 +315,7 @@ func (f *faulty) audit(ctx context.Context, action string, attrs ...slog.Attr) e
 func (f *faulty) Complete(ctx context.Context, serial journal.Serial, certificate []byte, ticket *journal.Ticket) (journal.Entry, error) {
 	if f.shown != "" {
 		// Somebody wrote the certificate down elsewhere.
-		if err := replaceFile(filepath.Join(f.shown, string(serial)+".der"), certificate); err != nil {
+		if err := durable.Write(filepath.Join(f.shown, string(serial)+".der"), certificate, 0o644); err != nil {
 			return journal.Entry{}, err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/altamga/altamga/internal/config"
+	"github.com/altamga/altamga/internal/durable"
 	"github.com/altamga/altamga/interop"
 )
 
@@ -19,17 +20,29 @@ type deskFlags struct {
 	Token  string `required:"" help:"The file of the officer's token." type:"existingfile" placeholder:"FILE"`
 }
 
-// open opens the desk and reads the officer's token.
-func (f deskFlags) open() (c *interopConfig, desk *interop.Desk, token string, closing func() error, err error) {
-	if c, err = loadInterop(f.Config); err != nil {
-		return nil, nil, "", nil, err
-	}
-	text, err := os.ReadFile(f.Token)
+// officer is one at the open desk.
+type officer struct {
+	*interop.Desk
+	token string
+	// section is that of the configuration.
+	section *interopConfig
+}
+
+// atDesk opens the desk, lets the officer do something there, and closes it.
+func (f deskFlags) atDesk(do func(officer) error) error {
+	section, err := loadInterop(f.Config)
 	if err != nil {
-		return nil, nil, "", nil, fmt.Errorf("reading token: %w", err)
+		return err
 	}
-	desk, closing, err = openDesk(c, filepath.Dir(f.Config))
-	return c, desk, strings.TrimSpace(string(text)), closing, err
+	token, err := os.ReadFile(f.Token)
+	if err != nil {
+		return fmt.Errorf("reading token: %w", err)
+	}
+	desk, closing, err := openDesk(section, filepath.Dir(f.Config))
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(officer{desk, strings.TrimSpace(string(token)), section}), closing())
 }
 
 // loadInterop reads the section [interop] of a configuration file.
@@ -66,46 +79,43 @@ type interopPrepare struct {
 	Output string `short:"o" help:"Also write the unsigned list to a file." type:"path" placeholder:"FILE"`
 }
 
-func (c interopPrepare) Run(ctx context.Context, std streams) (err error) {
+func (c interopPrepare) Run(ctx context.Context, std streams) error {
 	if c.Output != "" {
 		if err := keepOthers(c.Output, "list"); err != nil {
 			return err
 		}
 	}
-	section, desk, token, closing, err := c.open()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, closing()) }()
-	plan, files, err := loadListPlan(string(section.Plan))
-	if err != nil {
-		return err
-	}
-	var draft *interop.Draft
-	var data []byte
-	if c.DryRun {
-		draft, data, err = desk.Rehearse(plan, files)
-	} else {
-		draft, data, err = desk.Prepare(ctx, token, plan, files)
-	}
-	if errors.Is(err, interop.ErrBusy) {
-		return deskFault(fmt.Errorf("preparing the list: %w", err))
-	}
-	if err != nil {
-		return withHint(fmt.Errorf("preparing the list: %w", err), "mend "+string(section.Plan)+", or take the token of an officer")
-	}
-	if c.Output != "" {
-		if err := writeFile(c.Output, data, 0o644); err != nil {
+	return c.atDesk(func(o officer) error {
+		plan, files, err := loadListPlan(string(o.section.Plan))
+		if err != nil {
 			return err
 		}
-	}
-	showDraft(std, draft)
-	if c.DryRun {
-		fmt.Fprintln(std.out, "Nothing was written.")
+		var draft *interop.Draft
+		var data []byte
+		if c.DryRun {
+			draft, data, err = o.Rehearse(plan, files)
+		} else {
+			draft, data, err = o.Prepare(ctx, o.token, plan, files)
+		}
+		if errors.Is(err, interop.ErrBusy) {
+			return deskFault(fmt.Errorf("preparing the list: %w", err))
+		}
+		if err != nil {
+			return withHint(fmt.Errorf("preparing the list: %w", err), "mend "+string(o.section.Plan)+", or take the token of an officer")
+		}
+		if c.Output != "" {
+			if err := durable.Write(c.Output, data, 0o644); err != nil {
+				return err
+			}
+		}
+		showDraft(std, draft)
+		if c.DryRun {
+			fmt.Fprintln(std.out, "Nothing was written.")
+			return nil
+		}
+		fmt.Fprintf(std.out, "Another officer looks at it and signs: altamga interop sign -c %s --token FILE --digest %s\n", c.Config, draft.Digest)
 		return nil
-	}
-	fmt.Fprintf(std.out, "Another officer looks at it and signs: altamga interop sign -c %s --token FILE --digest %s\n", c.Config, draft.Digest)
-	return nil
+	})
 }
 
 func showDraft(std streams, d *interop.Draft) {
@@ -121,27 +131,24 @@ type interopSign struct {
 	Digest string `help:"The digest of the draft, as it was looked at. Without it, the draft is shown and nothing is signed." placeholder:"HEX"`
 }
 
-func (c interopSign) Run(ctx context.Context, std streams) (err error) {
-	_, desk, token, closing, err := c.open()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, closing()) }()
-	if c.Digest == "" {
-		draft, data, err := desk.Draft()
-		if err != nil {
-			return deskFault(err)
+func (c interopSign) Run(ctx context.Context, std streams) error {
+	return c.atDesk(func(o officer) error {
+		if c.Digest == "" {
+			draft, data, err := o.Draft()
+			if err != nil {
+				return deskFault(err)
+			}
+			showDraft(std, draft)
+			fmt.Fprintf(std.out, "prepared by %s\n\n%s", draft.PreparedBy, data)
+			return nil
 		}
-		showDraft(std, draft)
-		fmt.Fprintf(std.out, "prepared by %s\n\n%s", draft.PreparedBy, data)
+		draft, err := o.Sign(ctx, o.token, c.Digest)
+		if err != nil {
+			return deskFault(fmt.Errorf("signing the list: %w", err))
+		}
+		fmt.Fprintf(std.out, "list %d, prepared by %s, is signed by %s. Publish it: altamga interop publish -c %s --token FILE\n", draft.Sequence, draft.PreparedBy, draft.SignedBy, c.Config)
 		return nil
-	}
-	draft, err := desk.Sign(ctx, token, c.Digest)
-	if err != nil {
-		return deskFault(fmt.Errorf("signing the list: %w", err))
-	}
-	fmt.Fprintf(std.out, "list %d, prepared by %s, is signed by %s. Publish it: altamga interop publish -c %s --token FILE\n", draft.Sequence, draft.PreparedBy, draft.SignedBy, c.Config)
-	return nil
+	})
 }
 
 // interopPublish puts the signed list before the public.
@@ -149,18 +156,15 @@ type interopPublish struct {
 	deskFlags
 }
 
-func (c interopPublish) Run(ctx context.Context, std streams) (err error) {
-	section, desk, token, closing, err := c.open()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, closing()) }()
-	v, err := desk.Publish(ctx, token)
-	if err != nil {
-		return deskFault(fmt.Errorf("publishing the list: %w", err))
-	}
-	fmt.Fprintf(std.out, "list %d is published in %s, sha256 %x\n", v.Scheme.SequenceNumber, filepath.Join(string(section.Dir), "current"), v.Digest)
-	return nil
+func (c interopPublish) Run(ctx context.Context, std streams) error {
+	return c.atDesk(func(o officer) error {
+		v, err := o.Publish(ctx, o.token)
+		if err != nil {
+			return deskFault(fmt.Errorf("publishing the list: %w", err))
+		}
+		fmt.Fprintf(std.out, "list %d is published in %s, sha256 %x\n", v.Scheme.SequenceNumber, filepath.Join(string(o.section.Dir), "current"), v.Digest)
+		return nil
+	})
 }
 
 // busyHint is for an officer who was not alone at the desk.

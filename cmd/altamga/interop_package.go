@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/altamga/altamga/internal/config"
+	"github.com/altamga/altamga/internal/durable"
 	"github.com/altamga/altamga/internal/keys"
 	"github.com/altamga/altamga/interop"
 	"github.com/altamga/altamga/interop/truststore"
@@ -61,7 +62,7 @@ func (c interopPackage) write(anchors []truststore.Anchor) error {
 		if err != nil {
 			return err
 		}
-		return writeFile(c.Output, data, 0o644)
+		return durable.Write(c.Output, data, 0o644)
 	}
 	if err := keepOtherFolder(c.Output, "manifest.json"); err != nil {
 		return err
@@ -75,7 +76,7 @@ func (c interopPackage) write(anchors []truststore.Anchor) error {
 		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 			return err
 		}
-		if err := writeFile(name, f.Data, 0o644); err != nil {
+		if err := durable.Write(name, f.Data, 0o644); err != nil {
 			return err
 		}
 	}

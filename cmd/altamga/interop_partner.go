@@ -57,23 +57,20 @@ type partnerPropose struct {
 	deskFlags
 }
 
-func (c partnerPropose) Run(ctx context.Context, std streams) (err error) {
-	section, desk, token, closing, err := c.open()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, closing()) }()
-	plan, material, files, err := loadPartner(ctx, c.Plan, section)
-	if err != nil {
-		return err
-	}
-	p, err := desk.Propose(ctx, token, plan, material, files)
-	if err != nil {
-		return partnerFault(fmt.Errorf("proposing the partner: %w", err))
-	}
-	showPartner(std, p)
-	fmt.Fprintf(std.out, "Try it: altamga interop partner test %s -c %s --token FILE --sample CERTIFICATE\n", p.Territory, c.Config)
-	return nil
+func (c partnerPropose) Run(ctx context.Context, std streams) error {
+	return c.atDesk(func(o officer) error {
+		plan, material, files, err := loadPartner(ctx, c.Plan, o.section)
+		if err != nil {
+			return err
+		}
+		p, err := o.Propose(ctx, o.token, plan, material, files)
+		if err != nil {
+			return partnerFault(fmt.Errorf("proposing the partner: %w", err))
+		}
+		showPartner(std, p)
+		fmt.Fprintf(std.out, "Try it: altamga interop partner test %s -c %s --token FILE --sample CERTIFICATE\n", p.Territory, c.Config)
+		return nil
+	})
 }
 
 // loadPartner reads what an officer proposes of a partner, and the material
@@ -113,7 +110,7 @@ type partnerTest struct {
 	At     time.Time `help:"The moment at which the samples have to be recognised. Default: now." placeholder:"2026-01-31T12:00:00Z"`
 }
 
-func (c partnerTest) Run(ctx context.Context, std streams) (err error) {
+func (c partnerTest) Run(ctx context.Context, std streams) error {
 	var samples []*interop.Certificate
 	for _, name := range c.Sample {
 		all, err := listCertificates(config.Path(name))
@@ -125,19 +122,16 @@ func (c partnerTest) Run(ctx context.Context, std streams) (err error) {
 	if c.At.IsZero() {
 		c.At = time.Now()
 	}
-	_, desk, token, closing, err := c.open()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, closing()) }()
-	p, err := desk.TestPartner(ctx, token, c.Territory, samples, c.At)
-	if err != nil {
-		return partnerFault(fmt.Errorf("testing the partner: %w", err))
-	}
-	showPartner(std, p)
-	fmt.Fprintf(std.out, "Another officer than %s looks at it and accepts: altamga interop partner accept %s -c %s --token FILE --digest %s\n",
-		p.ProposedBy, p.Territory, c.Config, p.Tested)
-	return nil
+	return c.atDesk(func(o officer) error {
+		p, err := o.TestPartner(ctx, o.token, c.Territory, samples, c.At)
+		if err != nil {
+			return partnerFault(fmt.Errorf("testing the partner: %w", err))
+		}
+		showPartner(std, p)
+		fmt.Fprintf(std.out, "Another officer than %s looks at it and accepts: altamga interop partner accept %s -c %s --token FILE --digest %s\n",
+			p.ProposedBy, p.Territory, c.Config, p.Tested)
+		return nil
+	})
 }
 
 // partnerAccept accepts a partner.
@@ -147,18 +141,15 @@ type partnerAccept struct {
 	Digest string `required:"" help:"The digest of the offer, as it was looked at." placeholder:"HEX"`
 }
 
-func (c partnerAccept) Run(ctx context.Context, std streams) (err error) {
-	_, desk, token, closing, err := c.open()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, closing()) }()
-	p, err := desk.AcceptPartner(ctx, token, c.Territory, c.Digest)
-	if err != nil {
-		return partnerFault(fmt.Errorf("accepting the partner: %w", err))
-	}
-	fmt.Fprintf(std.out, "%s is accepted. The next list has it: altamga interop prepare -c %s --token FILE\n", p.Territory, c.Config)
-	return nil
+func (c partnerAccept) Run(ctx context.Context, std streams) error {
+	return c.atDesk(func(o officer) error {
+		p, err := o.AcceptPartner(ctx, o.token, c.Territory, c.Digest)
+		if err != nil {
+			return partnerFault(fmt.Errorf("accepting the partner: %w", err))
+		}
+		fmt.Fprintf(std.out, "%s is accepted. The next list has it: altamga interop prepare -c %s --token FILE\n", p.Territory, c.Config)
+		return nil
+	})
 }
 
 // partnerSuspend suspends a partner.
@@ -168,18 +159,15 @@ type partnerSuspend struct {
 	Reason string `required:"" help:"Why, for the audit log." placeholder:"TEXT"`
 }
 
-func (c partnerSuspend) Run(ctx context.Context, std streams) (err error) {
-	_, desk, token, closing, err := c.open()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, closing()) }()
-	p, err := desk.SuspendPartner(ctx, token, c.Territory, c.Reason)
-	if err != nil {
-		return partnerFault(fmt.Errorf("suspending the partner: %w", err))
-	}
-	fmt.Fprintf(std.out, "%s is suspended. The public learns of it by the next list: altamga interop prepare -c %s --token FILE\n", p.Territory, c.Config)
-	return nil
+func (c partnerSuspend) Run(ctx context.Context, std streams) error {
+	return c.atDesk(func(o officer) error {
+		p, err := o.SuspendPartner(ctx, o.token, c.Territory, c.Reason)
+		if err != nil {
+			return partnerFault(fmt.Errorf("suspending the partner: %w", err))
+		}
+		fmt.Fprintf(std.out, "%s is suspended. The public learns of it by the next list: altamga interop prepare -c %s --token FILE\n", p.Territory, c.Config)
+		return nil
+	})
 }
 
 // partnerShow shows records.
@@ -189,30 +177,27 @@ type partnerShow struct {
 	JSON bool `help:"The record as it is, in JSON."`
 }
 
-func (c partnerShow) Run(_ context.Context, std streams) (err error) {
-	_, desk, _, closing, err := c.open()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, closing()) }()
-	if c.Territory == "" {
-		all, err := desk.Partners()
-		for _, p := range all {
-			fmt.Fprintf(std.out, "%s  %-9s  %s\n", p.Territory, p.State, p.Offer.Operator["en"])
+func (c partnerShow) Run(_ context.Context, std streams) error {
+	return c.atDesk(func(o officer) error {
+		if c.Territory == "" {
+			all, err := o.Partners()
+			for _, p := range all {
+				fmt.Fprintf(std.out, "%s  %-9s  %s\n", p.Territory, p.State, p.Offer.Operator["en"])
+			}
+			return err
 		}
-		return err
-	}
-	p, err := desk.Partner(c.Territory)
-	if err != nil {
-		return partnerFault(err)
-	}
-	if c.JSON {
-		encoder := json.NewEncoder(std.out)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(p)
-	}
-	showPartner(std, p)
-	return nil
+		p, err := o.Partner(c.Territory)
+		if err != nil {
+			return partnerFault(err)
+		}
+		if c.JSON {
+			encoder := json.NewEncoder(std.out)
+			encoder.SetIndent("", "  ")
+			return encoder.Encode(p)
+		}
+		showPartner(std, p)
+		return nil
+	})
 }
 
 func showPartner(std streams, p *interop.Partner) {

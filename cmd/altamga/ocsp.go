@@ -194,14 +194,10 @@ func ocspStatus(status journal.Status, head uint64) ocsp.Status {
 }
 
 // ocspJournal lets the responder follow the journal.
-type ocspJournal struct{ register *register.Register }
-
-func (j ocspJournal) Wait(ctx context.Context, after uint64) error {
-	return j.register.Wait(ctx, after)
-}
+type ocspJournal struct{ *register.Register }
 
 func (j ocspJournal) Entries(ctx context.Context, after uint64, limit int) ([]ocsp.Change, error) {
-	entries, err := j.register.Entries(ctx, after, limit)
+	entries, err := j.Register.Entries(ctx, after, limit)
 	if err != nil {
 		return nil, err
 	}

@@ -3,12 +3,9 @@ package main
 import (
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
-
-	"github.com/altamga/altamga/internal/config"
 )
 
 // TestResponderApart runs responders that share nothing with a ca but its API,
@@ -18,16 +15,8 @@ func TestResponderApart(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/apart",
 		Setup: func(env *testscript.Env) error {
-			p, err := loadPlan("")
-			if err != nil {
-				return err
-			}
-			p.Issuing = append(p.Issuing, planAuthority{ID: "devices", Name: "Cihazlar Mərkəzi (Nümayiş)", Key: "p256", Profiles: []string{"suite-server", "suite-client"}})
-			for _, port := range ports(&p.Servers) {
-				address := freeAddress(t)
-				scheme, _, _ := strings.Cut(string(port.server.URL), ":")
-				port.server.Listen, port.server.URL = address, config.URL(scheme+"://"+string(address)+"/")
-			}
+			p := planWithDevices(t)
+			freePorts(t, p)
 			env.Setenv("CA", string(p.Servers.CA.URL))
 			env.Setenv("CRL", string(p.Servers.CRL.URL))
 			for _, name := range []string{"PORT", "RADMIN", "OTHER", "OTHERADMIN"} {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -20,6 +21,7 @@ import (
 	"time"
 
 	"github.com/altamga/altamga/crl"
+	"github.com/altamga/altamga/internal/durable"
 	"github.com/altamga/altamga/ocsp"
 )
 
@@ -43,12 +45,8 @@ func (p *process) ocspList(ctx context.Context, issuer ocsp.Issuer, c ocspListCo
 	if err != nil {
 		return nil, err
 	}
-	if c.Interval == 0 {
-		c.Interval = 10 * time.Minute
-	}
-	if c.MaxSize == 0 {
-		c.MaxSize = 64 << 20
-	}
+	c.Interval = cmp.Or(c.Interval, 10*time.Minute)
+	c.MaxSize = cmp.Or(c.MaxSize, 64<<20)
 	l := &ocspList{list: list, config: c, client: listClient(c), log: p.log.With("server", "ocsp", "issuer", issuer.ID), changed: func(uint64) {}}
 	kept, err := os.ReadFile(string(c.Keep))
 	switch {
@@ -134,7 +132,7 @@ func (l *ocspList) fetch(ctx context.Context) error {
 	l.changed(position)
 	head, _ := l.list.Head()
 	l.log.InfoContext(ctx, "revocation list taken over", "number", head.Number, "this_update", head.ThisUpdate, "next_update", head.NextUpdate)
-	if err := replaceFile(string(l.config.Keep), der); err != nil {
+	if err := durable.Write(string(l.config.Keep), der, 0o644); err != nil {
 		return fmt.Errorf("keeping list: %w", err)
 	}
 	return nil

@@ -13,6 +13,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/altamga/altamga/internal/durable"
 	"github.com/altamga/altamga/internal/journal"
 	"github.com/altamga/altamga/internal/serve"
 	"github.com/altamga/altamga/ocsp"
@@ -122,7 +123,7 @@ func (s *presigning) remember() error {
 		text.WriteString(base64.StdEncoding.EncodeToString([]byte(key)))
 		text.WriteByte('\n')
 	}
-	return replaceFile(s.hot, text.Bytes())
+	return durable.Write(s.hot, text.Bytes(), 0o644)
 }
 
 // remembered reads them. A line that is none is left out: what it stood for is

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto"
-	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -15,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/altamga/altamga/internal/durable"
 	"github.com/altamga/altamga/internal/keys"
 	"github.com/altamga/altamga/internal/pki"
 	"github.com/altamga/altamga/internal/serve"
@@ -37,16 +37,12 @@ type signerRenewal struct {
 	file, key, dir string
 	// newKey makes a key for each certificate.
 	newKey bool
-	issue  signerIssuer
 	// replace lets the responder sign with another certificate and key.
 	replace func(*ocsp.Signer) error
 	keep    func(crypto.Signer)
 	log     *slog.Logger
 	current atomic.Pointer[ocsp.Signer]
-
-	next    crypto.Signer     // the key to come, and not shown yet
-	request signerRequest     // for its certificate
-	issued  *x509.Certificate // and not in use yet
+	successor
 }
 
 // renewsSigners adds the loops that renew the signers of a responder, as far as
@@ -77,7 +73,7 @@ func (p *process) renewsSigners(c *ocspConfig, responder *ocsp.Responder, source
 func (p *process) renewsSigner(issuer string, c ocspSignerConfig, signer *ocsp.Signer, issue signerIssuer, replace func(*ocsp.Signer) error) {
 	r := &signerRenewal{
 		issuer: issuer, algorithm: algorithmWord(signer.Key.Public()), file: string(c.Signer), key: c.SignerKey, dir: p.dir,
-		newKey: c.Renew == renewNewKey, issue: issue, replace: replace, keep: p.keep,
+		newKey: c.Renew == renewNewKey, replace: replace, keep: p.keep, successor: successor{issue: issue},
 	}
 	r.log = p.log.With("server", "ocsp", "issuer", issuer, "key", r.algorithm)
 	r.current.Store(signer)
@@ -114,17 +110,11 @@ func (r *signerRenewal) ready(context.Context) error {
 
 // renew has the successor issued, writes it, and lets it sign. What was issued
 // and is not in use yet is kept for the next try.
-func (r *signerRenewal) renew(ctx context.Context) (err error) {
+func (r *signerRenewal) renew(ctx context.Context) error {
 	current := r.current.Load()
-	if r.next == nil {
-		if err := r.prepare(current); err != nil {
-			return err
-		}
-	}
-	if r.issued == nil {
-		if r.issued, err = r.issue(ctx, r.request); err != nil {
-			return err
-		}
+	makeKey := func() (crypto.Signer, error) { return r.makeKey(current.Key) }
+	if err := r.obtain(ctx, current.Certificate, r.issuer, signerProfile, makeKey); err != nil {
+		return err
 	}
 	if err := pki.CheckKeyPair(r.issued, r.next); err != nil {
 		r.issued, r.next = nil, nil
@@ -147,21 +137,6 @@ func (r *signerRenewal) renew(ctx context.Context) (err error) {
 	}
 	r.current.Store(next)
 	r.next, r.issued = nil, nil
-	return nil
-}
-
-// prepare makes the request for the successor of a signer, and its key.
-func (r *signerRenewal) prepare(current *ocsp.Signer) (err error) {
-	key := current.Key
-	if r.newKey {
-		if key, err = r.makeKey(current.Key); err != nil {
-			return err
-		}
-	}
-	if r.request, err = newSignerRequest(current.Certificate, r.issuer, signerProfile, key); err != nil {
-		return err
-	}
-	r.next = key
 	return nil
 }
 
@@ -193,9 +168,12 @@ func (r *signerRenewal) inDir(path string) string {
 	return filepath.Join(r.dir, path)
 }
 
-// makeKey makes the next key, of the kind of the one before. One that was made
-// and never used gives way.
+// makeKey makes the next key, of the kind of the one before, unless that stays.
+// One that was made and never used gives way.
 func (r *signerRenewal) makeKey(current crypto.Signer) (crypto.Signer, error) {
+	if !r.newKey {
+		return current, nil
+	}
 	uri, u, err := comingKey(r.key)
 	if err != nil {
 		return nil, err
@@ -211,9 +189,9 @@ func (r *signerRenewal) makeKey(current crypto.Signer) (crypto.Signer, error) {
 func (r *signerRenewal) write() error {
 	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: r.issued.Raw})
 	if !r.newKey {
-		return replaceFile(r.file, text)
+		return durable.Write(r.file, text, 0o644)
 	}
-	if err := replaceFile(coming(r.file), text); err != nil {
+	if err := durable.Write(coming(r.file), text, 0o644); err != nil {
 		return err
 	}
 	return r.finish()
@@ -229,13 +207,13 @@ func (r *signerRenewal) finish() error {
 	if err := os.Rename(coming(key), key); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := syncDir(filepath.Dir(key)); err != nil {
+	if err := durable.SyncDir(filepath.Dir(key)); err != nil {
 		return err
 	}
 	if err := os.Rename(coming(r.file), r.file); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(r.file))
+	return durable.SyncDir(filepath.Dir(r.file))
 }
 
 // finishSigner makes up for an interruption while a signer with a new key was
@@ -252,13 +230,4 @@ func (p *process) finishSigner(c ocspSignerConfig) error {
 		return fmt.Errorf("finishing renewal of OCSP signer: %w", err)
 	}
 	return nil
-}
-
-func syncDir(path string) error {
-	dir, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return dir.Sync()
 }

@@ -10,13 +10,11 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,7 +25,6 @@ import (
 	"github.com/altamga/altamga/internal/keys"
 	"github.com/altamga/altamga/internal/pki"
 	"github.com/altamga/altamga/internal/problem"
-	"github.com/altamga/altamga/ocsp"
 )
 
 // TestOCSPSignersRenewThemselves lets a year pass over a responder whose signers
@@ -39,27 +36,13 @@ func TestOCSPSignersRenewThemselves(t *testing.T) {
 }
 
 func yearOfSigners(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "centre")
+	dir := foundCentre(t)
 	ctx, stop := context.WithCancel(t.Context())
-	plan, err := loadPlan("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := found(ctx, plan, dir); err != nil {
-		t.Fatal(err)
-	}
-	change(t, filepath.Join(dir, configFile), `signer_key = "file:keys/ocsp-hom.key"`, "signer_key = \"file:keys/ocsp-hom.key\"\nrenew = \"new-key\"")
+	edit(t, dir, `signer_key = "file:keys/ocsp-hom.key"`, "signer_key = \"file:keys/ocsp-hom.key\"\nrenew = \"new-key\"")
 	addOther(t, ctx, dir, "ehm")
 	p := withSigners(t, ctx, dir)
 	defer p.close()
-	network := &pipes{connections: make(chan net.Conn)}
-	server := &http.Server{Handler: p.servers[0].Handler, TLSConfig: p.servers[0].TLS, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)}
-	go server.ServeTLS(network, "", "")
-	identity, _, err := p.tls(tlsConfig{Certificate: config.Path(filepath.Join(dir, "tls/ocsp.pem")), Key: "file:keys/tls-ocsp.key", Peers: config.Path(filepath.Join(dir, "tls/root.pem"))})
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := overPipes(t, p, network, identity)
+	client, hangUp := clientOverPipes(t, p, "ocsp")
 	seen := map[string]map[string]bool{}
 	keysSeen := map[string]map[string]bool{}
 	for _, r := range p.signers {
@@ -105,30 +88,18 @@ func yearOfSigners(t *testing.T) {
 		}
 	}
 	// The right to renew signers is no other right.
-	policy := signerRequest{name: "x", issuer: "policy", profile: signerProfile, subject: map[string]string{"CN": "x", "O": "x"}}
-	for _, r := range p.signers {
-		if r.issuer == "policy" {
-			if err := r.prepare(r.current.Load()); err != nil {
-				t.Fatal(err)
-			}
-			policy.csr = r.request.csr
-		}
+	refused, err := newSignerRequest(p.signers[0].current.Load().Certificate, "suite", signerProfile, p.signers[0].current.Load().Key)
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, refused := range []signerRequest{{issuer: "suite", profile: signerProfile, csr: policy.csr, name: "y", subject: policy.subject}} {
-		if _, err := issueSignerOverHTTP(client)(ctx, refused); err == nil {
-			t.Errorf("a signer of %s was issued", refused.issuer)
-		}
-	}
-	if _, err := client.Certificate(ctx, "1"); !isForbidden(err) {
-		t.Errorf("it reads certificates: %v", err)
+	if _, err := issueSignerOverHTTP(client)(ctx, refused); err == nil {
+		t.Errorf("a signer of %s was issued", refused.issuer)
 	}
 	if err := p.register.Check(ctx); err != nil {
 		t.Error(err)
 	}
 	stop()
-	server.Close()
-	network.Close()
-	time.Sleep(time.Minute)
+	hangUp()
 }
 
 func isForbidden(err error) bool {
@@ -154,10 +125,7 @@ func addOther(t *testing.T, ctx context.Context, dir, issuer string) {
 		}
 		r.file, r.issue = filepath.Join(dir, "certificates/other.pem"), issueSignerHere(p.authority, "ocsp.signer")
 		// Of the same names, and no renewal yet.
-		if err := r.prepare(&ocsp.Signer{Certificate: r.current.Load().Certificate, Key: key}); err != nil {
-			t.Fatal(err)
-		}
-		if r.issued, err = r.issue(ctx, r.request); err != nil {
+		if err := r.obtain(ctx, r.current.Load().Certificate, issuer, signerProfile, func() (crypto.Signer, error) { return key, nil }); err != nil {
 			t.Fatal(err)
 		}
 		if err := r.write(); err != nil {
@@ -167,24 +135,12 @@ func addOther(t *testing.T, ctx context.Context, dir, issuer string) {
 	const own = `signer_key = "file:keys/ocsp-ehm.key"
 chain = "certificates/policy.pem"
 `
-	change(t, filepath.Join(dir, configFile), own, own+`
+	edit(t, dir, own, own+`
 [[ocsp.issuer.other]]
 signer = "certificates/other.pem"
 signer_key = "file:keys/other.key"
 chain = "certificates/policy.pem"
 `)
-}
-
-// change replaces a text in a file.
-func change(t *testing.T, file, from, to string) {
-	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil || !strings.Contains(string(text), from) {
-		t.Fatalf("%s lacks %q, %v", file, from, err)
-	}
-	if err := os.WriteFile(file, []byte(strings.Replace(string(text), from, to, 1)), 0o600); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // withSigners is a process with ca and responder.
@@ -264,15 +220,8 @@ func preferring384(t *testing.T, in []byte) []byte {
 // key between any two of its steps: whatever is left starts, with a key and the
 // certificate that belongs to it.
 func TestSignerWithNewKeyInterrupted(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "centre")
-	plan, err := loadPlan("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := found(t.Context(), plan, dir); err != nil {
-		t.Fatal(err)
-	}
-	change(t, filepath.Join(dir, configFile), `signer_key = "file:keys/ocsp-hom.key"`, "signer_key = \"file:keys/ocsp-hom.key\"\nrenew = \"new-key\"")
+	dir := foundCentre(t)
+	edit(t, dir, `signer_key = "file:keys/ocsp-hom.key"`, "signer_key = \"file:keys/ocsp-hom.key\"\nrenew = \"new-key\"")
 	at := func(name string) string { return filepath.Join(dir, name) }
 	const certificate, key = "certificates/ocsp-hom.pem", "keys/ocsp-hom.key"
 	start := func() *signerRenewal {

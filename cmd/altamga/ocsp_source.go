@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -98,9 +99,7 @@ func (p *process) ocspReplica(ctx context.Context, s *ocspSource, c ocspCAConfig
 		return opened.Follow(ctx, feed{s.client})
 	}})
 	grace := c.LostAfter
-	if grace == 0 {
-		grace = time.Minute
-	}
+	grace = cmp.Or(grace, time.Minute)
 	p.admin.Add("ocsp", func(ctx context.Context) error { return opened.Ready(ctx, grace) })
 	p.admin.Gauge("ocsp", "authority_lag_seconds", "Time since the authority's journal was last read to its end; negative when it never was.",
 		func() float64 { return opened.Lag(context.Background()).Seconds() })
@@ -140,14 +139,10 @@ func (s replicaSource) Status(ctx context.Context, issuer string, serial *big.In
 }
 
 // replicaJournal lets the responder follow a replica.
-type replicaJournal struct{ replica *replica.Replica }
-
-func (j replicaJournal) Wait(ctx context.Context, after uint64) error {
-	return j.replica.Wait(ctx, after)
-}
+type replicaJournal struct{ *replica.Replica }
 
 func (j replicaJournal) Entries(ctx context.Context, after uint64, limit int) ([]ocsp.Change, error) {
-	entries, err := j.replica.Changes(ctx, after, limit)
+	entries, err := j.Changes(ctx, after, limit)
 	if err != nil {
 		return nil, err
 	}

@@ -276,29 +276,22 @@ func TestRemoteNeverGoesBack(t *testing.T) {
 // certificates of ehm.
 func smallCentre(t *testing.T, n int) (dir string, opened *register.Register, certificates []*x509.Certificate) {
 	t.Helper()
-	dir = filepath.Join(t.TempDir(), "centre")
-	plan, err := loadPlan("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := found(t.Context(), plan, dir); err != nil {
-		t.Fatal(err)
-	}
+	dir = foundCentre(t)
 	p := withSigners(t, t.Context(), dir)
 	for i := range n {
 		key, err := keys.Generate(fmt.Sprintf("file:keys/holder-%d.key", i), dir, "p256")
 		if err != nil {
 			t.Fatal(err)
 		}
-		request := &signerRenewal{issuer: "ehm"}
 		signer, err := readCertificate(config.Path(filepath.Join(dir, "certificates/ocsp-ehm.pem")))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := request.prepare(&ocsp.Signer{Certificate: signer, Key: key}); err != nil {
+		request, err := newSignerRequest(signer, "ehm", signerProfile, key)
+		if err != nil {
 			t.Fatal(err)
 		}
-		c, err := issueSignerHere(p.authority, "ocsp.signer")(t.Context(), request.request)
+		c, err := issueSignerHere(p.authority, "ocsp.signer")(t.Context(), request)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -307,7 +300,8 @@ func smallCentre(t *testing.T, n int) (dir string, opened *register.Register, ce
 	if err := p.close(); err != nil {
 		t.Fatal(err)
 	}
-	if opened, err = register.Open(t.Context(), filepath.Join(dir, "register.db")); err != nil {
+	opened, err := register.Open(t.Context(), filepath.Join(dir, "register.db"))
+	if err != nil {
 		t.Fatal(err)
 	}
 	return dir, opened, certificates

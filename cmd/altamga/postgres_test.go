@@ -29,25 +29,13 @@ func TestCentreOnPostgres(t *testing.T) {
 	t.Parallel()
 	database := postgrestest.Start(t)
 	address := database.Address(t)
-	dir := filepath.Join(t.TempDir(), "centre")
-	p, err := loadPlan("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, port := range ports(&p.Servers) {
-		listen := freeAddress(t)
-		scheme, _, _ := strings.Cut(string(port.server.URL), ":")
-		port.server.Listen, port.server.URL = listen, config.URL(scheme+"://"+string(listen)+"/")
-	}
+	dir, servers := foundServing(t)
 	ctx := within(t, 3*time.Minute)
-	if err := found(ctx, p, dir); err != nil {
-		t.Fatal(err)
-	}
 	moveToPostgres(t, ctx, dir, address)
 	file := filepath.Join(dir, configFile)
 
 	up := startCommand(t, "up", "-c", file)
-	waitReady(t, ctx, "http://"+string(p.Servers.Admin.Listen)+"/readyz")
+	waitReady(t, ctx, "http://"+string(servers.Admin.Listen)+"/readyz")
 	second, other := splitAuthority(t, dir, 1)
 	var whole suiteConfig
 	if err := config.Load(second, &whole); err != nil {
@@ -69,7 +57,7 @@ func TestCentreOnPostgres(t *testing.T) {
 	if err := tour.run(ctx); err != nil {
 		t.Fatal(err)
 	}
-	first := newDirect(t, dir, "https://"+string(p.Servers.CA.Listen))
+	first := newDirect(t, dir, "https://"+string(servers.CA.Listen))
 	beside := newDirect(t, dir, "https://"+string(other))
 
 	t.Run("both authorities issue into one journal", func(t *testing.T) {
@@ -93,7 +81,7 @@ func TestCentreOnPostgres(t *testing.T) {
 			for _, authority := range []*direct{first, beside} {
 				authority.issue(t, ctx, http.StatusServiceUnavailable)
 			}
-			for _, admin := range []config.Address{p.Servers.Admin.Listen, secondAdmin} {
+			for _, admin := range []config.Address{servers.Admin.Listen, secondAdmin} {
 				status, body := get(t, "http://"+string(admin)+"/readyz")
 				if status != http.StatusServiceUnavailable || !strings.Contains(body, "database is not available") {
 					t.Errorf("readyz says %d %q", status, body)
@@ -118,7 +106,7 @@ func TestCentreOnPostgres(t *testing.T) {
 					t.Error(err)
 				}
 			}
-			for _, admin := range []config.Address{p.Servers.Admin.Listen, secondAdmin} {
+			for _, admin := range []config.Address{servers.Admin.Listen, secondAdmin} {
 				waitReady(t, ctx, "http://"+string(admin)+"/readyz")
 			}
 		})

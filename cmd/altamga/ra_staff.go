@@ -13,6 +13,7 @@ import (
 
 	"github.com/altamga/altamga/internal/config"
 	"github.com/altamga/altamga/internal/dossier"
+	"github.com/altamga/altamga/internal/durable"
 	"github.com/altamga/altamga/internal/pki"
 )
 
@@ -48,7 +49,7 @@ func (c raStaff) run(std streams, in io.Reader) error {
 	if err != nil {
 		return withHint(err, "give the person's FİN on standard input")
 	}
-	if err := writeNew(c.Token, token+"\n"); err != nil {
+	if err := durable.Create(c.Token, []byte(token+"\n"), 0o600); err != nil {
 		return fmt.Errorf("writing token: %w", err)
 	}
 	roles := make([]string, len(c.Role))
@@ -73,14 +74,4 @@ func enlist(dataKey []byte, fin string) (token, tokenHash, finHash string, err e
 	token = rand.Text()
 	hash, blind := sha256.Sum256([]byte(token)), hashFIN(fin)
 	return token, hex.EncodeToString(hash[:]), hex.EncodeToString(blind[:]), nil
-}
-
-// writeNew writes a file that only its owner may read and that is not there.
-func writeNew(name, text string) error {
-	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = file.WriteString(text)
-	return errors.Join(err, file.Sync(), file.Close())
 }

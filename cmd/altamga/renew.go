@@ -10,12 +10,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
 	"github.com/altamga/altamga/ca"
+	"github.com/altamga/altamga/internal/durable"
 	"github.com/altamga/altamga/internal/serve"
 )
 
@@ -65,8 +64,8 @@ func (r *renewal) renew(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if err := replaceFile(r.file, text.Bytes()); err != nil {
-		return fmt.Errorf("writing certificate: %w", err)
+	if err := durable.Write(r.file, text.Bytes(), 0o644); err != nil {
+		return err
 	}
 	if err := r.identity.Replace(r.issued); err != nil {
 		return err
@@ -141,36 +140,4 @@ func renewOverHTTP(client *ca.Client, identity *serve.Identity) func(context.Con
 		}
 		return chain, nil
 	}
-}
-
-// replaceFile writes a file whole or not at all, also across a loss of power.
-func replaceFile(name string, data []byte) (err error) {
-	temporary, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			os.Remove(temporary.Name())
-		}
-	}()
-	_, err = temporary.Write(data)
-	if err == nil {
-		err = temporary.Chmod(0o644)
-	}
-	if err == nil {
-		err = temporary.Sync()
-	}
-	if err = errors.Join(err, temporary.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(temporary.Name(), name); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(name))
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return dir.Sync()
 }

@@ -31,16 +31,9 @@ import (
 // restart of either, and the register's database, the audit log, the lints and
 // the TLS handshakes are the real ones.
 func TestTLSCertificatesRenewThemselves(t *testing.T) {
-	plan, err := loadPlan("")
-	if err != nil {
-		t.Fatal(err)
-	}
 	synctest.Test(t, func(t *testing.T) {
-		dir := filepath.Join(t.TempDir(), "centre")
+		dir := foundCentre(t)
 		ctx, stop := context.WithCancel(t.Context())
-		if err := found(ctx, plan, dir); err != nil {
-			t.Fatal(err)
-		}
 		p, err := newProcess(ctx, filepath.Join(dir, configFile), slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
@@ -52,9 +45,7 @@ func TestTLSCertificatesRenewThemselves(t *testing.T) {
 		if err := p.addRA(ctx); err != nil {
 			t.Fatal(err)
 		}
-		network := &pipes{connections: make(chan net.Conn)}
-		server := &http.Server{Handler: p.servers[0].Handler, TLSConfig: p.servers[0].TLS, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)}
-		go server.ServeTLS(network, "", "")
+		network, hangUp := servesPipes(p)
 		byCA, byRA := p.renewals[0], p.renewals[1]
 		client := overPipes(t, p, network, byRA.identity)
 		byRA.issue = renewOverHTTP(client, byRA.identity)
@@ -92,11 +83,38 @@ func TestTLSCertificatesRenewThemselves(t *testing.T) {
 			t.Error(err)
 		}
 		stop()
+		hangUp()
+	})
+}
+
+// servesPipes lets the ca of the process answer what comes through pipes.
+func servesPipes(p *process) (network *pipes, hangUp func()) {
+	network = &pipes{connections: make(chan net.Conn)}
+	server := &http.Server{Handler: p.servers[0].Handler, TLSConfig: p.servers[0].TLS, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)}
+	go server.ServeTLS(network, "", "")
+	return network, func() {
 		server.Close()
 		network.Close()
 		// A TLS connection waits a few seconds for its goodbye to be read.
 		time.Sleep(time.Minute)
-	})
+	}
+}
+
+// clientOverPipes is a client of the ca with the certificate that `init` gives
+// the server of that name, which may have signers issued and nothing else.
+func clientOverPipes(t *testing.T, p *process, name string) (client *ca.Client, hangUp func()) {
+	t.Helper()
+	in := func(name string) config.Path { return config.Path(filepath.Join(p.dir, "tls", name)) }
+	identity, _, err := p.tls(tlsConfig{Certificate: in(name + ".pem"), Key: "file:keys/tls-" + name + ".key", Peers: in("root.pem")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	network, hangUp := servesPipes(p)
+	client = overPipes(t, p, network, identity)
+	if _, err := client.Certificate(t.Context(), "1"); !isForbidden(err) {
+		t.Errorf("it reads certificates: %v", err)
+	}
+	return client, hangUp
 }
 
 // overPipes is a client of the ca through the pipes, each request by a

@@ -40,6 +40,35 @@ func newSignerRequest(current *x509.Certificate, issuer, profile string, key cry
 	return signerRequest{name: rand.Text(), issuer: issuer, profile: profile, csr: csr, subject: signerSubject(current)}, nil
 }
 
+// successor is what there is so far of the next certificate of a service, kept
+// from one try to the next.
+type successor struct {
+	// issue is nil when nobody is there to ask.
+	issue   signerIssuer
+	next    crypto.Signer     // the key to come
+	request signerRequest     // for its certificate
+	issued  *x509.Certificate // and not in use yet
+}
+
+// obtain makes the key, and has it certified like the current one, as far as an
+// earlier try has not.
+func (s *successor) obtain(ctx context.Context, current *x509.Certificate, issuer, profile string, makeKey func() (crypto.Signer, error)) (err error) {
+	if s.next == nil {
+		key, err := makeKey()
+		if err != nil {
+			return err
+		}
+		if s.request, err = newSignerRequest(current, issuer, profile, key); err != nil {
+			return err
+		}
+		s.next = key
+	}
+	if s.issued == nil {
+		s.issued, err = s.issue(ctx, s.request)
+	}
+	return err
+}
+
 // algorithmWord is what [keys.Generate] calls the algorithm of a key.
 func algorithmWord(public crypto.PublicKey) string {
 	switch public := public.(type) {

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/altamga/altamga/internal/audit"
 	"github.com/altamga/altamga/internal/config"
+	"github.com/altamga/altamga/internal/durable"
 	"github.com/altamga/altamga/internal/journal"
 	"github.com/altamga/altamga/internal/register"
 	"github.com/altamga/altamga/internal/replica"
@@ -45,34 +45,17 @@ func (c registerSnapshot) Run(ctx context.Context, std streams) (err error) {
 	if err != nil {
 		return err
 	}
-	head, err := c.write(ctx, opened, signer, std)
+	var head snapshotHead
+	err = durable.Stream(c.Out, 0o644, func(to io.Writer) (err error) {
+		head, err = writeSnapshot(ctx, to, opened, signer, std.err)
+		return err
+	})
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(std.out, "%s: %d statuses up to position %d of the journal\n", c.Out, head.statuses, head.last.Position)
 	fmt.Fprintf(std.out, "Signed as %s. Take it to the responder's host with log.pub, and there: altamga ocsp begin -c FILE --snapshot %s\n", signer.Name(), filepath.Base(c.Out))
 	return nil
-}
-
-// write writes the file, whole or not at all.
-func (c registerSnapshot) write(ctx context.Context, from *register.Register, signer *audit.Signer, std streams) (head snapshotHead, err error) {
-	file, err := os.CreateTemp(filepath.Dir(c.Out), "."+filepath.Base(c.Out)+"-*")
-	if err != nil {
-		return head, fmt.Errorf("writing snapshot: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			os.Remove(file.Name())
-		}
-	}()
-	head, err = writeSnapshot(ctx, file, from, signer, std.err)
-	if err = errors.Join(err, file.Chmod(0o644), file.Sync(), file.Close()); err != nil {
-		return head, err
-	}
-	if err := os.Rename(file.Name(), c.Out); err != nil {
-		return head, fmt.Errorf("writing snapshot: %w", err)
-	}
-	return head, nil
 }
 
 type snapshotHead struct {

@@ -3,9 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/sha256"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -18,8 +15,7 @@ import (
 	"time"
 
 	"github.com/altamga/altamga/ca"
-	"github.com/altamga/altamga/crl"
-	"github.com/altamga/altamga/internal/audit/tokenlog"
+	"github.com/altamga/altamga/internal/durable"
 	"github.com/altamga/altamga/internal/journal"
 	"github.com/altamga/altamga/internal/pki"
 	"github.com/altamga/altamga/internal/problem"
@@ -63,8 +59,21 @@ func (s *step) check(format string, args ...any) {
 	s.checked = append(s.checked, fmt.Sprintf(format, args...))
 }
 
-func (s *step) openssl(format string, args ...any) {
-	s.again = append(s.again, fmt.Sprintf("openssl "+format, args...))
+// try adds a command that anybody can try.
+func (s *step) try(format string, args ...any) {
+	s.again = append(s.again, fmt.Sprintf(format, args...))
+}
+
+func (s *step) openssl(format string, args ...any) { s.try("openssl "+format, args...) }
+
+// refused is how a server has refused something, which is an error when it has
+// not, or with another status.
+func refused(err error, status int, what string) (*problem.Details, error) {
+	details, ok := errors.AsType[*problem.Details](err)
+	if !ok || details.Status != status {
+		return nil, fmt.Errorf("%s was not refused, but: %v", what, err)
+	}
+	return details, nil
 }
 
 // run walks the tour.
@@ -150,9 +159,9 @@ func (t *tour) decide(ctx context.Context, s *step) error {
 		return err
 	}
 	err := t.operator.post(ctx, "/v1/applications/"+t.application+"/approve", struct{}{}, nil)
-	refusal, ok := errors.AsType[*problem.Details](err)
-	if !ok || refusal.Status != http.StatusForbidden {
-		return fmt.Errorf("the operator's own approval was not refused, but: %v", err)
+	refusal, err := refused(err, http.StatusForbidden, "the operator's own approval")
+	if err != nil {
+		return err
 	}
 	s.check("the operator's own approval is refused: %s", refusal.Code)
 	if err := t.approve(ctx, t.application); err != nil {
@@ -169,11 +178,11 @@ func (t *tour) issue(ctx context.Context, s *step) (err error) {
 	for path, data := range map[string][]byte{
 		t.at.Leaf: []byte(t.citizen.signaturePEM), t.at.Chain: []byte(t.citizen.signaturePEM + t.citizen.chainPEM),
 	} {
-		if err := writeFile(path, data, 0o644); err != nil {
+		if err := durable.Write(path, data, 0o644); err != nil {
 			return err
 		}
 	}
-	if err := writeFile(t.at.LeafKey, t.citizen.keyPEM, 0o600); err != nil {
+	if err := durable.Write(t.at.LeafKey, t.citizen.keyPEM, 0o600); err != nil {
 		return err
 	}
 	for _, c := range []*x509.Certificate{t.citizen.signature, t.citizen.authentication} {
@@ -212,182 +221,6 @@ func (t *tour) profiles(_ context.Context, s *step) error {
 	return nil
 }
 
-// expect asks both OCSP and CRL about a certificate. The reason is the one that
-// the CRL must have, -1 for a certificate that it must not have.
-func (t *tour) expect(ctx context.Context, s *step, c *x509.Certificate, status string, reason int) error {
-	if err := t.party.answered(ctx, c, status); err != nil {
-		return fmt.Errorf("asking OCSP: %w", err)
-	}
-	number, err := t.party.listed(ctx, c, reason)
-	if err != nil {
-		return fmt.Errorf("reading CRL: %w", err)
-	}
-	says := "does not list it"
-	if reason >= 0 {
-		says = "lists it with reason " + journal.Reason(reason).String()
-	}
-	s.check("OCSP says %s; CRL number %d %s", status, number, says)
-	return nil
-}
-
-// ask prints the line that asks OCSP about the certificate in a file.
-func (t *tour) ask(s *step, file string) {
-	s.openssl("ocsp -sha256 -nonce -issuer %s -cert %s -url %s -CAfile %s", quote(t.at.Issuer), quote(file), t.at.OCSP, quote(t.at.Root))
-}
-
-func (t *tour) fresh(ctx context.Context, s *step) error {
-	if err := t.expect(ctx, s, t.citizen.signature, "good", -1); err != nil {
-		return err
-	}
-	t.ask(s, t.at.Leaf)
-	return nil
-}
-
-func (t *tour) sign(_ context.Context, s *step) error {
-	document := []byte("Nümayiş sənədi\n")
-	digest := sha256.Sum256(document)
-	signature, err := t.citizen.key.Sign(nil, digest[:], crypto.SHA256)
-	if err != nil {
-		return err
-	}
-	if public, ok := t.citizen.signature.PublicKey.(*ecdsa.PublicKey); !ok || !ecdsa.VerifyASN1(public, digest[:], signature) {
-		return errors.New("the signature does not verify with the certificate's key")
-	}
-	if err := errors.Join(writeFile(t.file("document.txt"), document, 0o644), writeFile(t.file("document.sig"), signature, 0o644)); err != nil {
-		return err
-	}
-	s.check("the signature of document.txt verifies with the certificate's key")
-	s.again = append(s.again, fmt.Sprintf("openssl x509 -in %s -noout -pubkey > %s && openssl dgst -sha256 -verify %[2]s -signature %s %s",
-		quote(t.at.Leaf), quote(t.file("sample.pub")), quote(t.file("document.sig")), quote(t.file("document.txt"))))
-	return nil
-}
-
-func (t *tour) stamp(ctx context.Context, s *step) error {
-	signature, err := os.ReadFile(t.file("document.sig"))
-	if err != nil {
-		return err
-	}
-	answer, at, err := t.party.stamp(ctx, t.at.TSA, signature)
-	if err != nil {
-		return err
-	}
-	if err := writeFile(t.file("document.tsr"), answer, 0o644); err != nil {
-		return err
-	}
-	s.check("a token over document.sig, of %s, by a unit that chains up to the root", at.UTC().Format(time.RFC3339))
-	s.openssl("ts -verify -data %s -in %s -CAfile %s -untrusted %s", quote(t.file("document.sig")), quote(t.file("document.tsr")), quote(t.at.Root), quote(t.at.Chain))
-	if err := t.proveStamp(ctx); err != nil {
-		return err
-	}
-	s.check("it is in the authority's journal of tokens, whose signed root proves it: document.proof")
-	s.again = append(s.again, fmt.Sprintf("altamga tsa verify %s --proof %s --key %s --roots %s --data %s", quote(t.file("document.tsr")),
-		quote(t.file("document.proof")), quote(t.file("tokens.pub")), quote(t.at.Root), quote(t.file("document.sig"))))
-	return nil
-}
-
-// proveStamp writes the proof that the token is in the journal, as soon as a
-// signed root covers it.
-func (t *tour) proveStamp(ctx context.Context) error {
-	token, err := readToken(t.file("document.tsr"))
-	if err != nil {
-		return err
-	}
-	record, err := recordOf(token)
-	if err != nil {
-		return err
-	}
-	dir, key, err := journalOf(t.tsaConfig)
-	if err != nil {
-		return err
-	}
-	for {
-		proof, err := tokenlog.Prove(dir, key, record)
-		if err == nil {
-			return writeFile(t.file("document.proof"), proof, 0o644)
-		}
-		if !errors.Is(err, tokenlog.ErrUnsigned) {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(5 * time.Millisecond):
-		}
-	}
-}
-
-func (t *tour) suspend(ctx context.Context, s *step) error {
-	if err := t.change(ctx, t.operator, t.citizen, "suspend", map[string]string{"owner": "holder"}); err != nil {
-		return err
-	}
-	for _, c := range []*x509.Certificate{t.citizen.signature, t.citizen.authentication} {
-		if err := t.expect(ctx, s, c, "certificateHold", int(journal.CertificateHold)); err != nil {
-			return err
-		}
-	}
-	if err := t.delta(ctx, s, t.citizen.signature, int(journal.CertificateHold)); err != nil {
-		return err
-	}
-	// Who does not own the hold does not lift it.
-	err := t.change(ctx, t.operator, t.citizen, "restore", map[string]string{"owner": "organisation", "document": "DEMO-1"})
-	refusal, ok := errors.AsType[*problem.Details](err)
-	if !ok || refusal.Status != http.StatusConflict {
-		return fmt.Errorf("another owner lifting the hold was not refused, but: %v", err)
-	}
-	s.check("another owner cannot lift the hold: %s", refusal.Code)
-	return nil
-}
-
-func (t *tour) restore(ctx context.Context, s *step) error {
-	if err := t.change(ctx, t.operator, t.citizen, "restore", map[string]string{"owner": "holder"}); err != nil {
-		return err
-	}
-	if err := t.expect(ctx, s, t.citizen.signature, "good", -1); err != nil {
-		return err
-	}
-	if err := t.delta(ctx, s, t.citizen.signature, crl.Removed); err != nil {
-		return err
-	}
-	s.openssl("verify -x509_strict -crl_check -crl_download -CAfile %s -untrusted %s %s", quote(t.at.Root), quote(t.at.Chain), quote(t.at.Leaf))
-	return nil
-}
-
-func (t *tour) revoke(ctx context.Context, s *step) error {
-	person, err := t.enrol(ctx, t.citizens[1])
-	if err != nil {
-		return err
-	}
-	if err := t.change(ctx, t.revocation, person, "revoke", map[string]string{"owner": "holder", "reason": "keyCompromise", "channel": "visit", "note": "the key was lost"}); err != nil {
-		return err
-	}
-	if err := t.expect(ctx, s, person.signature, "revoked, reason 1", int(journal.KeyCompromise)); err != nil {
-		return err
-	}
-	err = t.change(ctx, t.operator, person, "restore", map[string]string{"owner": "holder"})
-	refusal, ok := errors.AsType[*problem.Details](err)
-	if !ok || refusal.Status != http.StatusConflict {
-		return fmt.Errorf("restoring a revoked certificate was not refused, but: %v", err)
-	}
-	s.check("revocation is final: %s", refusal.Code)
-	t.ask(s, t.at.Revoked)
-	return writeFile(t.at.Revoked, []byte(person.signaturePEM), 0o644)
-}
-
-func (t *tour) hold(ctx context.Context, s *step) error {
-	person, err := t.enrol(ctx, t.citizens[2])
-	if err != nil {
-		return err
-	}
-	if err := t.change(ctx, t.operator, person, "suspend", map[string]string{"owner": "holder"}); err != nil {
-		return err
-	}
-	if err := t.expect(ctx, s, person.signature, "certificateHold", int(journal.CertificateHold)); err != nil {
-		return err
-	}
-	t.ask(s, t.at.Held)
-	return writeFile(t.at.Held, []byte(person.signaturePEM), 0o644)
-}
-
 func (t *tour) page(ctx context.Context, s *step) error {
 	serial := string(journal.SerialOf(t.citizen.signature.SerialNumber))
 	for lang, valid := range map[string]string{"az": "qüvvədədir", "en": "valid", "ru": "действителен"} {
@@ -404,7 +237,7 @@ func (t *tour) page(ctx context.Context, s *step) error {
 		}
 	}
 	s.check("the page says in az, en and ru that the certificate is valid, and does not tell the FİN")
-	s.again = append(s.again, "curl -s '"+t.at.RA+"/?lang=en&serial="+serial+"'")
+	s.try("curl -s '%s/?lang=en&serial=%s'", t.at.RA, serial)
 	return nil
 }
 
@@ -435,7 +268,7 @@ func (t *tour) journal(ctx context.Context, s *step) error {
 		return fmt.Errorf("the journal's entries lead to %q for the certificate, not to %q", got.State, journal.Valid)
 	}
 	s.check("%d entries about %d certificates, read over mutual TLS, number without a gap and fold without a contradiction", position, len(status))
-	s.again = append(s.again, fmt.Sprintf("curl -s --cert %s --key %s --cacert %s '%s/v1/journal?after=0'", quote(t.at.CAClient), quote(t.at.CAKey), quote(t.at.CARoot), t.at.CAAPI))
+	s.try("curl -s --cert %s --key %s --cacert %s '%s/v1/journal?after=0'", quote(t.at.CAClient), quote(t.at.CAKey), quote(t.at.CARoot), t.at.CAAPI)
 	return nil
 }
 
@@ -458,7 +291,7 @@ func (t *tour) audit(ctx context.Context, s *step) error {
 		}
 	}
 	s.check("no FİN and no name in it")
-	s.again = append(s.again, fmt.Sprintf("altamga audit verify %s --key %s --journal %s", quote(log), quote(key), quote(register.Redacted(t.register))))
+	s.try("altamga audit verify %s --key %s --journal %s", quote(log), quote(key), quote(register.Redacted(t.register)))
 	return nil
 }
 

@@ -35,7 +35,7 @@ func (t *tour) delta(ctx context.Context, s *step, c *x509.Certificate, reason i
 				says = "has it with reason removeFromCRL"
 			}
 			s.check("delta CRL %v, which counts from CRL %v, %s", list.CRLNumber, list.Base, says)
-			s.again = append(s.again, fmt.Sprintf("curl -s %s | openssl crl -inform der -noout -text", t.at.DeltaCRL))
+			s.try("curl -s %s | openssl crl -inform der -noout -text", t.at.DeltaCRL)
 			return nil
 		}
 		select {

@@ -54,12 +54,7 @@ func foundStamps(t *testing.T, change func(text string) string) *stampServer {
 
 func (s *stampServer) start() {
 	s.t.Helper()
-	executable, err := os.Executable()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	s.process = exec.Command(executable, "tsa", "serve", "-c", filepath.Join(s.dir, configFile))
-	s.process.Env = append(os.Environ(), "ALTAMGA_TEST_AS_COMMAND=1")
+	s.process = ownCommand(s.t, "tsa", "serve", "-c", filepath.Join(s.dir, configFile))
 	s.process.Stderr = &s.log
 	if err := s.process.Start(); err != nil {
 		s.t.Fatal(err)

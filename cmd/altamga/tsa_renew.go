@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto"
-	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"github.com/altamga/altamga/internal/config"
+	"github.com/altamga/altamga/internal/durable"
 	"github.com/altamga/altamga/internal/keys"
 	"github.com/altamga/altamga/internal/pki"
 	"github.com/altamga/altamga/internal/serve"
@@ -37,8 +37,6 @@ const unitProfile = "tsa-signer"
 type unitRenewal struct {
 	unit tsaUnitConfig
 	dir  string
-	// issue is nil when nobody is there to ask.
-	issue signerIssuer
 	// add lets the authority make tokens with a further unit.
 	add  func(tsa.Unit) error
 	keep func(crypto.Signer)
@@ -47,11 +45,9 @@ type unitRenewal struct {
 	// number is that of the latest unit.
 	number int
 	latest atomic.Pointer[tsa.Unit]
-
-	next    crypto.Signer     // the key to come
-	request signerRequest     // for its certificate
-	issued  *x509.Certificate // and not written yet
-	added   bool              // and makes tokens
+	successor
+	// added says that the successor makes tokens.
+	added bool
 }
 
 // numbered returns the name that the file of a later unit has.
@@ -195,17 +191,11 @@ func (r *unitRenewal) ready(context.Context) error {
 
 // renew makes the next unit. What there is of it already is kept for the next
 // try.
-func (r *unitRenewal) renew(ctx context.Context) (err error) {
+func (r *unitRenewal) renew(ctx context.Context) error {
 	current := r.latest.Load()
-	if r.next == nil {
-		if err := r.prepare(current); err != nil {
-			return err
-		}
-	}
-	if r.issued == nil {
-		if r.issued, err = r.issue(ctx, r.request); err != nil {
-			return err
-		}
+	makeKey := func() (crypto.Signer, error) { return r.makeKey(current.Key) }
+	if err := r.obtain(ctx, current.Certificate, r.unit.Issuer, unitProfile, makeKey); err != nil {
+		return err
 	}
 	next := &tsa.Unit{Certificate: r.issued, Chain: current.Chain, Key: r.next, VerifyEach: current.VerifyEach}
 	if !r.added {
@@ -218,8 +208,8 @@ func (r *unitRenewal) renew(ctx context.Context) (err error) {
 		r.added = true
 	}
 	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: r.issued.Raw})
-	if err := replaceFile(numbered(string(r.unit.Certificate), r.number+1), text); err != nil {
-		return fmt.Errorf("writing certificate of unit: %w", err)
+	if err := durable.Write(numbered(string(r.unit.Certificate), r.number+1), text, 0o644); err != nil {
+		return err
 	}
 	r.keep(r.next)
 	r.number++
@@ -228,23 +218,19 @@ func (r *unitRenewal) renew(ctx context.Context) (err error) {
 	return nil
 }
 
-// prepare makes the next key, of the kind of the one before, and the request for
-// its certificate.
-func (r *unitRenewal) prepare(current *tsa.Unit) error {
+// makeKey makes the next key, of the kind of the one before, or takes the one
+// that an earlier try has made.
+func (r *unitRenewal) makeKey(current crypto.Signer) (crypto.Signer, error) {
 	uri, err := numberedKey(r.unit.Key, r.number+1)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	key, err := keys.Open(uri, r.dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		key, err = keys.Generate(uri, r.dir, algorithmWord(current.Key.Public()))
+		key, err = keys.Generate(uri, r.dir, algorithmWord(current.Public()))
 	}
 	if err != nil {
-		return fmt.Errorf("making key of next unit: %w", err)
+		return nil, fmt.Errorf("making key of next unit: %w", err)
 	}
-	if r.request, err = newSignerRequest(current.Certificate, r.unit.Issuer, unitProfile, key); err != nil {
-		return err
-	}
-	r.next = key
-	return nil
+	return key, nil
 }

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -31,19 +30,13 @@ func TestUnitsRenewThemselves(t *testing.T) {
 }
 
 func yearsOfUnits(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "centre")
-	plan, err := loadPlan("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := found(t.Context(), plan, dir); err != nil {
-		t.Fatal(err)
-	}
-	change(t, filepath.Join(dir, configFile), `journal_interval = "20ms"`, `journal_interval = "24h"`)
+	dir := foundCentre(t)
+	edit(t, dir, `journal_interval = "20ms"`, `journal_interval = "24h"`)
 	// Without a chain nobody is asked for the units' standing: no network is here.
-	change(t, filepath.Join(dir, configFile), "key = \"file:keys/tsa.key\"\nchain = \"certificates/policy.pem\"\n", "key = \"file:keys/tsa.key\"\n")
+	edit(t, dir, "key = \"file:keys/tsa.key\"\nchain = \"certificates/policy.pem\"\n", "key = \"file:keys/tsa.key\"\n")
 	p, stop := withUnits(t, dir)
-	overHTTP, hangUp := issuesOverPipes(t, p, dir)
+	client, hangUp := clientOverPipes(t, p, "tsa")
+	overHTTP := issueSignerOverHTTP(client)
 	away := 3
 	p.units[0].issue = func(ctx context.Context, r signerRequest) (*x509.Certificate, error) {
 		if away--; away >= 0 {
@@ -137,28 +130,6 @@ func lookAfterUnits(t *testing.T, p *process) {
 	synctest.Wait()
 	cancel()
 	synctest.Wait()
-}
-
-// issuesOverPipes asks the ca of the process over its API, as the client that
-// `init` gives a time-stamping server.
-func issuesOverPipes(t *testing.T, p *process, dir string) (issue signerIssuer, hangUp func()) {
-	t.Helper()
-	network := &pipes{connections: make(chan net.Conn)}
-	server := &http.Server{Handler: p.servers[0].Handler, TLSConfig: p.servers[0].TLS, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)}
-	go server.ServeTLS(network, "", "")
-	identity, _, err := p.tls(tlsConfig{Certificate: config.Path(filepath.Join(dir, "tls/tsa.pem")), Key: "file:keys/tls-tsa.key", Peers: config.Path(filepath.Join(dir, "tls/root.pem"))})
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := overPipes(t, p, network, identity)
-	if _, err := client.Certificate(t.Context(), "1"); !isForbidden(err) {
-		t.Errorf("it reads certificates: %v", err)
-	}
-	return issueSignerOverHTTP(client), func() {
-		server.Close()
-		network.Close()
-		time.Sleep(time.Minute)
-	}
 }
 
 // tokenBy has a token made and returns the certificate of the unit that made it,

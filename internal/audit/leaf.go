@@ -8,6 +8,8 @@ import (
 	"os"
 
 	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/altamga/altamga/internal/durable"
 )
 
 // What a log of something else than lines builds on: the same tree, the same
@@ -96,7 +98,7 @@ func LockFile(f *os.File) error { return lock(f) }
 func SyncFile(f *os.File) error { return datasync(f) }
 
 // SyncDir makes the names in a folder durable.
-func SyncDir(dir string) error { return syncDir(dir) }
+func SyncDir(dir string) error { return durable.SyncDir(dir) }
 
 // Root returns the hash of the whole tree.
 func (t *Tree) Root() tlog.Hash { return t.root() }

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/altamga/altamga/internal/durable"
 )
 
 // ErrClosed is returned by Append after Close.
@@ -137,7 +139,7 @@ func (l *Log) start(fresh bool) error {
 		}
 	}
 	if fresh {
-		if err := syncDir(filepath.Dir(l.config.Path)); err != nil {
+		if err := durable.SyncDir(filepath.Dir(l.config.Path)); err != nil {
 			return err
 		}
 	}
@@ -394,14 +396,4 @@ func (l *Log) end() error {
 	l.seal.disarm()
 	l.mu.Unlock()
 	return l.file.Close()
-}
-
-// syncDir makes the name of a new file durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
 }

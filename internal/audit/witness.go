@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/mod/sumdb/note"
+
+	"github.com/altamga/altamga/internal/durable"
 )
 
 // Witness signs the checkpoints of a partner's log, each only when the log has
@@ -103,7 +105,7 @@ func (w Witness) open() (f *os.File, last Checkpoint, err error) {
 	if err = lock(f); err != nil {
 		return nil, last, err
 	}
-	if err = syncDir(filepath.Dir(w.Memory)); err != nil {
+	if err = durable.SyncDir(filepath.Dir(w.Memory)); err != nil {
 		return nil, last, err
 	}
 	contents, err := io.ReadAll(f)

@@ -13,9 +13,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/altamga/altamga/internal/durable"
 )
 
 // Algorithms returns the words that [Generate] knows.
@@ -58,7 +59,7 @@ func generateFile(u URI, baseDir, algorithm string) (crypto.Signer, error) {
 			return nil, fmt.Errorf("generating key %s: %w", path, err)
 		}
 	}
-	switch err := writeNew(path, pem.EncodeToMemory(block)); {
+	switch err := durable.Create(path, pem.EncodeToMemory(block), 0o600); {
 	case errors.Is(err, fs.ErrExist):
 		return nil, exists
 	case err != nil:
@@ -93,38 +94,4 @@ func unknownAlgorithm(algorithm string) error {
 		hint = "did you mean " + lower + "?"
 	}
 	return &Error{err: fmt.Errorf("generating key: unknown algorithm %q", algorithm), hint: hint}
-}
-
-// writeNew writes a file of mode 0600 that was not there before. Link gives
-// the finished file its name and fails when the name is taken, which rename
-// would not.
-func writeNew(path string, data []byte) error {
-	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, ".key-*.tmp") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	defer f.Close()
-	if _, err := f.Write(data); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	if err := os.Link(f.Name(), path); err != nil {
-		return err
-	}
-	if err := os.Remove(f.Name()); err != nil {
-		return err
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
 }

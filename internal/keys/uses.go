@@ -12,6 +12,8 @@ import (
 	"os"
 	"strconv"
 	"sync"
+
+	"github.com/altamga/altamga/internal/durable"
 )
 
 // A key's signatures are counted in a file beside it. Counting each one
@@ -67,7 +69,7 @@ func StartUses(uri, baseDir string, used uint64) error {
 
 // startCounter creates a counter's file.
 func startCounter(path string, used uint64) error {
-	err := writeNew(path, append(slot{1, used}.line(), slot{0, used}.line()...))
+	err := durable.Create(path, append(slot{1, used}.line(), slot{0, used}.line()...), 0o600)
 	if errors.Is(err, fs.ErrExist) {
 		return &Error{err: fmt.Errorf("starting counter %s: %w", path, err), hint: "a counter is never overwritten"}
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 
 	"github.com/altamga/altamga/internal/journal"
+	"github.com/altamga/altamga/internal/journal/column"
 )
 
 // Abandon closes a serial that was reserved and has no certificate: from then
@@ -16,7 +17,7 @@ import (
 // It returns [fs.ErrNotExist] when the serial was never reserved, and
 // [fs.ErrExist] when its certificate is there or it is abandoned already.
 func (r *Register) Abandon(ctx context.Context, serial journal.Serial, actor string) (journal.Entry, error) {
-	key, err := octets(serial)
+	key, err := column.Serial(serial)
 	if err = errors.Join(err, checkTexts("actor", actor)); err != nil {
 		return journal.Entry{}, fmt.Errorf("abandoning serial %s: %w", serial, err)
 	}

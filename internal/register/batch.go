@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/altamga/altamga/internal/journal"
+	"github.com/altamga/altamga/internal/journal/column"
 )
 
 // batch is a transaction of the writer. What its writes need to know is read at
@@ -109,7 +110,7 @@ func (b *batch) append(e *journal.Entry, id int64) {
 		(position, kind, issuer, certificate, reason, owner, received_at, effective_at, invalidity_date, actor)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		int64(e.Position), string(e.Kind), e.Issuer, sql.NullInt64{Int64: id, Valid: id != 0}, int64(e.Reason), string(e.Owner),
-		column(e.ReceivedAt), column(e.EffectiveAt), column(e.InvalidityDate), e.Actor)
+		column.Time(e.ReceivedAt), column.Time(e.EffectiveAt), column.Time(e.InvalidityDate), e.Actor)
 	b.head = e.Position
 }
 
@@ -126,17 +127,17 @@ type certificateRow struct {
 
 func (b *batch) readCertificate(serial []byte) statement {
 	return statement{
-		query: "SELECT id, issuer, profile, actor, not_after, to_be_signed, " + statusColumns + " FROM certificate WHERE serial = ?",
+		query: "SELECT id, issuer, profile, actor, not_after, to_be_signed, " + column.Status + " FROM certificate WHERE serial = ?",
 		args:  []any{serial},
 		scan: func(scan scanner) (err error) {
 			row := new(certificateRow)
-			var status statusRow
+			var status column.StatusRow
 			var notAfter sql.NullInt64
-			if err := scan.Scan(append([]any{&row.id, &row.issuer, &row.profile, &row.actor, &notAfter, &row.toBeSigned}, status.dest()...)...); err != nil {
+			if err := scan.Scan(append([]any{&row.id, &row.issuer, &row.profile, &row.actor, &notAfter, &row.toBeSigned}, status.Dest()...)...); err != nil {
 				return err
 			}
-			row.notAfter = fromColumn(notAfter)
-			row.status, err = status.status()
+			row.notAfter = column.TimeOf(notAfter)
+			row.status, err = status.Status()
 			b.rows[string(serial)] = row
 			return err
 		},
@@ -166,20 +167,20 @@ func (b *batch) reserve(serial []byte, intent journal.Intent) {
 		(id, serial, issuer, profile, set_name, key_hash, actor, not_after, reserved_at, to_be_signed)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		b.id, serial, intent.Issuer, intent.Profile, intent.Set, intent.KeyHash[:], intent.Actor,
-		column(intent.NotAfter), column(intent.At), intent.ToBeSigned)
+		column.Time(intent.NotAfter), column.Time(intent.At), intent.ToBeSigned)
 	b.keys.reserved(serial, intent.KeyHash)
 	b.put(serial, &certificateRow{id: b.id, issuer: intent.Issuer, profile: intent.Profile, actor: intent.Actor, notAfter: stored(intent.NotAfter), toBeSigned: intent.ToBeSigned})
 }
 
 // setStatus stores a new fold, and with it the certificate unless it is nil.
 func (b *batch) setStatus(serial []byte, row *certificateRow, status journal.Status, certificate []byte) error {
-	args, err := statusArgs(status)
+	args, err := column.StatusArgs(status)
 	if err != nil {
 		return err
 	}
 	next := *row
 	next.status = status
-	const set = "UPDATE certificate SET (" + statusColumns + ") = (?, ?, ?, ?, ?, ?, ?)"
+	const set = "UPDATE certificate SET (" + column.Status + ") = (?, ?, ?, ?, ?, ?, ?)"
 	if certificate == nil {
 		b.change(set+" WHERE id = ?", append(args, row.id)...)
 	} else {
@@ -261,4 +262,13 @@ func checkTicket(t *journal.Ticket) error {
 		return errors.New("the ticket has no key")
 	}
 	return checkTexts("ticket's actor", t.Actor, "ticket's key", t.Key)
+}
+
+// stored returns t as the register keeps it, in microseconds and UTC, so that
+// what a write returns is what a later read returns.
+func stored(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Time{}
+	}
+	return time.UnixMicro(t.UnixMicro()).UTC()
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/altamga/altamga/internal/der"
 	"github.com/altamga/altamga/internal/journal"
+	"github.com/altamga/altamga/internal/journal/column"
 )
 
 // Reserve makes the intent durable and its serial used up for ever. A zero At
@@ -68,7 +69,7 @@ func (r *Register) ReserveSet(ctx context.Context, set []journal.Intent, admit f
 // checkIntent refuses an intent that cannot be stored, and completes it. It
 // returns the octets of its serial.
 func checkIntent(intent *journal.Intent) ([]byte, error) {
-	serial, err := octets(intent.Serial)
+	serial, err := column.Serial(intent.Serial)
 	if err == nil && (intent.Issuer == "" || intent.Profile == "" || len(intent.ToBeSigned) == 0 || intent.NotAfter.IsZero()) {
 		err = errors.New("issuer, profile, to-be-signed part and end of validity must all be there")
 	}
@@ -112,7 +113,7 @@ func (r *Register) CompleteSet(ctx context.Context, set []journal.Signed, ticket
 	parts := make([][]byte, len(set))
 	for i, signed := range set {
 		tbs, err := toBeSigned(signed.Certificate)
-		key, malformed := octets(signed.Serial)
+		key, malformed := column.Serial(signed.Serial)
 		if err = errors.Join(err, malformed); err != nil {
 			return nil, fmt.Errorf("completing serial %s: %w", signed.Serial, err)
 		}
@@ -174,19 +175,19 @@ func toBeSigned(certificate []byte) ([]byte, error) {
 	return tbs, nil
 }
 
-const recordColumns = "serial, issuer, profile, set_name, key_hash, actor, not_after, reserved_at, to_be_signed, certificate, " + statusColumns
+const recordColumns = "serial, issuer, profile, set_name, key_hash, actor, not_after, reserved_at, to_be_signed, certificate, " + column.Status
 
 func scanRecord(scan func(...any) error) (journal.Record, error) {
 	var r journal.Record
 	var serial, keyHash []byte
 	var notAfter, at sql.NullInt64
-	var status statusRow
+	var status column.StatusRow
 	if err := scan(append([]any{&serial, &r.Issuer, &r.Profile, &r.Set, &keyHash, &r.Actor, &notAfter, &at, &r.ToBeSigned, &r.Certificate},
-		status.dest()...)...); err != nil {
+		status.Dest()...)...); err != nil {
 		return r, err
 	}
-	r.Serial = serialOf(serial)
-	r.NotAfter, r.At = fromColumn(notAfter), fromColumn(at)
+	r.Serial = column.SerialOf(serial)
+	r.NotAfter, r.At = column.TimeOf(notAfter), column.TimeOf(at)
 	if copy(r.KeyHash[:], keyHash); len(keyHash) != len(r.KeyHash) {
 		return r, fmt.Errorf("the key hash of serial %s has %d octets", r.Serial, len(keyHash))
 	}
@@ -196,14 +197,14 @@ func scanRecord(scan func(...any) error) (journal.Record, error) {
 			return r, err
 		}
 	}
-	r.Status, err = status.status()
+	r.Status, err = status.Status()
 	return r, err
 }
 
 // Record returns all that the register has on a serial. [fs.ErrNotExist] means
 // that it was never reserved.
 func (r *Register) Record(ctx context.Context, serial journal.Serial) (journal.Record, error) {
-	key, err := octets(serial)
+	key, err := column.Serial(serial)
 	if err != nil {
 		return journal.Record{}, fmt.Errorf("reading record: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/altamga/altamga/internal/journal"
+	"github.com/altamga/altamga/internal/journal/column"
 )
 
 // Change appends a Held, Released or Revoked entry and returns it, with its
@@ -23,7 +24,7 @@ func (r *Register) Change(ctx context.Context, entry journal.Entry, ticket *jour
 	if entry.Kind != journal.Revoked && entry.Reason == journal.CertificateHold {
 		entry.Reason = journal.Unspecified // the kind says it already
 	}
-	key, err := octets(entry.Serial)
+	key, err := column.Serial(entry.Serial)
 	if err = errors.Join(err, checkChange(entry), checkTexts("actor", entry.Actor), checkTicket(ticket)); err != nil {
 		return journal.Entry{}, journal.Status{}, fmt.Errorf("changing serial %s: %w", entry.Serial, err)
 	}
@@ -113,18 +114,18 @@ func (b *batch) expire(now time.Time) (int, error) {
 		serial []byte
 	}
 	var dues []due
-	err := b.read("SELECT id, serial, issuer, not_after, to_be_signed, "+statusColumns+` FROM certificate
-		WHERE expired = 0 AND state <> '' AND not_after < ? ORDER BY not_after LIMIT ?`, []any{column(now), expireBatch},
+	err := b.read("SELECT id, serial, issuer, not_after, to_be_signed, "+column.Status+` FROM certificate
+		WHERE expired = 0 AND state <> '' AND not_after < ? ORDER BY not_after LIMIT ?`, []any{column.Time(now), expireBatch},
 		func(row scanner) error {
 			var d due
-			var status statusRow
+			var status column.StatusRow
 			var notAfter sql.NullInt64
-			err := row.Scan(append([]any{&d.row.id, &d.serial, &d.row.issuer, &notAfter, &d.row.toBeSigned}, status.dest()...)...)
+			err := row.Scan(append([]any{&d.row.id, &d.serial, &d.row.issuer, &notAfter, &d.row.toBeSigned}, status.Dest()...)...)
 			if err != nil {
 				return err
 			}
-			d.row.notAfter = fromColumn(notAfter)
-			d.row.status, err = status.status()
+			d.row.notAfter = column.TimeOf(notAfter)
+			d.row.status, err = status.Status()
 			dues = append(dues, d)
 			return err
 		})
@@ -132,7 +133,7 @@ func (b *batch) expire(now time.Time) (int, error) {
 		if err != nil {
 			break
 		}
-		e := journal.Entry{Kind: journal.Expired, Issuer: d.row.issuer, Serial: serialOf(d.serial)}
+		e := journal.Entry{Kind: journal.Expired, Issuer: d.row.issuer, Serial: column.SerialOf(d.serial)}
 		b.append(&e, d.row.id)
 		var status journal.Status
 		if status, err = d.row.status.Apply(e); err == nil {

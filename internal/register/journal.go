@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/altamga/altamga/internal/journal"
+	"github.com/altamga/altamga/internal/journal/column"
 )
 
 const (
@@ -31,11 +32,11 @@ func (r *entryRow) dest() []any {
 }
 
 func (r *entryRow) entry() journal.Entry {
-	r.e.Serial = serialOf(r.serial)
+	r.e.Serial = column.SerialOf(r.serial)
 	if r.e.Kind == journal.Issued || r.e.Kind == journal.Abandoned {
 		r.e.Profile = r.profile.String
 	}
-	r.e.ReceivedAt, r.e.EffectiveAt, r.e.InvalidityDate = fromColumn(r.received), fromColumn(r.effective), fromColumn(r.invalidity)
+	r.e.ReceivedAt, r.e.EffectiveAt, r.e.InvalidityDate = column.TimeOf(r.received), column.TimeOf(r.effective), column.TimeOf(r.invalidity)
 	return r.e
 }
 
@@ -54,7 +55,7 @@ func (r *Register) Entries(ctx context.Context, after uint64, limit int) ([]jour
 // History returns a certificate's entries, oldest first; none when the serial
 // is only reserved. [fs.ErrNotExist] means that it was never reserved.
 func (r *Register) History(ctx context.Context, serial journal.Serial) ([]journal.Entry, error) {
-	key, err := octets(serial)
+	key, err := column.Serial(serial)
 	if err != nil {
 		return nil, fmt.Errorf("reading history: %w", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/altamga/altamga/internal/journal"
+	"github.com/altamga/altamga/internal/journal/column"
 )
 
 // Point is what a list was made of: the journal up to Number, less the
@@ -139,12 +140,12 @@ func (r *Register) changes(ctx context.Context, issuer string, from, to Point, l
 		position > ? AND position <= ? AND kind = 'expired')`
 	args := []any{issuer, position(from.Number), position(to.Number), position(from.Dropped), position(to.Dropped)}
 	table := make(map[int64]journal.Status)
-	err = tx.each("SELECT id, "+statusColumns+" FROM certificate WHERE id IN ("+touched+") LIMIT ?", append(slices.Clone(args), limit+1), func(row scanner) error {
+	err = tx.each("SELECT id, "+column.Status+" FROM certificate WHERE id IN ("+touched+") LIMIT ?", append(slices.Clone(args), limit+1), func(row scanner) error {
 		var id int64
-		var columns statusRow
-		err := row.Scan(append([]any{&id}, columns.dest()...)...)
+		var columns column.StatusRow
+		err := row.Scan(append([]any{&id}, columns.Dest()...)...)
 		if err == nil {
-			table[id], err = columns.status()
+			table[id], err = columns.Status()
 		}
 		return err
 	})

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"github.com/altamga/altamga/internal/journal/column"
 )
 
 // A row costs SQLite and the way from it to here several times what is done
@@ -41,7 +43,7 @@ func (l listing) entry() Listed {
 
 func listingTime(octets []byte) time.Time {
 	t := int64(binary.BigEndian.Uint64(octets))
-	return fromColumn(sql.NullInt64{Int64: t, Valid: t != math.MinInt64})
+	return column.TimeOf(sql.NullInt64{Int64: t, Valid: t != math.MinInt64})
 }
 
 // eachListing calls do for the issuer's held and revoked certificates in the

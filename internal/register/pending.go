@@ -8,6 +8,7 @@ import (
 	"io/fs"
 
 	"github.com/altamga/altamga/internal/journal"
+	"github.com/altamga/altamga/internal/journal/column"
 )
 
 // Propose records a request that waits for a second person. [fs.ErrExist] means
@@ -41,7 +42,7 @@ func (r *Register) Propose(ctx context.Context, p journal.Pending) error {
 				(number, id, state, action, serial, request, hash, requested_by, requester, requested_at, expires_at)
 				VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 				number+1, p.ID, string(p.State), p.Action, string(p.Serial), string(p.Request), p.Hash[:], p.RequestedBy, p.Requester,
-				column(p.RequestedAt), column(p.ExpiresAt))
+				column.Time(p.RequestedAt), column.Time(p.ExpiresAt))
 			return nil
 		}})
 	}
@@ -89,7 +90,7 @@ func (b *batch) decide(from journal.PendingState, next journal.Pending) error {
 		return errors.New("nobody confirms a request of his own")
 	}
 	b.change("UPDATE pending SET state = ?, decided_by = ?, decider = ?, decided_at = ?, outcome = ? WHERE id = ?",
-		string(next.State), next.DecidedBy, next.Decider, column(next.DecidedAt), next.Outcome, next.ID)
+		string(next.State), next.DecidedBy, next.Decider, column.Time(next.DecidedAt), next.Outcome, next.ID)
 	return nil
 }
 
@@ -106,7 +107,7 @@ func scanPending(scan func(...any) error) (journal.Pending, error) {
 		err = fmt.Errorf("its hash has %d octets", len(hash))
 	}
 	p.Request = []byte(request)
-	p.RequestedAt, p.ExpiresAt, p.DecidedAt = fromColumn(requested), fromColumn(expires), fromColumn(decided)
+	p.RequestedAt, p.ExpiresAt, p.DecidedAt = column.TimeOf(requested), column.TimeOf(expires), column.TimeOf(decided)
 	return p, err
 }
 

@@ -1,6 +1,9 @@
 package register
 
-import "github.com/altamga/altamga/internal/journal"
+import (
+	"github.com/altamga/altamga/internal/journal"
+	"github.com/altamga/altamga/internal/journal/column"
+)
 
 // keyRecords are the records of the keys that a batch's writes ask for. They are
 // read when the batch begins, and anew after a write of the batch has changed one
@@ -38,7 +41,7 @@ func (k *keyRecords) read(key [32]byte) statement {
 				seen = make(map[journal.Serial]bool)
 			}
 			seen[record.Serial] = true
-			serial, err := octets(record.Serial)
+			serial, err := column.Serial(record.Serial)
 			k.records[key], k.of[string(serial)] = append(k.records[key], record), key
 			return err
 		},

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/altamga/altamga/internal/journal"
+	"github.com/altamga/altamga/internal/journal/column"
 )
 
 // maxSelected bounds one page of Certificates.
@@ -25,7 +26,7 @@ func (r *Register) Certificates(ctx context.Context, selection journal.Selection
 		where, args = append(where, condition), append(args, values...)
 	}
 	if selection.After != "" {
-		key, err := octets(selection.After)
+		key, err := column.Serial(selection.After)
 		if err != nil {
 			return nil, fmt.Errorf("selecting certificates: %w", err)
 		}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
+
+	"github.com/altamga/altamga/internal/durable"
 )
 
 const (
@@ -83,13 +85,7 @@ func create(path string) error {
 	if err := f.Close(); err != nil {
 		return err
 	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	// The file's name must outlive a loss of power like its contents.
-	return dir.Sync()
+	return durable.SyncDir(filepath.Dir(path))
 }
 
 func dsn(path string, params url.Values) string {

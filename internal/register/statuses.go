@@ -5,19 +5,20 @@ import (
 	"fmt"
 
 	"github.com/altamga/altamga/internal/journal"
+	"github.com/altamga/altamga/internal/journal/column"
 )
 
 // standingColumns are those of scanStanding.
-const standingColumns = "issuer, serial, profile, " + statusColumns
+const standingColumns = "issuer, serial, profile, " + column.Status
 
 func scanStanding(row scanner) (s journal.Standing, err error) {
 	var serial []byte
-	var columns statusRow
-	if err = row.Scan(append([]any{&s.Issuer, &serial, &s.Profile}, columns.dest()...)...); err != nil {
+	var columns column.StatusRow
+	if err = row.Scan(append([]any{&s.Issuer, &serial, &s.Profile}, columns.Dest()...)...); err != nil {
 		return s, err
 	}
-	s.Serial = serialOf(serial)
-	if s.Status, err = columns.status(); err != nil {
+	s.Serial = column.SerialOf(serial)
+	if s.Status, err = columns.Status(); err != nil {
 		err = fmt.Errorf("serial %s: %w", s.Serial, err)
 	}
 	return s, err
@@ -31,7 +32,7 @@ func (r *Register) Standings(ctx context.Context, issuer string, after journal.S
 	key := []byte{}
 	if after != "" {
 		var err error
-		if key, err = octets(after); err != nil {
+		if key, err = column.Serial(after); err != nil {
 			return nil, fmt.Errorf("reading standings: %w", err)
 		}
 	}

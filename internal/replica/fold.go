@@ -5,13 +5,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"database/sql"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/altamga/altamga/internal/journal"
+	"github.com/altamga/altamga/internal/journal/column"
 )
 
 // ErrContradiction says that the journal is not the one that the replica has
@@ -129,22 +129,24 @@ func (f *folder) add(e journal.Entry) error {
 	if e.Kind == journal.Listed {
 		return nil
 	}
-	key, err := octets(e.Serial)
+	key, err := column.Serial(e.Serial)
 	if err != nil {
 		return contradiction("entry %d: %w", e.Position, err)
 	}
-	var row statusRow
-	err = f.tx.QueryRowContext(f.ctx, "SELECT i.name, "+statusColumns+" FROM status s JOIN issuer i ON i.id = s.issuer WHERE s.serial = ?", key).Scan(row.dest()...)
+	var issuer string
+	var row column.StatusRow
+	err = f.tx.QueryRowContext(f.ctx, "SELECT i.name, "+column.Status+" FROM status s JOIN issuer i ON i.id = s.issuer WHERE s.serial = ?", key).
+		Scan(append([]any{&issuer}, row.Dest()...)...)
 	known := !errors.Is(err, sql.ErrNoRows)
 	if err != nil && known {
 		return err
 	}
-	status, err := row.status()
+	status, err := row.Status()
 	if err != nil {
 		return err
 	}
-	if known && row.issuer.String != e.Issuer {
-		return contradiction("entry %d gives serial %s to issuer %s, and it is one of %s", e.Position, e.Serial, e.Issuer, row.issuer.String)
+	if known && issuer != e.Issuer {
+		return contradiction("entry %d gives serial %s to issuer %s, and it is one of %s", e.Position, e.Serial, e.Issuer, issuer)
 	}
 	next, err := status.Apply(e)
 	if err != nil {
@@ -153,11 +155,11 @@ func (f *folder) add(e journal.Entry) error {
 	if !known {
 		return f.put(key, journal.Standing{Issuer: e.Issuer, Serial: e.Serial, Profile: e.Profile, Status: next})
 	}
-	args, err := statusArgs(next)
+	args, err := column.StatusArgs(next)
 	if err != nil {
 		return err
 	}
-	_, err = f.tx.ExecContext(f.ctx, "UPDATE status SET (state, holds, reason, since, invalidity_date, expired, version) = (?, ?, ?, ?, ?, ?, ?) WHERE serial = ?", append(args, key)...)
+	_, err = f.tx.ExecContext(f.ctx, "UPDATE status SET ("+column.Status+") = (?, ?, ?, ?, ?, ?, ?) WHERE serial = ?", append(args, key)...)
 	return err
 }
 
@@ -172,27 +174,15 @@ func (f *folder) put(key []byte, s journal.Standing) (err error) {
 		f.issuers[s.Issuer] = id
 	}
 	if f.insert == nil {
-		f.insert, err = f.tx.PrepareContext(f.ctx, "INSERT INTO status (serial, issuer, profile, state, holds, reason, since, invalidity_date, expired, version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+		f.insert, err = f.tx.PrepareContext(f.ctx, "INSERT INTO status (serial, issuer, profile, "+column.Status+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
 		if err != nil {
 			return err
 		}
 	}
-	args, err := statusArgs(s.Status)
+	args, err := column.StatusArgs(s.Status)
 	if err != nil {
 		return err
 	}
 	_, err = f.insert.ExecContext(f.ctx, append([]any{key, id, s.Profile}, args...)...)
 	return err
-}
-
-// octets returns the serial as it is stored: the big-endian number.
-func octets(serial journal.Serial) ([]byte, error) {
-	if s, err := journal.ParseSerial(string(serial)); err != nil || s != serial {
-		return nil, fmt.Errorf("serial %q is not in the journal's form", serial)
-	}
-	s := string(serial)
-	if len(s)%2 == 1 {
-		s = "0" + s
-	}
-	return hex.DecodeString(s)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/altamga/altamga/internal/journal"
+	"github.com/altamga/altamga/internal/journal/column"
 )
 
 // ErrOld says that a snapshot is older than may be taken over.
@@ -78,7 +79,7 @@ type loader struct {
 }
 
 func (l *loader) add(s journal.Standing) error {
-	key, err := octets(s.Serial)
+	key, err := column.Serial(s.Serial)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/altamga/altamga/internal/journal"
+	"github.com/altamga/altamga/internal/journal/column"
 )
 
 // A snapshot is a text of lines, each a JSON object:
@@ -249,7 +250,7 @@ func (h Head) check(key Verifier) error {
 // checkStanding refuses a status that no journal can lead to, so that the next
 // entry finds one that it can be folded into.
 func (h Head) checkStanding(s journal.Standing) error {
-	if _, err := octets(s.Serial); err != nil {
+	if _, err := column.Serial(s.Serial); err != nil {
 		return err
 	}
 	held := s.State == journal.OnHold

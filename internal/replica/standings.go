@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/altamga/altamga/internal/journal"
+	"github.com/altamga/altamga/internal/journal/column"
 )
 
 // Standings returns an issuer's certificates behind a serial, in the order of
@@ -13,11 +14,11 @@ func (r *Replica) Standings(ctx context.Context, issuer string, after journal.Se
 	key := []byte{}
 	if after != "" {
 		var err error
-		if key, err = octets(after); err != nil {
+		if key, err = column.Serial(after); err != nil {
 			return nil, fmt.Errorf("reading replica: %w", err)
 		}
 	}
-	rows, err := r.db.QueryContext(ctx, "SELECT s.serial, s.profile, i.name, "+statusColumns+
+	rows, err := r.db.QueryContext(ctx, "SELECT s.serial, s.profile, "+column.Status+
 		" FROM issuer i JOIN status s ON s.issuer = i.id WHERE i.name = ? AND s.serial > ? ORDER BY s.serial LIMIT ?", issuer, key, limit)
 	if err != nil {
 		return nil, fmt.Errorf("reading replica: %w", err)
@@ -26,16 +27,16 @@ func (r *Replica) Standings(ctx context.Context, issuer string, after journal.Se
 	var standings []journal.Standing
 	for rows.Next() {
 		var serial []byte
-		var row statusRow
+		var row column.StatusRow
 		s := journal.Standing{Issuer: issuer}
-		err := rows.Scan(append([]any{&serial, &s.Profile}, row.dest()...)...)
+		err := rows.Scan(append([]any{&serial, &s.Profile}, row.Dest()...)...)
 		if err == nil {
-			s.Status, err = row.status()
+			s.Status, err = row.Status()
 		}
 		if err != nil {
 			return nil, fmt.Errorf("reading replica: %w", err)
 		}
-		s.Serial = serialOf(serial)
+		s.Serial = column.SerialOf(serial)
 		standings = append(standings, s)
 	}
 	if err := rows.Err(); err != nil {

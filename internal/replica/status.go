@@ -3,14 +3,13 @@ package replica
 import (
 	"context"
 	"database/sql"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"time"
 
 	"github.com/altamga/altamga/internal/journal"
+	"github.com/altamga/altamga/internal/journal/column"
 )
 
 // Known is what the replica knows of a certificate.
@@ -33,12 +32,12 @@ var ErrNeverCaughtUp = errors.New("the authority's journal was not read to its e
 
 // Status returns what is known of the issuer's certificate of that serial.
 func (r *Replica) Status(ctx context.Context, issuer string, serial journal.Serial) (Known, error) {
-	key, err := octets(serial)
+	key, err := column.Serial(serial)
 	if err != nil {
 		return Known{}, fmt.Errorf("reading replica: %w", err)
 	}
 	var known Known
-	var row statusRow
+	var row column.StatusRow
 	var asOf int64
 	var profile sql.NullString
 	// One statement is one moment: no status is told of a later position than
@@ -47,7 +46,7 @@ func (r *Replica) Status(ctx context.Context, issuer string, serial journal.Seri
 	if err != nil {
 		return Known{}, fmt.Errorf("reading replica: %w", err)
 	}
-	err = statement.QueryRowContext(ctx, key, issuer).Scan(append([]any{&known.Position, &asOf, &profile}, row.dest()...)...)
+	err = statement.QueryRowContext(ctx, key, issuer).Scan(append([]any{&known.Position, &asOf, &profile}, row.Dest()...)...)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = ErrNotBegun
 	}
@@ -55,7 +54,7 @@ func (r *Replica) Status(ctx context.Context, issuer string, serial journal.Seri
 		return Known{}, fmt.Errorf("reading replica: %w", err)
 	}
 	known.Profile = profile.String
-	if known.Status, err = row.status(); err != nil {
+	if known.Status, err = row.Status(); err != nil {
 		return Known{}, fmt.Errorf("reading replica: serial %s: %w", serial, err)
 	}
 	if known.AsOf, err = certain(asOf); err != nil {
@@ -69,7 +68,7 @@ func (r *Replica) reading(ctx context.Context) (*sql.Stmt, error) {
 	if s := r.read.Load(); s != nil {
 		return s, nil
 	}
-	s, err := r.db.PrepareContext(ctx, "SELECT r.position, r.as_of, s.profile, i.name, "+statusColumns+
+	s, err := r.db.PrepareContext(ctx, "SELECT r.position, r.as_of, s.profile, "+column.Status+
 		" FROM replica r LEFT JOIN issuer i ON i.name = ?2 LEFT JOIN status s ON s.serial = ?1 AND s.issuer = i.id")
 	if err != nil {
 		return nil, err
@@ -136,7 +135,7 @@ func (r *Replica) Changes(ctx context.Context, after uint64, limit int) ([]Chang
 		for position := after + uint64(len(changes)) + 1; position < uint64(version.Int64); position++ {
 			changes = append(changes, Change{Position: position})
 		}
-		changes = append(changes, Change{Position: uint64(version.Int64), Issuer: issuer.String, Serial: serialOf(serial)})
+		changes = append(changes, Change{Position: uint64(version.Int64), Issuer: issuer.String, Serial: column.SerialOf(serial)})
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("reading replica: %w", err)
@@ -173,68 +172,4 @@ func (r *Replica) wake() {
 	defer r.mu.Unlock()
 	close(r.changed)
 	r.changed = make(chan struct{})
-}
-
-// statusColumns are the columns of a status, in the order of statusRow.dest
-// behind the issuer's name.
-const statusColumns = "s.state, s.holds, s.reason, s.since, s.invalidity_date, s.expired, s.version"
-
-// statusRow receives an issuer's name and statusColumns, all of which may be
-// NULL.
-type statusRow struct {
-	issuer, state                      sql.NullString
-	holds                              []byte
-	reason, since, invalidity, version sql.NullInt64
-	expired                            sql.NullBool
-}
-
-func (r *statusRow) dest() []any {
-	return []any{&r.issuer, &r.state, &r.holds, &r.reason, &r.since, &r.invalidity, &r.expired, &r.version}
-}
-
-func (r *statusRow) status() (journal.Status, error) {
-	s := journal.Status{
-		State: journal.State(r.state.String), Reason: journal.Reason(r.reason.Int64),
-		Since: fromColumn(r.since), InvalidityDate: fromColumn(r.invalidity),
-		Expired: r.expired.Bool, Version: uint64(r.version.Int64),
-	}
-	if r.holds != nil {
-		if err := json.Unmarshal(r.holds, &s.Holds); err != nil {
-			return s, fmt.Errorf("reading holds: %w", err)
-		}
-	}
-	return s, nil
-}
-
-// statusArgs returns the status as values for its columns.
-func statusArgs(s journal.Status) ([]any, error) {
-	var holds any
-	if len(s.Holds) > 0 {
-		text, err := json.Marshal(s.Holds)
-		if err != nil {
-			return nil, fmt.Errorf("encoding holds: %w", err)
-		}
-		holds = string(text)
-	}
-	return []any{string(s.State), holds, int64(s.Reason), column(s.Since), column(s.InvalidityDate), s.Expired, int64(s.Version)}, nil
-}
-
-// column returns a time's column; that of the zero time is NULL.
-func column(t time.Time) sql.NullInt64 {
-	return sql.NullInt64{Int64: t.UnixMicro(), Valid: !t.IsZero()}
-}
-
-func fromColumn(v sql.NullInt64) time.Time {
-	if !v.Valid {
-		return time.Time{}
-	}
-	return time.UnixMicro(v.Int64).UTC()
-}
-
-func serialOf(octets []byte) journal.Serial {
-	s := hex.EncodeToString(octets)
-	if s != "" && s[0] == '0' {
-		s = s[1:]
-	}
-	return journal.Serial(s)
 }

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -15,6 +16,8 @@ import (
 	"time"
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
+
+	"github.com/altamga/altamga/internal/durable"
 )
 
 // schema is that of version 2, the one below.
@@ -80,7 +83,7 @@ var ErrNotBegun = errors.New("the replica was not begun")
 func Create(ctx context.Context, path string, log *slog.Logger) (*Replica, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err == nil {
-		err = errors.Join(f.Close(), syncFolder(path))
+		err = errors.Join(f.Close(), durable.SyncDir(filepath.Dir(path)))
 	}
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("creating replica: %w", err)
@@ -152,9 +155,7 @@ func open(path string, log *slog.Logger) (*Replica, error) {
 	if err != nil {
 		return nil, err
 	}
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
+	log = cmp.Or(log, slog.New(slog.DiscardHandler))
 	// FULL flushes each commit: after a loss of power, too, the responder knows
 	// all that it has ever told (guarantee G2).
 	query := url.Values{
@@ -250,14 +251,4 @@ func fromMicro(n int64) time.Time {
 		return time.Time{}
 	}
 	return time.UnixMicro(n).UTC()
-}
-
-// syncFolder makes the name of a new file outlive a loss of power.
-func syncFolder(path string) error {
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return dir.Sync()
 }

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,9 +32,7 @@ const loopGrace = 10 * time.Second
 // everything has ended, and returns the first failure, or nil for an orderly
 // end. A nil log discards.
 func Run(ctx context.Context, log *slog.Logger, servers []Server, loops []Loop) error {
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
+	log = cmp.Or(log, slog.New(slog.DiscardHandler))
 	servers = slices.Clone(servers)
 	if err := checkAll(servers, loops); err != nil {
 		for i := range servers {

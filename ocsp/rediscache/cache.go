@@ -1,6 +1,7 @@
 package rediscache
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	_ "embed"
@@ -78,9 +79,7 @@ func New(c Config) (*Cache, error) {
 	orDefault(&c.Pause, time.Second)
 	orDefault(&c.Failures, 5)
 	orDefault(&c.Writes, 1024)
-	if c.Log == nil {
-		c.Log = slog.New(slog.DiscardHandler)
-	}
+	c.Log = cmp.Or(c.Log, slog.New(slog.DiscardHandler))
 	if c.Observe == nil {
 		c.Observe = func(string, time.Duration) {}
 	}

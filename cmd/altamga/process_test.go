@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"io/fs"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +17,9 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/altamga/altamga/internal/config"
+	"github.com/altamga/altamga/internal/loopback"
 )
 
 // The test binary is the command, too: stories and crash tests start it under
@@ -32,6 +37,41 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"altamga": main})
 }
 
+// ownCommand is a command of ours, in a process of its own.
+func ownCommand(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	executable, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := exec.Command(executable, args...)
+	command.Env = append(os.Environ(), "ALTAMGA_TEST_AS_COMMAND=1")
+	return command
+}
+
+// startCommand runs a command of ours until the test is over.
+func startCommand(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	server := ownCommand(t, args...)
+	output := new(transcript)
+	server.Stdout, server.Stderr = output, output
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		server.Process.Kill()
+		if t.Failed() {
+			t.Logf("altamga %s:\n%s", strings.Join(args, " "), output)
+		}
+	})
+	return server
+}
+
+func startServer(t *testing.T, name, file string) *exec.Cmd {
+	t.Helper()
+	return startCommand(t, name, "serve", "-c", file)
+}
+
 // centre is a demonstration in a process of its own.
 type centre struct {
 	t       *testing.T
@@ -46,17 +86,12 @@ type centre struct {
 // are ready.
 func startCentre(t *testing.T, dir string) *centre {
 	t.Helper()
-	executable, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
 	c := &centre{t: t, dir: dir, output: new(transcript), exited: make(chan error, 1)}
 	// A centre that was killed left this file behind.
 	if err := removeEndpoints(dir); err != nil {
 		t.Fatal(err)
 	}
-	c.process = exec.Command(executable, "demo", "--dir", dir, "--base-port", "0")
-	c.process.Env = append(os.Environ(), "ALTAMGA_TEST_AS_COMMAND=1")
+	c.process = ownCommand(t, "demo", "--dir", dir, "--base-port", "0")
 	c.process.Stdout, c.process.Stderr = c.output, c.output
 	if err := c.process.Start(); err != nil {
 		t.Fatal(err)
@@ -143,6 +178,39 @@ func (c *centre) stop() {
 	if _, err := os.Stat(filepath.Join(c.dir, endpointsFile)); !errors.Is(err, fs.ErrNotExist) {
 		c.t.Fatalf("endpoints.json is still there: %v", err)
 	}
+}
+
+func waitReady(t *testing.T, ctx context.Context, url string) {
+	t.Helper()
+	last := "no answer"
+	for ctx.Err() == nil {
+		if response, err := http.Get(url); err == nil {
+			body, _ := io.ReadAll(response.Body)
+			response.Body.Close()
+			if last = string(body); response.StatusCode == http.StatusOK {
+				return
+			}
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	t.Fatalf("%s: %s", url, last)
+}
+
+// freeAddress is a loopback address for a process that the test starts.
+func freeAddress(t *testing.T) config.Address {
+	t.Helper()
+	address, err := loopback.Address()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return config.Address(address)
+}
+
+// freePort is the port of a free address.
+func freePort(t *testing.T) string {
+	t.Helper()
+	_, port, _ := strings.Cut(string(freeAddress(t)), ":")
+	return port
 }
 
 // within gives a test's requests an end.
