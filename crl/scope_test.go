@@ -105,20 +105,6 @@ func TestPartition(t *testing.T) {
 			}
 		}
 	})
-	t.Run("CRL-13 the JDK takes the certificate's own list and no other", func(t *testing.T) {
-		for _, row := range []struct {
-			leaf, want string
-			lists      []string
-		}{
-			{good, "\nvalid", []string{"ehm-2.crl", "ehm-2-delta.crl"}},
-			{revoked, "refused: REVOKED", []string{"ehm-2.crl", "ehm-2-delta.crl"}},
-			{good, "refused: UNDETERMINED_REVOCATION_STATUS", []string{"ehm-1.crl"}},
-		} {
-			if out := c.javaVerify(t, row.leaf, row.lists...); !strings.Contains(out, row.want) {
-				t.Errorf("%v: want %q: %s", row.lists, row.want, out)
-			}
-		}
-	})
 }
 
 func TestOnlyUsers(t *testing.T) {
