@@ -25,8 +25,8 @@
 //	http.go      from now on GET and HEAD answer with it, from the disk
 //	mirror.go    and each mirror, such as a bucket, gets it, too
 //
-// Memory does not grow with a list, except for keys that sign messages and not
-// hashes (Ed25519).
+// Memory does not grow with a list: where a key signs messages and not hashes
+// (Ed25519), the file is mapped.
 //
 // A [Puller] is a mirror without a key: it fetches lists, verifies and
 // publishes them. A [Reader] reads any list as it comes in, a [Set] keeps one

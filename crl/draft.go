@@ -31,6 +31,7 @@ type draft struct {
 	one   []byte // encoding of an entry
 	etag  string
 	lint  sample
+	whole whole
 	begin int64 // of TBSCertList
 	end   int64 // of TBSCertList
 }
@@ -54,6 +55,7 @@ func newDraft(name string, f form, expected int64) (*draft, error) {
 
 // discard removes what was not published.
 func (d *draft) discard() {
+	d.whole.close()
 	d.file.Close()
 	os.Remove(d.file.Name())
 }
@@ -180,14 +182,20 @@ func (d *draft) shift(from, to, offset int64) error {
 func (d *draft) digest() ([]byte, x509.SignatureAlgorithm, error) {
 	behind := d.signatureFields([]byte{0})
 	front := appendHeader(nil, tagSequence, d.end-d.begin+int64(len(behind)))
-	r, err := NewReader(io.MultiReader(bytes.NewReader(front), io.NewSectionReader(d.file, d.begin, d.end-d.begin), bytes.NewReader(behind)))
+	list := io.MultiReader(bytes.NewReader(front), io.NewSectionReader(d.file, d.begin, d.end-d.begin), bytes.NewReader(behind))
+	d.whole = whole{Reader: list, file: d.file, offset: d.begin - int64(len(front))}
+	r, err := NewReader(&d.whole)
 	if err != nil {
 		return nil, 0, because("lint", fmt.Errorf("reading it back: %w", err))
 	}
 	if err := d.examine(r, d.tally, true); err != nil {
 		return nil, 0, because("lint", fmt.Errorf("reading it back: %w", err))
 	}
-	return r.digest(), r.Algorithm, nil
+	digest, err := r.digest()
+	if err != nil {
+		return nil, 0, because("sign", err)
+	}
+	return digest, r.Algorithm, nil
 }
 
 // finish adds the signature. Then the file is a list.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"slices"
 	"time"
 )
@@ -65,8 +66,11 @@ func (m *merged) next(do func(e *Entry, copied bool) error) error {
 // carry writes into the draft what the list that it replaces says and what has
 // changed since. The list is verified while it is read: what the disk has
 // garbled does not go on.
-func (a *authority) carry(d *draft, from *List, changes []Entry) error {
-	reader, err := NewReader(from.open())
+func (a *authority) carry(d *draft, from *List, changes []Entry) (err error) {
+	defer onFault(debug.SetPanicOnFault(true), &err)
+	list := from.whole()
+	defer list.close()
+	reader, err := NewReader(list)
 	if err != nil {
 		return err
 	}

@@ -119,7 +119,7 @@ func (r *round) fromTable(ctx context.Context, known bool, changes []Entry) erro
 	var journal *comparison
 	if known {
 		main := r.a.lists[0].complete.current.Load()
-		reader, err := NewReader(main.open())
+		reader, err := NewReader(main.whole())
 		if err == nil {
 			journal = &comparison{before: main.ThisUpdate}
 			journal.merged, err = newMerged(reader, changes)

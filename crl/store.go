@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -80,8 +81,11 @@ func (p *Publisher) read(a *authority, s *slot) (*List, os.FileInfo, error) {
 	return l, info, nil
 }
 
-func readList(a *authority, s *slot, file *os.File, size int64) (*List, error) {
-	r, err := NewReader(io.NewSectionReader(file, 0, size))
+func readList(a *authority, s *slot, file *os.File, size int64) (l *List, err error) {
+	defer onFault(debug.SetPanicOnFault(true), &err)
+	list := &whole{Reader: io.NewSectionReader(file, 0, size), file: file}
+	defer list.close()
+	r, err := NewReader(list)
 	if err == nil {
 		err = r.Skip()
 	}
@@ -98,10 +102,14 @@ func readList(a *authority, s *slot, file *os.File, size int64) (*List, error) {
 	if r.CRLNumber == nil || !r.CRLNumber.IsUint64() {
 		return nil, errors.New("the list's number is missing or has more than 64 bits")
 	}
-	l := &List{
+	digest, err := r.digest()
+	if err != nil {
+		return nil, err
+	}
+	l = &List{
 		Issuer: a.ID, Path: s.path, Number: r.CRLNumber.Uint64(), ThisUpdate: r.ThisUpdate, NextUpdate: r.NextUpdate,
 		Entries: r.Entries(), Size: size, body: max(0, r.revoked-int64(len(r.RawIssuer))), scope: r.Scope.raw,
-		etag: etagOf(r.digest(), r.Signature), modified: r.ThisUpdate,
+		etag: etagOf(digest, r.Signature), modified: r.ThisUpdate,
 	}
 	if r.Base != nil {
 		l.Base = r.Base.Uint64()
