@@ -27,7 +27,8 @@ type Issuer struct {
 	Key crypto.Signer
 	// Signer makes the lists indirect: another authority's certificate, whose key
 	// signs them. Certificates must then name it as the cRLIssuer of their
-	// distribution point (RFC 5280, Section 4.2.1.13). nil for none.
+	// distribution point (RFC 5280, Section 4.2.1.13). It may sign those of several
+	// authorities, each of which has lists of its own. nil for none.
 	Signer *x509.Certificate
 	// Place is that of the list about all certificates of the authority.
 	Place

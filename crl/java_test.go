@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -40,7 +41,7 @@ func TestJava(t *testing.T) {
 	if _, err := os.Stat(bouncyCastle); err != nil {
 		t.Skip("Bouncy Castle is not installed (Debian: libbcprov-java)")
 	}
-	questions := append(aboutDeltas(t), aboutPartitions(t)...)
+	questions := slices.Concat(aboutDeltas(t), aboutPartitions(t), aboutIndirect(t))
 	var asked strings.Builder
 	for _, q := range questions {
 		anchor := writePEM(t, "ca.pem", "CERTIFICATE", q.c.ca.Raw)
@@ -160,5 +161,45 @@ func aboutPartitions(t *testing.T) (questions []question) {
 	ask("CRL-26 released in the partition's delta", "BC", released, "valid", lists[1], deltas[1])
 	ask("CRL-26 released in the partition's delta, by the complete list", "BC", released, refused["BC"], lists[1])
 	ask("CRL-25 the JDK goes by the partition's complete list", "SUN", released, refused["SUN"], all...)
+	return questions
+}
+
+func aboutIndirect(t *testing.T) (questions []question) {
+	root, below, signer := oneSigner(t)
+	known := []string{writePEM(t, "signer.pem", "CERTIFICATE", signer.Raw), root.keep(t, "ehm.crl")}
+	var lists, deltas []string
+	for i, c := range below {
+		c.put(entry(0x100, 6))
+		c.put(entry(0x101, 6))
+		c.put(entry(int64(0x102+i), 1))
+		p := c.publisher(t)
+		c.publish2(t, p)
+		lists = append(lists, c.keep(t, "ehm.crl"))
+		c.put(entry(0x100, 1))
+		c.take(0x101)
+		c.publishDelta(t, p)
+		deltas = append(deltas, c.keep(t, "ehm-delta.crl"))
+	}
+	for i, c := range below {
+		path := func(serial int64) string {
+			return c.indirectLeaf(t, serial) + "," + writePEM(t, "ca.pem", "CERTIFICATE", c.ca.Raw)
+		}
+		first, held, revoked, good := path(0x100), path(0x101), path(int64(0x102+i)), path(int64(0x103-i))
+		for _, provider := range []string{"SUN", "BC"} {
+			ask := func(name, leaf, want string, lists ...string) {
+				name = fmt.Sprintf("CRL-18 %s, %s, authority %d of one signer", provider, name, i)
+				questions = append(questions, question{name: name, provider: provider, c: root, leaf: leaf, lists: append(lists, known...), want: want})
+			}
+			// Bouncy Castle does not know the certificateIssuer that stands at the first
+			// entry, and errs on the safe side.
+			ask("the first entry", first, map[string]string{"SUN": refused["SUN"], "BC": unknown["BC"]}[provider], lists...)
+			ask("revoked", revoked, refused[provider], lists...)
+			ask("the other's serial", good, "valid", lists...)
+			ask("the other's list alone", good, unknown[provider], lists[1-i])
+			ask("held", held, refused[provider], lists...)
+			want := map[string]string{"SUN": refused["SUN"], "BC": "valid"}[provider]
+			ask("released in the delta", held, want, append(lists, deltas...)...)
+		}
+	}
 	return questions
 }

@@ -7,23 +7,26 @@ import org.bouncycastle.jce.provider.BouncyCastleProvider;
 
 /**
  * Validates certificates with revocation lists. Each line of the input is a question, its fields separated by tabs: the
- * provider, SUN or BC, and files with the trust anchor, the certificate that it has issued, and any number of lists and
- * certificates of who signed them. Each line of the output is an answer: valid, or why not, and in brackets the reasons
- * that the lists give for the certificate.
+ * provider, SUN or BC, and files with the trust anchor, the certificates of the path from its end on, separated by
+ * commas, and any number of lists and certificates of who signed them. Each line of the output is an answer: valid, or
+ * why not, and in brackets the reasons that the lists give for the certificate at the end.
  */
 public class Validate {
     public static void main(String[] args) throws Exception {
         Security.addProvider(new BouncyCastleProvider());
         for (String line : new BufferedReader(new InputStreamReader(System.in)).lines().toList()) {
             String[] fields = line.split("\t");
-            System.out.println(validate(fields[0], fields[1], fields[2], Arrays.copyOfRange(fields, 3, fields.length)));
+            System.out.println(validate(fields[0], fields[1], fields[2].split(","), Arrays.copyOfRange(fields, 3, fields.length)));
         }
     }
 
-    static String validate(String provider, String anchor, String leaf, String[] names) throws Exception {
+    static String validate(String provider, String anchor, String[] path, String[] names) throws Exception {
         CertificateFactory factory = CertificateFactory.getInstance("X.509", provider);
         X509Certificate root = (X509Certificate) factory.generateCertificate(new FileInputStream(anchor));
-        X509Certificate certificate = (X509Certificate) factory.generateCertificate(new FileInputStream(leaf));
+        List<X509Certificate> certificates = new ArrayList<>();
+        for (String name : path) {
+            certificates.add((X509Certificate) factory.generateCertificate(new FileInputStream(name)));
+        }
         List<Object> known = new ArrayList<>();
         List<String> reasons = new ArrayList<>();
         for (String name : names) {
@@ -35,7 +38,7 @@ public class Validate {
             if (list.getIssuerX500Principal().equals(root.getSubjectX500Principal())) {
                 list.verify(root.getPublicKey());
             }
-            X509CRLEntry entry = list.getRevokedCertificate(certificate);
+            X509CRLEntry entry = list.getRevokedCertificate(certificates.get(0));
             reasons.add(entry == null ? "none" : String.valueOf(entry.getRevocationReason()));
             known.add(list);
         }
@@ -52,7 +55,7 @@ public class Validate {
         }
         String answer = "valid";
         try {
-            validator.validate(factory.generateCertPath(List.of(certificate)), given);
+            validator.validate(factory.generateCertPath(certificates), given);
         } catch (CertPathValidatorException e) {
             answer = "refused: " + e.getReason() + ": " + e.getMessage().replaceAll("\\s+", " ");
         }
