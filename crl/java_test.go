@@ -47,7 +47,7 @@ func TestJava(t *testing.T) {
 		anchor := writePEM(t, "ca.pem", "CERTIFICATE", q.c.ca.Raw)
 		fmt.Fprintln(&asked, strings.Join(append([]string{q.provider, anchor, q.leaf}, q.lists...), "\t"))
 	}
-	java := exec.Command("java", "-Xshare:auto", "-XX:TieredStopAtLevel=1", "-cp", bouncyCastle, filepath.Join("testdata", "Validate.java"))
+	java := exec.Command("java", "-Xshare:auto", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", bouncyCastle, filepath.Join("testdata", "Validate.java"))
 	java.Stdin, java.Stderr = strings.NewReader(asked.String()), t.Output()
 	out, err := java.Output()
 	answers := strings.Split(strings.TrimSpace(string(out)), "\n")
