@@ -202,8 +202,10 @@ func synctestRound(t *testing.T) {
 	})
 }
 
-func extension(o outer, id string) *pkix.Extension {
-	for _, x := range o.TBS.Extensions {
+func extension(o outer, id string) *pkix.Extension { return among(o.TBS.Extensions, id) }
+
+func among(extensions []pkix.Extension, id string) *pkix.Extension {
+	for _, x := range extensions {
 		if x.Id.String() == id {
 			return &x
 		}

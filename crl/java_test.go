@@ -41,7 +41,7 @@ func TestJava(t *testing.T) {
 	if _, err := os.Stat(bouncyCastle); err != nil {
 		t.Skip("Bouncy Castle is not installed (Debian: libbcprov-java)")
 	}
-	questions := slices.Concat(aboutDeltas(t), aboutPartitions(t), aboutIndirect(t))
+	questions := slices.Concat(aboutDeltas(t), aboutPartitions(t), aboutIndirect(t), aboutJoint(t))
 	var asked strings.Builder
 	for _, q := range questions {
 		anchor := writePEM(t, "ca.pem", "CERTIFICATE", q.c.ca.Raw)
@@ -200,6 +200,32 @@ func aboutIndirect(t *testing.T) (questions []question) {
 			want := map[string]string{"SUN": refused["SUN"], "BC": "valid"}[provider]
 			ask("released in the delta", held, want, append(lists, deltas...)...)
 		}
+	}
+	return questions
+}
+
+func aboutJoint(t *testing.T) (questions []question) {
+	root, c, two, signer := joint(t)
+	jointLists(t, c)
+	complete := []string{c.keep(t, "ehm.crl"), writePEM(t, "signer.pem", "CERTIFICATE", signer.Raw), root.keep(t, "ehm.crl")}
+	both := append([]string{c.keep(t, "ehm-delta.crl")}, complete...)
+	for i, of := range []*centre{c, two} {
+		ask := func(name, provider string, serial int64, want string, lists []string) {
+			path := of.indirectLeaf(t, serial) + "," + writePEM(t, "ca.pem", "CERTIFICATE", of.ca.Raw)
+			name = fmt.Sprintf("CRL-18 %s, %s, authority %d on a joint list", provider, name, i)
+			questions = append(questions, question{name: name, provider: provider, c: root, leaf: path, lists: lists, want: want})
+		}
+		for _, provider := range []string{"SUN", "BC"} {
+			ask("revoked", provider, int64(0x102+i), refused[provider], complete)
+			ask("the other's serial", provider, int64(0x103-i), "valid", complete)
+			ask("good", provider, 0x106, "valid", complete)
+		}
+		// Bouncy Castle goes by the first entry of a serial, whosever it is.
+		ask("revoked by both", "SUN", 0x100, refused["SUN"], complete)
+		ask("held by both", "SUN", 0x101, refused["SUN"], complete)
+		ask("with both lists", "SUN", 0x101, refused["SUN"], both)
+		ask("good by both lists", "BC", 0x106, "valid", both)
+		ask("revoked in the base, by both lists", "BC", int64(0x102+i), refused["BC"], both)
 	}
 	return questions
 }

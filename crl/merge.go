@@ -1,7 +1,6 @@
 package crl
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"runtime/debug"
@@ -35,16 +34,16 @@ func (m *merged) advance() (err error) {
 // returned it. It returns io.EOF when there is none.
 func (m *merged) next(do func(e *Entry, copied bool) error) error {
 	for {
-		order := 1
+		by := 1
 		switch {
 		case len(m.changes) == 0 && !m.more:
 			return io.EOF
 		case len(m.changes) == 0:
-			order = -1
+			by = -1
 		case m.more:
-			order = compare(m.head.Serial, m.changes[0].Serial)
+			by = order(&m.head, &m.changes[0])
 		}
-		if order < 0 {
+		if by < 0 {
 			if err := do(&m.head, true); err != nil {
 				return err
 			}
@@ -52,7 +51,7 @@ func (m *merged) next(do func(e *Entry, copied bool) error) error {
 		}
 		changed := &m.changes[0]
 		m.changes = m.changes[1:]
-		if order == 0 {
+		if by == 0 {
 			if err := m.advance(); err != nil {
 				return err
 			}
@@ -105,8 +104,8 @@ func (c *comparison) table(e *Entry) error {
 	err := c.merged.next(func(journal *Entry, _ bool) error {
 		found = true
 		switch {
-		case compare(journal.Serial, e.Serial) != 0:
-			return contradiction(journal.Serial, e.Serial)
+		case order(journal, e) != 0:
+			return contradiction(journal, e)
 		case journal.Reason != e.Reason || !sameSecond(journal.InvalidityDate, e.InvalidityDate):
 			return fmt.Errorf("serial %x: the table says reason %d, the journal %d", e.Serial, e.Reason, journal.Reason)
 		// A list made while the clock was behind names its own time.
@@ -132,11 +131,11 @@ func (c *comparison) end() error {
 	return err
 }
 
-func contradiction(journal, table []byte) error {
-	if compare(journal, table) < 0 {
-		return fmt.Errorf("serial %x is revoked by the journal and not in the table", journal)
+func contradiction(journal, table *Entry) error {
+	if order(journal, table) < 0 {
+		return fmt.Errorf("serial %x is revoked by the journal and not in the table", journal.Serial)
 	}
-	return fmt.Errorf("serial %x is revoked in the table and not by the journal", table)
+	return fmt.Errorf("serial %x is revoked in the table and not by the journal", table.Serial)
 }
 
 func sameSecond(a, b time.Time) bool {
@@ -159,11 +158,11 @@ func (l *list) of(changes []Entry) []Entry {
 
 // sorted refuses changes that are not in order: a merge would lose some.
 func sorted(changes []Entry) error {
-	if !slices.IsSortedFunc(changes, func(a, b Entry) int { return compare(a.Serial, b.Serial) }) {
+	if !slices.IsSortedFunc(changes, func(a, b Entry) int { return order(&a, &b) }) {
 		return fmt.Errorf("the register gave changes out of order")
 	}
 	for i := 1; i < len(changes); i++ {
-		if bytes.Equal(changes[i-1].Serial, changes[i].Serial) {
+		if order(&changes[i-1], &changes[i]) == 0 {
 			return fmt.Errorf("the register gave two changes of serial %x", changes[i].Serial)
 		}
 	}

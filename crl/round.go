@@ -80,7 +80,7 @@ func (r *round) draftComplete(ctx context.Context) error {
 
 // changes reads what has changed between two rounds.
 func (r *round) changes(ctx context.Context, from Point) ([]Entry, error) {
-	changes, err := r.p.config.Source.Changes(ctx, r.a.ID, from, r.to, maxChanges)
+	changes, err := r.a.changes(ctx, r.p.config.Source, from, r.to, maxChanges)
 	if err != nil {
 		return nil, because("source", fmt.Errorf("reading register: %w", err))
 	}
@@ -129,7 +129,7 @@ func (r *round) fromTable(ctx context.Context, known bool, changes []Entry) erro
 			journal = nil
 		}
 	}
-	err := r.p.config.Source.Each(ctx, r.a.ID, r.to, func(e Entry) error {
+	err := r.a.each(ctx, r.p.config.Source, r.to, func(e Entry) error {
 		if journal != nil {
 			if err := journal.table(&e); err != nil {
 				return because("contradiction", err)
