@@ -7,7 +7,8 @@
 // round have one number, a position of the register's journal. It publishes
 // complete lists at the start when there is none or it is old, then
 // [Config.Delay] after each change and otherwise every [Config.Interval], and
-// delta lists as their own delay and interval say.
+// delta lists as their own delay and interval say. Lists that another authority
+// signs may be about several (joint.go).
 //
 // The life of a list:
 //

@@ -153,6 +153,23 @@ func (s *Set) ordered() *Set {
 	return next
 }
 
+// Of returns what the list says of one issuer's certificates, by its encoded
+// name.
+func (s *Set) Of(issuer []byte) *Set {
+	own := &Set{Head: s.Head, Tail: s.Tail}
+	for i := range s.Len() {
+		e := s.At(i)
+		of := e.Issuer
+		if of == nil {
+			of = s.RawIssuer
+		}
+		if bytes.Equal(of, issuer) {
+			_ = own.add(&e) // it was added before
+		}
+	}
+	return own
+}
+
 // apart orders entries in a set: by serial first, as they are looked up.
 func apart(a, b *Entry) int {
 	return cmp.Or(compare(a.Serial, b.Serial), len(a.Serial)-len(b.Serial), bytes.Compare(a.Issuer, b.Issuer))
