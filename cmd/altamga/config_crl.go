@@ -170,10 +170,16 @@ func (c *suiteConfig) checkLists() error {
 	}
 	var faults []error
 	for _, issuing := range c.CA.Issuers {
+		var unfit []error
+		fits := false
 		for _, issuer := range c.CRL.Issuers {
 			if issuer.covers(issuing.ID) {
-				faults = append(faults, issuer.checkAgainst(&issuing))
+				err := issuer.checkAgainst(&issuing)
+				fits, unfit = fits || err == nil, append(unfit, err)
 			}
+		}
+		if !fits {
+			faults = append(faults, unfit...)
 		}
 	}
 	return errors.Join(faults...)
