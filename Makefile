@@ -24,7 +24,8 @@ packages:
 	@sh .ci/packages openssl:openssl curl:curl gcc:gcc gcc:libc6-dev unshare:util-linux \
 		redis-server:redis-server pg_createcluster:postgresql softhsm2-util:softhsm2 cfssl:golang-cfssl \
 		chronyd:chrony faketime:faketime nginx:nginx-light apache2:apache2-bin \
-		javac:default-jdk-headless jarsigner:default-jdk-headless osslsigncode:osslsigncode \
+		javac:default-jdk-headless jarsigner:default-jdk-headless \
+		/usr/share/java/bcprov.jar:libbcprov-java osslsigncode:osslsigncode \
 		xmlsec1:xmlsec1 xmllint:libxml2-utils jsonschema:python3-jsonschema
 
 format:

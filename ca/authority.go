@@ -102,6 +102,9 @@ type Issuer struct {
 	// spread: {shard} in CRL and FreshestCRL stands for the number of the list,
 	// which [pki.Shard] chooses by the serial number.
 	CRLShards int
+	// CRLSigner is who signs those lists, when it is not the issuer itself: its
+	// name goes into what it issues, too.
+	CRLSigner *x509.Certificate
 }
 
 // Authority issues certificates and changes their status. Its methods may be

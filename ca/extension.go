@@ -1,6 +1,7 @@
 package ca
 
 import (
+	"crypto/x509"
 	"encoding/asn1"
 	"errors"
 	"math/big"
@@ -157,7 +158,7 @@ func (p *Profile) addPurpose(b *cryptobyte.Builder) {
 func (p *Profile) addLists(b *cryptobyte.Builder, by *issuer, shard int) {
 	add := func(oid asn1.ObjectIdentifier, address, carried string) {
 		if address != "" && slices.Contains(p.Carries, carried) {
-			der.AddExtension(b, oid, false, func(b *cryptobyte.Builder) { addDistributionPoint(b, pki.ShardAddress(address, shard)) })
+			der.AddExtension(b, oid, false, func(b *cryptobyte.Builder) { addDistributionPoint(b, pki.ShardAddress(address, shard), by.CRLSigner) })
 		}
 	}
 	add(pki.OIDCRLDistributionPoints, by.CRL, "crl")
@@ -215,16 +216,23 @@ func (p *Profile) appendPrivateKeyUsage(b []byte, of extended) []byte {
 	})
 }
 
-// addDistributionPoint writes one point for all reasons with one address.
+// addDistributionPoint writes one point for all reasons with one address, and
+// who signs the list there when that is not the issuer.
 //
 // RFC 5280, Section 4.2.1.13.
-func addDistributionPoint(b *cryptobyte.Builder, uri string) {
+func addDistributionPoint(b *cryptobyte.Builder, uri string, signer *x509.Certificate) {
 	point := cryptobyte_asn1.Tag(0).Constructed().ContextSpecific()
 	b.AddASN1(cryptobyte_asn1.SEQUENCE, func(b *cryptobyte.Builder) {
 		b.AddASN1(cryptobyte_asn1.SEQUENCE, func(b *cryptobyte.Builder) {
 			b.AddASN1(point, func(b *cryptobyte.Builder) {
 				b.AddASN1(point, func(b *cryptobyte.Builder) { addURI(b, uri) })
 			})
+			if signer != nil {
+				// cRLIssuer, encoded as the list encodes its issuer.
+				b.AddASN1(cryptobyte_asn1.Tag(2).Constructed().ContextSpecific(), func(b *cryptobyte.Builder) {
+					b.AddASN1(cryptobyte_asn1.Tag(4).Constructed().ContextSpecific(), func(b *cryptobyte.Builder) { b.AddBytes(signer.RawSubject) })
+				})
+			}
 		})
 	})
 }

@@ -184,6 +184,30 @@ func TestPlacesWithSpacesAndParentheses(t *testing.T) {
 			t.Errorf("got %v", e)
 		}
 	})
+	t.Run("CRL-18 who signs indirect lists is named in both points", func(t *testing.T) {
+		signed := config
+		signed.Issuers = slices.Clone(config.Issuers)
+		signed.Issuers[2].CRLSigner = config.Issuers[0].Certificate
+		authority, err := ca.New(signed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := issue(t, authority, ca.Request{Issuer: "ehm", Profile: "citizen-signature", CSR: newCSR(t, p256()), Subject: citizen()}).Certificate
+		type point struct {
+			Place  asn1.RawValue `asn1:"tag:0"`
+			Issuer asn1.RawValue `asn1:"tag:2"`
+		}
+		for _, id := range []asn1.ObjectIdentifier{pki.OIDCRLDistributionPoints, pki.OIDFreshestCRL} {
+			var points []point
+			var name asn1.RawValue
+			if rest, err := asn1.Unmarshal(extension(c, id).Value, &points); err != nil || len(rest) != 0 || len(points) != 1 {
+				t.Fatalf("%v: %v", id, err)
+			}
+			if _, err := asn1.Unmarshal(points[0].Issuer.Bytes, &name); err != nil || name.Tag != 4 || !bytes.Equal(name.Bytes, config.Issuers[0].Certificate.RawSubject) {
+				t.Errorf("%v names %x, %v", id, name.FullBytes, err)
+			}
+		}
+	})
 	for _, bad := range []string{"http://asxm.example/cdp/AZ Root.crl", "/cdp/a.crl", "ftp://a.example/a.crl", "http://gülşən.example/a.crl"} {
 		t.Run("CERT-23 refuses "+bad, func(t *testing.T) {
 			ehm.CRL = bad

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -123,13 +124,20 @@ func (b *Bucket) Put(ctx context.Context, l *List) error {
 
 // hash returns the SHA-256 of the list's octets, after seeing that they are
 // still those that were published.
-func (l *List) hash() ([]byte, error) {
-	hash := sha256.New()
-	r, err := NewReader(io.TeeReader(l.open(), hash))
+func (l *List) hash() (sum []byte, err error) {
+	defer onFault(debug.SetPanicOnFault(true), &err)
+	hash, list := sha256.New(), l.whole()
+	list.Reader = io.TeeReader(list.Reader, hash)
+	defer list.close()
+	r, err := NewReader(list)
 	if err == nil {
 		err = r.Skip()
 	}
-	if err == nil && etagOf(r.digest(), r.Signature) != l.etag {
+	var digest []byte
+	if err == nil {
+		digest, err = r.digest()
+	}
+	if err == nil && etagOf(digest, r.Signature) != l.etag {
 		err = errors.New("it is not as it was published")
 	}
 	if err != nil {

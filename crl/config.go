@@ -27,8 +27,13 @@ type Issuer struct {
 	Key crypto.Signer
 	// Signer makes the lists indirect: another authority's certificate, whose key
 	// signs them. Certificates must then name it as the cRLIssuer of their
-	// distribution point (RFC 5280, Section 4.2.1.13). nil for none.
+	// distribution point (RFC 5280, Section 4.2.1.13). It may sign lists of several
+	// issuers. nil for none.
 	Signer *x509.Certificate
+	// Others are further authorities that the lists of Signer are about, too. Their
+	// serial numbers must be random: there are relying parties that take the first
+	// entry of a serial for the only one.
+	Others []Other
 	// Place is that of the list about all certificates of the authority.
 	Place
 	// Partitions are further sets of lists, each about all certificates of the
@@ -271,6 +276,9 @@ func (i *Issuer) validate() error {
 	if _, _, err := pki.SignatureAlgorithm(i.Key.Public()); err != nil {
 		return err
 	}
+	if err := i.validateOthers(); err != nil {
+		return err
+	}
 	switch {
 	case !i.Certificate.BasicConstraintsValid || !i.Certificate.IsCA:
 		return errors.New("the certificate is not an authority's")
@@ -288,6 +296,26 @@ func (i *Issuer) validate() error {
 		return errors.New("the certificate's pathLenConstraint is not 0, so authorities may be among those it issued")
 	case !i.ExpiredSince.IsZero() && !tellable(i.ExpiredSince):
 		return errors.New("the date of ExpiredSince cannot be told")
+	}
+	return nil
+}
+
+// validateOthers refuses what would make entries of one authority out of those
+// of two.
+func (i *Issuer) validateOthers() error {
+	ids, names := map[string]bool{i.ID: true}, map[string]bool{string(i.Certificate.RawSubject): true, string(i.signer().RawSubject): true}
+	for _, o := range i.Others {
+		switch {
+		case i.Signer == nil:
+			return errors.New("there are other authorities and no signer: direct lists are about one authority")
+		case o.Certificate == nil || !o.Certificate.BasicConstraintsValid || !o.Certificate.IsCA:
+			return fmt.Errorf("the certificate of %q is missing or not an authority's", o.ID)
+		case o.ID == "" || ids[o.ID] || names[string(o.Certificate.RawSubject)]:
+			return fmt.Errorf("the authority %q is there twice, or has no name or the signer's", o.ID)
+		case i.OnlyUsers && !(o.Certificate.MaxPathLen == 0 && o.Certificate.MaxPathLenZero):
+			return fmt.Errorf("the pathLenConstraint of %q is not 0, so authorities may be among those it issued", o.ID)
+		}
+		ids[o.ID], names[string(o.Certificate.RawSubject)] = true, true
 	}
 	return nil
 }

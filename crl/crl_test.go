@@ -134,8 +134,10 @@ type register struct {
 	history []event
 	at      time.Time // of numbers; zero is now
 	err     error     // of all methods
-	// last and before are the numbers of the last published lists.
+	// last and before are the numbers of the last published lists, which were
+	// numbered under the name of series.
 	last, before uint64
+	series       string
 	// spoil may change what Each gives.
 	spoil func([]crl.Entry) []crl.Entry
 	// limit, when not 0, is how many changes are given at once; none when it is
@@ -147,6 +149,7 @@ type register struct {
 
 type event struct {
 	position uint64
+	issuer   string
 	crl.Entry
 	expired bool
 }
@@ -166,10 +169,13 @@ func (r *register) append(c crl.Change) uint64 {
 }
 
 // put appends a change of status and makes it an entry of the next list.
-func (r *register) put(e crl.Entry) {
+func (r *register) put(e crl.Entry) { r.putOf("ehm", e) }
+
+// putOf does for another authority.
+func (r *register) putOf(issuer string, e crl.Entry) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.history = append(r.history, event{r.append(crl.Change{Issuer: "ehm", Status: true}), e, false})
+	r.history = append(r.history, event{r.append(crl.Change{Issuer: issuer, Status: true}), issuer, e, false})
 }
 
 // take lifts the hold of a certificate.
@@ -179,7 +185,7 @@ func (r *register) take(serial int64) { r.put(entry(serial, crl.Removed)) }
 func (r *register) expire(serial int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.history = append(r.history, event{r.append(crl.Change{Issuer: "ehm"}), crl.Entry{Serial: big.NewInt(serial).Bytes()}, true})
+	r.history = append(r.history, event{r.append(crl.Change{Issuer: "ehm"}), "ehm", crl.Entry{Serial: big.NewInt(serial).Bytes()}, true})
 }
 
 // issue appends a change that no list tells of.
@@ -205,15 +211,20 @@ func (r *register) Number(_ context.Context, issuer string) (crl.Numbered, error
 	if at.IsZero() {
 		at = time.Now()
 	}
-	return crl.Numbered{Number: r.append(crl.Change{Issuer: issuer}), At: at, Published: r.last, Before: r.before}, nil
+	n := crl.Numbered{Number: r.append(crl.Change{Issuer: issuer}), At: at}
+	if r.series == issuer {
+		n.Published, n.Before = r.last, r.before
+	}
+	return n, nil
 }
 
 // at folds the history up to a point.
-func (r *register) fold(at crl.Point) map[string]crl.Entry {
+func (r *register) fold(issuer string, at crl.Point) map[string]crl.Entry {
 	list := make(map[string]crl.Entry)
 	for _, e := range r.history {
 		serial := string(e.Serial)
 		switch {
+		case e.issuer != issuer:
 		case e.expired && e.position <= at.Dropped, !e.expired && e.Reason == crl.Removed && e.position <= at.Number:
 			delete(list, serial)
 		case !e.expired && e.position <= at.Number:
@@ -228,10 +239,10 @@ func (r *register) fold(at crl.Point) map[string]crl.Entry {
 	return list
 }
 
-func (r *register) Each(_ context.Context, _ string, at crl.Point, do func(crl.Entry) error) error {
+func (r *register) Each(_ context.Context, issuer string, at crl.Point, do func(crl.Entry) error) error {
 	r.mu.Lock()
 	r.tables++
-	err, entries := r.err, slices.SortedFunc(maps.Values(r.fold(at)), func(a, b crl.Entry) int { return bytes.Compare(a.Serial, b.Serial) })
+	err, entries := r.err, slices.SortedFunc(maps.Values(r.fold(issuer, at)), func(a, b crl.Entry) int { return bytes.Compare(a.Serial, b.Serial) })
 	if r.spoil != nil {
 		entries = r.spoil(entries)
 	}
@@ -244,11 +255,14 @@ func (r *register) Each(_ context.Context, _ string, at crl.Point, do func(crl.E
 	return err
 }
 
-func (r *register) Changes(_ context.Context, _ string, from, to crl.Point, limit int) ([]crl.Entry, error) {
+func (r *register) Changes(_ context.Context, issuer string, from, to crl.Point, limit int) ([]crl.Entry, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	touched, list := make(map[string]bool), r.fold(to)
+	touched, list := make(map[string]bool), r.fold(issuer, to)
 	for _, e := range r.history {
+		if e.issuer != issuer {
+			continue
+		}
 		if e.expired && e.position > from.Dropped && e.position <= to.Dropped || !e.expired && e.position > from.Number && e.position <= to.Number {
 			touched[string(e.Serial)] = true
 		}
@@ -270,18 +284,21 @@ func (r *register) Changes(_ context.Context, _ string, from, to crl.Point, limi
 	return changes, r.err
 }
 
-func (r *register) Told(_ context.Context, _ string, serial []byte, at crl.Point) (crl.Entry, error) {
+func (r *register) Told(_ context.Context, issuer string, serial []byte, at crl.Point) (crl.Entry, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if e, listed := r.fold(at)[string(serial)]; listed {
+	if e, listed := r.fold(issuer, at)[string(serial)]; listed {
 		return e, r.err
 	}
 	return crl.Entry{Serial: serial, Reason: crl.Removed}, r.err
 }
 
-func (r *register) Published(_ context.Context, _ string, number uint64) error {
+func (r *register) Published(_ context.Context, issuer string, number uint64) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.series != issuer {
+		r.series, r.before, r.last = issuer, 0, 0
+	}
 	if r.err == nil && number > r.last {
 		r.before, r.last = r.last, number
 	}

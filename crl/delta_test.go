@@ -9,10 +9,8 @@ import (
 	"io"
 	"math/big"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,6 +22,15 @@ import (
 func (c *centre) withDelta() *centre {
 	c.Issuers[0].DeltaPath, c.Issuers[0].DeltaURL = "ehm-delta.crl", "http://127.0.0.1:1/ehm-delta.crl"
 	return c
+}
+
+// publishDelta publishes delta lists, and complete ones where there are none of
+// the publisher's.
+func (c *centre) publishDelta(t *testing.T, p *crl.Publisher) {
+	t.Helper()
+	if err := p.PublishDelta(t.Context(), "ehm"); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // content is what a list in the folder says, and the reader at its end.
@@ -85,16 +92,10 @@ func wantReasons(t *testing.T, what string, got map[string]crl.Entry, want map[s
 func TestDelta(t *testing.T) {
 	c := newCentre(t, p256(t)).withDelta()
 	p := c.publisher(t)
-	publishDelta := func(t *testing.T) {
-		t.Helper()
-		if err := p.PublishDelta(t.Context(), "ehm"); err != nil {
-			t.Fatal(err)
-		}
-	}
 	c.put(entry(1, 6))
 	c.put(entry(2, 1))
 	c.put(entry(5, 6))
-	publishDelta(t) // makes the base as well
+	c.publishDelta(t, p) // makes the base as well
 	_, base := c.content(t, "ehm.crl")
 	empty, first := c.content(t, "ehm-delta.crl")
 	t.Run("CRL-12 complete and delta list of one round have one number", func(t *testing.T) {
@@ -105,18 +106,18 @@ func TestDelta(t *testing.T) {
 	t.Run("CRL-26 hold, delta, release, delta", func(t *testing.T) {
 		c.put(entry(3, 6))
 		c.take(1)
-		publishDelta(t)
+		c.publishDelta(t, p)
 		got, _ := c.content(t, "ehm-delta.crl")
 		wantReasons(t, "after a hold and a release", got, map[string]int{"3": 6, "1": 8})
 		c.take(3)
 		c.put(entry(4, 1))
-		publishDelta(t)
+		c.publishDelta(t, p)
 		got, _ = c.content(t, "ehm-delta.crl")
 		wantReasons(t, "after the release of what was held in between", got, map[string]int{"3": 8, "1": 8, "4": 1})
 	})
 	t.Run("CRL-25 a change of reason", func(t *testing.T) {
 		c.put(entry(5, 1))
-		publishDelta(t)
+		c.publishDelta(t, p)
 		got, _ := c.content(t, "ehm-delta.crl")
 		wantReasons(t, "after a hold became a revocation", got, map[string]int{"3": 8, "1": 8, "4": 1, "5": 1})
 	})
@@ -201,8 +202,10 @@ func synctestRound(t *testing.T) {
 	})
 }
 
-func extension(o outer, id string) *pkix.Extension {
-	for _, x := range o.TBS.Extensions {
+func extension(o outer, id string) *pkix.Extension { return among(o.TBS.Extensions, id) }
+
+func among(extensions []pkix.Extension, id string) *pkix.Extension {
+	for _, x := range extensions {
 		if x.Id.String() == id {
 			return &x
 		}
@@ -259,55 +262,6 @@ func (c *centre) opensslVerify(t *testing.T, leaf string, paths ...string) strin
 	return out
 }
 
-// javaVerify asks the JDK's validator.
-func (c *centre) javaVerify(t *testing.T, leaf string, paths ...string) string {
-	t.Helper()
-	if _, err := exec.LookPath("javac"); err != nil {
-		t.Skip("no Java compiler is installed (Debian: default-jdk-headless)")
-	}
-	dir := java(t)
-	args := []string{"-Xshare:auto", "-XX:TieredStopAtLevel=1", "-cp", dir, "Validate", writePEM(t, "ca.pem", "CERTIFICATE", c.ca.Raw), leaf}
-	for _, path := range paths {
-		args = append(args, filepath.Join(c.Dir, path))
-	}
-	out, err := exec.Command("java", args...).CombinedOutput()
-	if err != nil {
-		t.Fatalf("java: %v\n%s", err, out)
-	}
-	return string(out)
-}
-
-var compiled sync.Map
-
-// java compiles the validator once.
-func java(t *testing.T) string {
-	t.Helper()
-	once, _ := compiled.LoadOrStore("dir", sync.OnceValues(func() (string, error) {
-		dir, err := os.MkdirTemp("", "altamga-java-")
-		if err == nil {
-			var out []byte
-			if out, err = exec.Command("javac", "-d", dir, filepath.Join("testdata", "Validate.java")).CombinedOutput(); err != nil {
-				t.Log(string(out))
-			}
-		}
-		return dir, err
-	}))
-	dir, err := once.(func() (string, error))()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
-
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if once, ok := compiled.Load("dir"); ok {
-		dir, _ := once.(func() (string, error))()
-		os.RemoveAll(dir)
-	}
-	os.Exit(code)
-}
-
 // TestDeltaPeers has others combine complete and delta lists.
 func TestDeltaPeers(t *testing.T) {
 	for name, key := range map[string]crypto.Signer{"p256": p256(t), "rsa": keysOf(t)["rsa"]} {
@@ -318,9 +272,7 @@ func TestDeltaPeers(t *testing.T) {
 			c.publish(t, p)
 			c.take(0x101)
 			c.put(entry(0x102, 1))
-			if err := p.PublishDelta(t.Context(), "ehm"); err != nil {
-				t.Fatal(err)
-			}
+			c.publishDelta(t, p)
 			leaf := func(serial int64) string {
 				return c.leafOf(t, serial, "http://127.0.0.1:1/ehm.crl", "http://127.0.0.1:1/ehm-delta.crl")
 			}
@@ -338,16 +290,6 @@ func TestDeltaPeers(t *testing.T) {
 				}
 				if out := c.opensslVerify(t, released, "ehm.crl", "ehm-delta.crl"); !strings.Contains(out, ": OK") {
 					t.Errorf("with the delta: %s", out)
-				}
-			})
-			if name != "p256" {
-				return // a virtual machine takes a second to start
-			}
-			t.Run("CRL-25 the JDK reads them", func(t *testing.T) {
-				for leaf, want := range map[string]string{good: "valid", revoked: "has KEY_COMPROMISE, critical [2.5.29.27]", released: "has REMOVE_FROM_CRL, critical [2.5.29.27]"} {
-					if out := c.javaVerify(t, leaf, "ehm.crl", "ehm-delta.crl"); !strings.Contains(out, want) {
-						t.Errorf("want %q: %s", want, out)
-					}
 				}
 			})
 		})

@@ -7,7 +7,8 @@
 // round have one number, a position of the register's journal. It publishes
 // complete lists at the start when there is none or it is old, then
 // [Config.Delay] after each change and otherwise every [Config.Interval], and
-// delta lists as their own delay and interval say.
+// delta lists as their own delay and interval say. Lists that another authority
+// signs may be about several (joint.go).
 //
 // The life of a list:
 //
@@ -26,8 +27,8 @@
 //	             is removed or written to there is noticed and made anew
 //	mirror.go    and each mirror, such as a bucket, gets it, too
 //
-// Memory does not grow with a list, except for keys that sign messages and not
-// hashes (Ed25519).
+// Memory does not grow with a list: where a key signs messages and not hashes
+// (Ed25519), the file is mapped.
 //
 // A [Puller] is a mirror without a key: it fetches lists, verifies and
 // publishes them. A [Reader] reads any list as it comes in, a [Set] keeps one

@@ -27,10 +27,11 @@ type draft struct {
 	gap  int64
 	size int64 // of the entries
 	tally
-	last  []byte // serial of the last entry
+	last  Entry  // with serial and issuer
 	one   []byte // encoding of an entry
 	etag  string
 	lint  sample
+	whole whole
 	begin int64 // of TBSCertList
 	end   int64 // of TBSCertList
 }
@@ -54,19 +55,20 @@ func newDraft(name string, f form, expected int64) (*draft, error) {
 
 // discard removes what was not published.
 func (d *draft) discard() {
+	d.whole.close()
 	d.file.Close()
 	os.Remove(d.file.Name())
 }
 
 // add writes an entry. Entries come in the order of [compare].
 func (d *draft) add(e *Entry) error {
+	var issuer []byte
+	if !bytes.Equal(e.Issuer, d.last.Issuer) {
+		// RFC 5280, Section 5.3.3: it holds for all up to the next that has one.
+		issuer = e.Issuer
+	}
 	if err := d.admit(e); err != nil {
 		return err
-	}
-	var issuer []byte
-	if d.entries == 1 {
-		// RFC 5280, Section 5.3.3: it holds for all the others.
-		issuer = d.certificates
 	}
 	d.one = appendEntry(d.one[:0], e, issuer)
 	return d.write(d.one, e)
@@ -74,7 +76,7 @@ func (d *draft) add(e *Entry) error {
 
 // copy writes an entry as it was read from another list of the same kind.
 func (d *draft) copy(e *Entry) error {
-	if d.certificates != nil {
+	if e.Issuer != nil {
 		return d.add(e)
 	}
 	if err := d.admit(e); err != nil {
@@ -87,10 +89,10 @@ func (d *draft) admit(e *Entry) error {
 	if err := d.check(e); err != nil {
 		return because("entries", fmt.Errorf("entry of serial %x: %w", e.Serial, err))
 	}
-	if d.entries > 0 && compare(d.last, e.Serial) >= 0 {
+	if d.entries > 0 && order(&d.last, e) >= 0 {
 		return because("entries", fmt.Errorf("entry of serial %x: the serial is on the list twice, or the order is wrong", e.Serial))
 	}
-	d.last = append(d.last[:0], e.Serial...)
+	d.last.Serial, d.last.Issuer = append(d.last.Serial[:0], e.Serial...), e.Issuer
 	d.tally.add(e)
 	return nil
 }
@@ -180,14 +182,20 @@ func (d *draft) shift(from, to, offset int64) error {
 func (d *draft) digest() ([]byte, x509.SignatureAlgorithm, error) {
 	behind := d.signatureFields([]byte{0})
 	front := appendHeader(nil, tagSequence, d.end-d.begin+int64(len(behind)))
-	r, err := NewReader(io.MultiReader(bytes.NewReader(front), io.NewSectionReader(d.file, d.begin, d.end-d.begin), bytes.NewReader(behind)))
+	list := io.MultiReader(bytes.NewReader(front), io.NewSectionReader(d.file, d.begin, d.end-d.begin), bytes.NewReader(behind))
+	d.whole = whole{Reader: list, file: d.file, offset: d.begin - int64(len(front))}
+	r, err := NewReader(&d.whole)
 	if err != nil {
 		return nil, 0, because("lint", fmt.Errorf("reading it back: %w", err))
 	}
 	if err := d.examine(r, d.tally, true); err != nil {
 		return nil, 0, because("lint", fmt.Errorf("reading it back: %w", err))
 	}
-	return r.digest(), r.Algorithm, nil
+	digest, err := r.digest()
+	if err != nil {
+		return nil, 0, because("sign", err)
+	}
+	return digest, r.Algorithm, nil
 }
 
 // finish adds the signature. Then the file is a list.

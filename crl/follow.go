@@ -210,12 +210,13 @@ func (p *Publisher) advance(ctx context.Context, after *uint64) (int, error) {
 			return 0, fmt.Errorf("entry %d came after entry %d", e.Position, *after)
 		}
 		*after = e.Position
-		a, ours := p.byID[e.Issuer]
-		if !ours || !e.Status {
+		if !e.Status {
 			continue
 		}
-		a.miss(e.Position)
-		a.nudge()
+		for _, a := range p.about[e.Issuer] {
+			a.miss(e.Position)
+			a.nudge()
+		}
 	}
 	return len(entries), nil
 }

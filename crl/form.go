@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -31,9 +32,8 @@ type form struct {
 	thisUpdate, nextUpdate time.Time
 	// scope is the value of issuingDistributionPoint; nil for none.
 	scope []byte
-	// certificates is the encoded name of whose certificates an indirect list is
-	// about; nil for those of the signer.
-	certificates []byte
+	// covered are the authorities whose certificates the list is about.
+	covered []covered
 	// freshest is the address of the delta list.
 	freshest     string
 	expiredSince time.Time
@@ -296,7 +296,7 @@ func compare(a, b []byte) int {
 // the form says, or holds other entries than those that tally counted.
 func (f *form) examine(r *Reader, want tally, ordered bool) error {
 	var got tally
-	var last []byte
+	var last Entry
 	seen := make(map[string]bool)
 	for {
 		e, err := r.Next()
@@ -312,16 +312,16 @@ func (f *form) examine(r *Reader, want tally, ordered bool) error {
 		if err := f.check(&e); err != nil {
 			return fmt.Errorf("its entry of serial %x: %w", e.Serial, err)
 		}
-		if f.certificates != nil && !bytes.Equal(e.Issuer, f.certificates) {
+		if !slices.ContainsFunc(f.covered, func(of covered) bool { return bytes.Equal(of.name, e.Issuer) }) {
 			return fmt.Errorf("its entry of serial %x names another issuer", e.Serial)
 		}
 		switch {
-		case ordered && compare(last, e.Serial) >= 0, !ordered && seen[string(e.Serial)]:
+		case ordered && order(&last, &e) >= 0, !ordered && seen[string(e.Serial)]:
 			return fmt.Errorf("its serial %x stands there twice or out of order", e.Serial)
 		case !ordered:
 			seen[string(e.Serial)] = true
 		}
-		last = append(last[:0], e.Serial...)
+		last.Serial, last.Issuer = append(last.Serial[:0], e.Serial...), e.Issuer
 		got.add(&e)
 	}
 	if got != want {
@@ -379,6 +379,9 @@ func (t *tally) add(e *Entry) {
 		h ^= h >> 29
 	}
 	for _, octet := range serial {
+		h = (h ^ uint64(octet)) * prime
+	}
+	for _, octet := range e.Issuer {
 		h = (h ^ uint64(octet)) * prime
 	}
 	t.entries++

@@ -1,9 +1,9 @@
 package crl
 
 import (
-	"bytes"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"slices"
 	"time"
 )
@@ -34,16 +34,16 @@ func (m *merged) advance() (err error) {
 // returned it. It returns io.EOF when there is none.
 func (m *merged) next(do func(e *Entry, copied bool) error) error {
 	for {
-		order := 1
+		by := 1
 		switch {
 		case len(m.changes) == 0 && !m.more:
 			return io.EOF
 		case len(m.changes) == 0:
-			order = -1
+			by = -1
 		case m.more:
-			order = compare(m.head.Serial, m.changes[0].Serial)
+			by = order(&m.head, &m.changes[0])
 		}
-		if order < 0 {
+		if by < 0 {
 			if err := do(&m.head, true); err != nil {
 				return err
 			}
@@ -51,7 +51,7 @@ func (m *merged) next(do func(e *Entry, copied bool) error) error {
 		}
 		changed := &m.changes[0]
 		m.changes = m.changes[1:]
-		if order == 0 {
+		if by == 0 {
 			if err := m.advance(); err != nil {
 				return err
 			}
@@ -65,8 +65,11 @@ func (m *merged) next(do func(e *Entry, copied bool) error) error {
 // carry writes into the draft what the list that it replaces says and what has
 // changed since. The list is verified while it is read: what the disk has
 // garbled does not go on.
-func (a *authority) carry(d *draft, from *List, changes []Entry) error {
-	reader, err := NewReader(from.open())
+func (a *authority) carry(d *draft, from *List, changes []Entry) (err error) {
+	defer onFault(debug.SetPanicOnFault(true), &err)
+	list := from.whole()
+	defer list.close()
+	reader, err := NewReader(list)
 	if err != nil {
 		return err
 	}
@@ -93,7 +96,7 @@ func (a *authority) carry(d *draft, from *List, changes []Entry) error {
 type comparison struct {
 	merged *merged
 	// told returns what the journal alone says of a certificate now.
-	told func(serial []byte) (Entry, error)
+	told func(e *Entry) (Entry, error)
 }
 
 // table takes the next entry of the table.
@@ -102,8 +105,8 @@ func (c *comparison) table(e *Entry) error {
 	err := c.merged.next(func(journal *Entry, _ bool) error {
 		found = true
 		switch {
-		case compare(journal.Serial, e.Serial) != 0:
-			return contradiction(journal.Serial, e.Serial)
+		case order(journal, e) != 0:
+			return contradiction(journal, e)
 		case journal.Reason != e.Reason || !sameSecond(journal.InvalidityDate, e.InvalidityDate):
 			return fmt.Errorf("serial %x: the table says reason %d, the journal %d", e.Serial, e.Reason, journal.Reason)
 		case !sameSecond(journal.Since, e.Since):
@@ -121,7 +124,7 @@ func (c *comparison) table(e *Entry) error {
 // that was made while the clock was behind named its own time, and those since
 // have carried it on; then the journal says what the table does.
 func (c *comparison) dates(list, table *Entry) error {
-	told, err := c.told(table.Serial)
+	told, err := c.told(table)
 	if err != nil {
 		return because("source", fmt.Errorf("reading register: %w", err))
 	}
@@ -143,11 +146,11 @@ func (c *comparison) end() error {
 	return err
 }
 
-func contradiction(journal, table []byte) error {
-	if compare(journal, table) < 0 {
-		return fmt.Errorf("serial %x is revoked by the journal and not in the table", journal)
+func contradiction(journal, table *Entry) error {
+	if order(journal, table) < 0 {
+		return fmt.Errorf("serial %x is revoked by the journal and not in the table", journal.Serial)
 	}
-	return fmt.Errorf("serial %x is revoked in the table and not by the journal", table)
+	return fmt.Errorf("serial %x is revoked in the table and not by the journal", table.Serial)
 }
 
 func sameSecond(a, b time.Time) bool {
@@ -170,11 +173,11 @@ func (l *list) of(changes []Entry) []Entry {
 
 // sorted refuses changes that are not in order: a merge would lose some.
 func sorted(changes []Entry) error {
-	if !slices.IsSortedFunc(changes, func(a, b Entry) int { return compare(a.Serial, b.Serial) }) {
+	if !slices.IsSortedFunc(changes, func(a, b Entry) int { return order(&a, &b) }) {
 		return fmt.Errorf("the register gave changes out of order")
 	}
 	for i := 1; i < len(changes); i++ {
-		if bytes.Equal(changes[i-1].Serial, changes[i].Serial) {
+		if order(&changes[i-1], &changes[i]) == 0 {
 			return fmt.Errorf("the register gave two changes of serial %x", changes[i].Serial)
 		}
 	}

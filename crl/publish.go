@@ -141,7 +141,7 @@ type drafted struct {
 
 func (r *round) run(ctx context.Context) (err error) {
 	p, a := r.p, r.a
-	if r.n, err = p.config.Source.Number(ctx, a.ID); err != nil {
+	if r.n, err = p.config.Source.Number(ctx, a.series()); err != nil {
 		return because("source", fmt.Errorf("numbering list: %w", err))
 	}
 	if err := p.checkNumber(a, r.n); err != nil {
@@ -215,7 +215,7 @@ func (r *round) remember() {
 // tell tells the source what is published. A source that was not told keeps
 // entries for longer than it has to, so a failure is reported and no more.
 func (p *Publisher) tell(ctx context.Context, a *authority, number uint64) {
-	if err := p.config.Source.Published(ctx, a.ID, number); err != nil {
+	if err := p.config.Source.Published(ctx, a.series(), number); err != nil {
 		p.config.Log.WarnContext(ctx, "register not told of list", "issuer", a.ID, "number", number, "err", err)
 	}
 }

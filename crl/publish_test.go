@@ -273,6 +273,15 @@ func TestNumbers(t *testing.T) {
 			}
 		}
 	})
+	t.Run("CRL-12 a number that comes again is refused", func(t *testing.T) {
+		c := newCentre(t, p256(t))
+		p := c.publisher(t)
+		c.publish(t, p)
+		c.journal = nil
+		if err := p.Publish(t.Context(), "ehm"); err == nil || !strings.Contains(err.Error(), "gave the number 1 after 1") {
+			t.Errorf("error %v", err)
+		}
+	})
 	t.Run("CRL-12 a register that was set back is refused", func(t *testing.T) {
 		c := newCentre(t, p256(t))
 		p := c.publisher(t)

@@ -19,6 +19,9 @@ type Publisher struct {
 	config      Config
 	authorities []*authority
 	byID        map[string]*authority
+	// about are the authorities whose lists are about the one of the register's
+	// short name.
+	about map[string][]*authority
 	// files maps the unescaped paths of URLs to what is served there.
 	files map[string]file
 
@@ -40,6 +43,7 @@ type Publisher struct {
 type authority struct {
 	Issuer
 	algorithm pki.Algorithm
+	covered   []covered
 	lists     []*list // the first is the one about all certificates
 	// wake, of capacity 1, interrupts the wait for the next round.
 	wake chan struct{}
@@ -132,8 +136,8 @@ type List struct {
 // signed is an error: two configurations share the folder or a path is wrong.
 func New(config Config) (*Publisher, error) {
 	p := &Publisher{
-		config: config, byID: make(map[string]*authority), files: make(map[string]file), cleared: make(map[string]time.Time),
-		mirrors: make(map[Mirror]error), mirrorWakes: make(map[Mirror]chan struct{}),
+		config: config, byID: make(map[string]*authority), about: make(map[string][]*authority), files: make(map[string]file),
+		cleared: make(map[string]time.Time), mirrors: make(map[Mirror]error), mirrorWakes: make(map[Mirror]chan struct{}),
 	}
 	p.defaults()
 	if err := p.validate(); err != nil {
@@ -156,6 +160,9 @@ func New(config Config) (*Publisher, error) {
 		}
 		p.authorities = append(p.authorities, a)
 		p.byID[a.ID] = a
+		for _, of := range a.covered {
+			p.about[of.id] = append(p.about[of.id], a)
+		}
 		for _, s := range a.slots() {
 			p.files["/"+s.path] = file{slot: s, alarm: a.nudge}
 		}
@@ -167,7 +174,7 @@ func New(config Config) (*Publisher, error) {
 }
 
 func newAuthority(issuer Issuer) (*authority, error) {
-	a := &authority{Issuer: issuer, wake: make(chan struct{}, 1), lists: issuer.lists()}
+	a := &authority{Issuer: issuer, wake: make(chan struct{}, 1), covered: issuer.covers(), lists: issuer.lists()}
 	var err error
 	if a.algorithm, _, err = pki.SignatureAlgorithm(issuer.Key.Public()); err != nil {
 		return nil, err
@@ -208,15 +215,12 @@ func (a *authority) hasDeltas() bool {
 func (p *Publisher) form(a *authority, s *slot, l *list, n Numbered, base uint64) form {
 	thisUpdate := n.At.UTC().Truncate(time.Second)
 	f := form{
-		signer: a.signer(), algorithm: a.algorithm, number: n.Number, base: base, scope: s.scope,
+		signer: a.signer(), algorithm: a.algorithm, number: n.Number, base: base, scope: s.scope, covered: a.covered,
 		thisUpdate: thisUpdate, nextUpdate: thisUpdate.Add(p.config.Validity), freshest: l.DeltaURL,
 		expiredSince: a.ExpiredSince.UTC().Truncate(time.Second),
 	}
 	if a.ExpiredSince.IsZero() {
 		f.expiredSince = time.Time{}
-	}
-	if a.Signer != nil {
-		f.certificates = a.Certificate.RawSubject
 	}
 	switch {
 	case a.Last:

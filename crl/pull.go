@@ -257,7 +257,7 @@ func (p *Puller) pull(ctx context.Context, s *pulledSlot) (reason string, err er
 	// It is read as it comes, so that the first octet that does not belong there
 	// ends it.
 	body := &io.LimitedReader{R: answer.Body, N: p.config.MaxSize + 1}
-	next, err := readList(s.authority, s.slot, io.TeeReader(body, f))
+	next, err := readList(s.authority, s.slot, io.TeeReader(body, f), f)
 	switch {
 	case body.N == 0:
 		return "pull", fmt.Errorf("it is longer than %d octets", p.config.MaxSize)

@@ -60,8 +60,11 @@ type Reader struct {
 	scan *scanner
 	// The ends of TBSCertList, its revokedCertificates, and the whole.
 	tbs, revoked, end int64
-	// message is the TBSCertList itself where the algorithm has no hash of it.
+	// message is the TBSCertList itself where the algorithm has no hash of it;
+	// whole has it, when it is not nil.
 	message *bytes.Buffer
+	whole   *whole
+	begin   int64  // of TBSCertList
 	issuer  []byte // of the last entry
 	entries int
 	err     error
@@ -84,12 +87,15 @@ type Head struct {
 }
 
 // maxMessage bounds a list whose signature is over itself and not over a hash,
-// as Ed25519 makes them: it is read into memory.
+// as Ed25519 makes them: but for one of our own files it is read into memory.
 const maxMessage = 64 << 20
 
 // NewReader reads what stands before the entries.
 func NewReader(from io.Reader) (*Reader, error) {
 	r := &Reader{scan: newScanner(from)}
+	if w, ok := from.(*whole); ok && w.file != nil {
+		r.whole = w
+	}
 	if err := r.readHead(); err != nil {
 		return nil, fmt.Errorf("reading list: %w", err)
 	}
@@ -102,7 +108,7 @@ func (r *Reader) readHead() (err error) {
 	if r.end, err = s.into(tagSequence, maxList); err != nil {
 		return err
 	}
-	s.hashing, s.mark = true, s.pos
+	s.hashing, s.mark, r.begin = true, s.pos, s.at
 	if r.tbs, err = s.into(tagSequence, r.end); err != nil {
 		return err
 	}
@@ -146,7 +152,7 @@ func (r *Reader) startHash() {
 		r.scan.hash = h.New()
 		return
 	}
-	if r.tbs <= maxMessage {
+	if r.Algorithm == x509.PureEd25519 && r.whole == nil && r.tbs <= maxMessage {
 		r.message = new(bytes.Buffer)
 		r.scan.hash = keeper{r.message}
 		return

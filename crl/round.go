@@ -86,7 +86,7 @@ func (r *round) draftComplete(ctx context.Context) error {
 // list before and the changes since, when it is known, and from the journal
 // alone, when that is short.
 func (r *round) accounts(ctx context.Context, known bool, changes []Entry) ([]*comparison, error) {
-	told := func(serial []byte) (Entry, error) { return r.p.config.Source.Told(ctx, r.a.ID, serial, r.to) }
+	told := func(e *Entry) (Entry, error) { return r.a.told(ctx, r.p.config.Source, e, r.to) }
 	var accounts []*comparison
 	if known {
 		main, c := r.a.lists[0].complete.current.Load(), &comparison{told: told}
@@ -94,7 +94,7 @@ func (r *round) accounts(ctx context.Context, known bool, changes []Entry) ([]*c
 		_, err := main.hash()
 		var reader *Reader
 		if err == nil {
-			reader, err = NewReader(main.open())
+			reader, err = NewReader(main.whole())
 		}
 		if err == nil {
 			c.merged, err = newMerged(reader, changes)
@@ -117,7 +117,7 @@ func (r *round) accounts(ctx context.Context, known bool, changes []Entry) ([]*c
 
 // changes reads what has changed between two rounds.
 func (r *round) changes(ctx context.Context, from Point) ([]Entry, error) {
-	changes, err := r.p.config.Source.Changes(ctx, r.a.ID, from, r.to, maxChanges)
+	changes, err := r.a.changes(ctx, r.p.config.Source, from, r.to, maxChanges)
 	if err != nil {
 		return nil, unread(err)
 	}
@@ -152,7 +152,7 @@ func (r *round) fromTable(ctx context.Context, accounts []*comparison) error {
 		}
 		drafts = append(drafts, d)
 	}
-	err := r.p.config.Source.Each(ctx, r.a.ID, r.to, func(e Entry) error {
+	err := r.a.each(ctx, r.p.config.Source, r.to, func(e Entry) error {
 		for _, account := range accounts {
 			if err := account.table(&e); err != nil {
 				return because("contradiction", err)

@@ -2,11 +2,14 @@ package crl_test
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"fmt"
 	"math/big"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -105,20 +108,6 @@ func TestPartition(t *testing.T) {
 			}
 		}
 	})
-	t.Run("CRL-13 the JDK takes the certificate's own list and no other", func(t *testing.T) {
-		for _, row := range []struct {
-			leaf, want string
-			lists      []string
-		}{
-			{good, "\nvalid", []string{"ehm-2.crl", "ehm-2-delta.crl"}},
-			{revoked, "refused: REVOKED", []string{"ehm-2.crl", "ehm-2-delta.crl"}},
-			{good, "refused: UNDETERMINED_REVOCATION_STATUS", []string{"ehm-1.crl"}},
-		} {
-			if out := c.javaVerify(t, row.leaf, row.lists...); !strings.Contains(out, row.want) {
-				t.Errorf("%v: want %q: %s", row.lists, row.want, out)
-			}
-		}
-	})
 }
 
 func TestOnlyUsers(t *testing.T) {
@@ -190,29 +179,37 @@ func TestIndirect(t *testing.T) {
 		}
 	})
 	t.Run("CRL-13 indirectCRL, and openssl goes by it", func(t *testing.T) {
-		point := func(serial int64) string {
-			type distribution struct {
-				Point  asn1.RawValue `asn1:"tag:0"`
-				Issuer asn1.RawValue `asn1:"tag:2"`
-			}
-			full, _ := asn1.Marshal(asn1.RawValue{Class: 2, Tag: 0, IsCompound: true, Bytes: append([]byte{0x86, byte(len(c.Issuers[0].URL))}, c.Issuers[0].URL...)})
-			name, _ := asn1.Marshal(asn1.RawValue{Class: 2, Tag: 4, IsCompound: true, Bytes: signer.RawSubject})
-			value, err := asn1.Marshal([]distribution{{
-				asn1.RawValue{Class: 2, Tag: 0, IsCompound: true, Bytes: full}, asn1.RawValue{Class: 2, Tag: 2, IsCompound: true, Bytes: name},
-			}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			leaf := &x509.Certificate{SerialNumber: big.NewInt(serial), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-				Subject: pkix.Name{CommonName: "Nümunə"}, ExtraExtensions: []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 31}, Value: value}}}
-			return writePEM(t, "leaf.pem", "CERTIFICATE", certificate(t, leaf, c.ca, signerKey.Public(), c.key).Raw)
-		}
 		for serial, want := range map[int64]string{0x20: "certificate revoked", 0x10: ": OK"} {
 			pem := writePEM(t, "crl.pem", "X509 CRL", readFile(t, c.Dir+"/ehm.crl"))
 			out, _ := openssl(t, "verify", "-crl_check", "-extended_crl", "-CAfile", writePEM(t, "ca.pem", "CERTIFICATE", c.ca.Raw),
-				"-untrusted", writePEM(t, "signer.pem", "CERTIFICATE", signer.Raw), "-CRLfile", pem, point(serial))
+				"-untrusted", writePEM(t, "signer.pem", "CERTIFICATE", signer.Raw), "-CRLfile", pem, c.indirectLeaf(t, serial))
 			if !strings.Contains(out, want) {
 				t.Errorf("want %q: %s", want, out)
+			}
+		}
+	})
+	t.Run("CRL-18 one signer for two authorities, and openssl takes each one's own lists", func(t *testing.T) {
+		root, below, signer := oneSigner(t)
+		anchor, lists, others := writePEM(t, "root.pem", "CERTIFICATE", root.ca.Raw), []string(nil), []string{"-untrusted", writePEM(t, "signer.pem", "CERTIFICATE", signer.Raw)}
+		for i, c := range below {
+			c.put(entry(0x101, 6))
+			c.put(entry(int64(0x102+i), 1))
+			p := c.publisher(t)
+			c.publish2(t, p)
+			c.take(0x101)
+			c.put(entry(0x105, 1))
+			c.publishDelta(t, p)
+			for _, path := range []string{"ehm.crl", "ehm-delta.crl"} {
+				lists = append(lists, "-CRLfile", writePEM(t, "crl.pem", "X509 CRL", readFile(t, filepath.Join(c.Dir, path))))
+			}
+			others = append(others, "-untrusted", writePEM(t, "ca.pem", "CERTIFICATE", c.ca.Raw))
+		}
+		for i, c := range below {
+			for serial, want := range map[int64]string{0x101: ": OK", int64(0x102 + i): "certificate revoked", int64(0x103 - i): ": OK", 0x105: "certificate revoked"} {
+				args := slices.Concat([]string{"verify", "-x509_strict", "-crl_check", "-extended_crl", "-use_deltas", "-CAfile", anchor}, others, lists)
+				if out, _ := openssl(t, append(args, c.indirectLeaf(t, serial))...); !strings.Contains(out, want) {
+					t.Errorf("authority %d, serial %x: want %q: %s", i, serial, want, out)
+				}
 			}
 		}
 	})
@@ -222,6 +219,55 @@ func TestIndirect(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 	})
+}
+
+// oneSigner returns two authorities below a root, whose lists another one signs.
+func oneSigner(t testing.TB) (root *centre, below []*centre, signer *x509.Certificate) {
+	t.Helper()
+	root = newCentre(t, p256(t))
+	root.publish(t, root.publisher(t))
+	issue := func(serial int64, name string, key crypto.Signer, ca bool) *x509.Certificate {
+		template := &x509.Certificate{
+			SerialNumber: big.NewInt(serial), Subject: pkix.Name{Country: []string{"AZ"}, CommonName: name}, SubjectKeyId: []byte{1, 2, 3, byte(serial)},
+			NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(0, 6, 0),
+			IsCA: ca, BasicConstraintsValid: ca, KeyUsage: x509.KeyUsageCRLSign,
+		}
+		if ca {
+			template.KeyUsage |= x509.KeyUsageCertSign
+		}
+		return certificate(t, template, root.ca, key.Public(), root.key)
+	}
+	signerKey := p256(t)
+	signer = issue(2, "Lists", signerKey, false)
+	for i := range 2 {
+		c := newCentre(t, p256(t)).withDelta()
+		c.ca = issue(int64(3+i), fmt.Sprintf("Authority %d", i), c.key, true)
+		c.Issuers[0].Certificate, c.Issuers[0].Signer, c.Issuers[0].Key = c.ca, signer, signerKey
+		c.Issuers[0].URL, c.Issuers[0].DeltaURL = fmt.Sprintf("http://127.0.0.1:1/%d.crl", i), fmt.Sprintf("http://127.0.0.1:1/%d-delta.crl", i)
+		below = append(below, c)
+	}
+	return root, below, signer
+}
+
+// indirectLeaf issues a certificate that names the signer of its list.
+func (c *centre) indirectLeaf(t testing.TB, serial int64) string {
+	t.Helper()
+	issuer := c.Issuers[0]
+	type distribution struct {
+		Point  asn1.RawValue `asn1:"tag:0"`
+		Issuer asn1.RawValue `asn1:"tag:2"`
+	}
+	full, _ := asn1.Marshal(asn1.RawValue{Class: 2, Tag: 0, IsCompound: true, Bytes: append([]byte{0x86, byte(len(issuer.URL))}, issuer.URL...)})
+	name, _ := asn1.Marshal(asn1.RawValue{Class: 2, Tag: 4, IsCompound: true, Bytes: issuer.Signer.RawSubject})
+	value, err := asn1.Marshal([]distribution{{
+		asn1.RawValue{Class: 2, Tag: 0, IsCompound: true, Bytes: full}, asn1.RawValue{Class: 2, Tag: 2, IsCompound: true, Bytes: name},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf := &x509.Certificate{SerialNumber: big.NewInt(serial), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		Subject: pkix.Name{CommonName: "Nümunə"}, ExtraExtensions: []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 31}, Value: value}}}
+	return writePEM(t, "leaf.pem", "CERTIFICATE", certificate(t, leaf, c.ca, c.key.Public(), c.key).Raw)
 }
 
 // publish2 publishes where the folder's list is not the authority's own.

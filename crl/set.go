@@ -138,13 +138,41 @@ func (s *Set) ordered() *Set {
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return compare(s.serial(a), s.serial(b)) })
+	slices.SortStableFunc(order, func(a, b int) int {
+		if by := compare(s.serial(a), s.serial(b)); by != 0 {
+			return by
+		}
+		x, y := s.At(a), s.At(b)
+		return apart(&x, &y)
+	})
 	next := &Set{Head: s.Head, Tail: s.Tail}
 	for _, i := range order {
 		e := s.At(i)
 		_ = next.add(&e) // it was added before
 	}
 	return next
+}
+
+// Of returns what the list says of one issuer's certificates, by its encoded
+// name.
+func (s *Set) Of(issuer []byte) *Set {
+	own := &Set{Head: s.Head, Tail: s.Tail}
+	for i := range s.Len() {
+		e := s.At(i)
+		of := e.Issuer
+		if of == nil {
+			of = s.RawIssuer
+		}
+		if bytes.Equal(of, issuer) {
+			_ = own.add(&e) // it was added before
+		}
+	}
+	return own
+}
+
+// apart orders entries in a set: by serial first, as they are looked up.
+func apart(a, b *Entry) int {
+	return cmp.Or(compare(a.Serial, b.Serial), len(a.Serial)-len(b.Serial), bytes.Compare(a.Issuer, b.Issuer))
 }
 
 // Lookup returns the entry of a certificate, by the encoded name of its issuer
@@ -203,7 +231,7 @@ func (s *Set) Apply(delta *Set) (*Set, error) {
 			order = -1
 		case i < s.Len():
 			a, b := s.At(i), delta.At(j)
-			order = cmp.Or(compare(a.Serial, b.Serial), len(a.Serial)-len(b.Serial), bytes.Compare(a.Issuer, b.Issuer))
+			order = apart(&a, &b)
 		}
 		e := Entry{}
 		if order < 0 {

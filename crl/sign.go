@@ -9,6 +9,7 @@ import (
 	"crypto/rsa"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 
 	"github.com/altamga/altamga/internal/pki"
 )
@@ -16,17 +17,17 @@ import (
 // sign brings a draft to its signature: it has a sample linted that a throw-away
 // key signed, reads and hashes every octet that is to be signed, writes the
 // audit line, and signs with the authority's key.
-func (p *Publisher) sign(ctx context.Context, a *authority, d *drafted) error {
+func (p *Publisher) sign(ctx context.Context, a *authority, d *drafted) (err error) {
+	defer onFault(debug.SetPanicOnFault(true), &err)
 	if err := d.complete(); err != nil {
 		return err
 	}
 	if a.rehearsal == nil {
-		var err error
 		if a.rehearsal, err = throwAway(a.Key.Public()); err != nil {
 			return because("sign", err)
 		}
 	}
-	err := d.lint.judge(&d.form, func(message []byte) ([]byte, error) { return pki.Sign(nil, a.rehearsal, message) }, p.config.Lint)
+	err = d.lint.judge(&d.form, func(message []byte) ([]byte, error) { return pki.Sign(nil, a.rehearsal, message) }, p.config.Lint)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package crl_test
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -107,6 +108,16 @@ func TestSigning(t *testing.T) {
 		c := newCentre(t, p256(t))
 		c.Issuers[0].Certificate = authority(t, "no cRLSign", c.key, x509.KeyUsageCertSign)
 		if _, err := crl.New(c.Config); err == nil || !strings.Contains(err.Error(), "cRLSign") {
+			t.Errorf("error %v", err)
+		}
+	})
+	t.Run("CRL-07 a list of an issuer without cRLSign does not verify", func(t *testing.T) {
+		c := newCentre(t, p256(t))
+		c.publish(t, c.publisher(t))
+		other := *c.ca
+		other.KeyUsage = x509.KeyUsageCertSign
+		_, err := crl.Load(bytes.NewReader(readFile(t, filepath.Join(c.Dir, "ehm.crl"))), &other)
+		if err == nil || !strings.Contains(err.Error(), "cRLSign") {
 			t.Errorf("error %v", err)
 		}
 	})

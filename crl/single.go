@@ -80,6 +80,7 @@ func prepare(o Order) (*Single, error) {
 	thisUpdate := o.Snapshot.At.UTC().Truncate(time.Second)
 	s := &Single{key: o.Key, form: form{
 		signer: o.Certificate, algorithm: algorithm, number: o.Snapshot.Number, thisUpdate: thisUpdate, nextUpdate: thisUpdate.Add(o.Validity),
+		covered: issuer.covers(),
 	}}
 	encoded, counted, err := s.encode(o.Snapshot.Entries)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -79,7 +80,7 @@ func (p *Publisher) read(a *authority, s *slot) (*List, os.FileInfo, error) {
 		file.Close()
 		return nil, nil, err
 	}
-	l, err := readList(a, s, io.NewSectionReader(file, 0, info.Size()))
+	l, err := readList(a, s, io.NewSectionReader(file, 0, info.Size()), file)
 	if err == nil {
 		err = l.hold(file)
 	} else {
@@ -91,13 +92,17 @@ func (p *Publisher) read(a *authority, s *slot) (*List, os.FileInfo, error) {
 	return l, info, nil
 }
 
-// readList reads a list of the authority that may stand in the slot.
-func readList(a *authority, s *slot, from io.Reader) (*List, error) {
+// readList reads a list of the authority that may stand in the slot. When it was
+// read to its end, file holds it.
+func readList(a *authority, s *slot, from io.Reader, file *os.File) (l *List, err error) {
+	defer onFault(debug.SetPanicOnFault(true), &err)
+	list := &whole{Reader: from, file: file}
+	defer list.close()
 	signer := a.signer()
 	foreign := func(r *Reader) error {
 		return fmt.Errorf("it is a list of %s and not of this authority; move it away or change the path", nameOf(r.RawIssuer))
 	}
-	r, err := NewReader(from)
+	r, err := NewReader(list)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errDamaged, err)
 	}
@@ -121,10 +126,14 @@ func readList(a *authority, s *slot, from io.Reader) (*List, error) {
 	if (r.Base != nil) != s.delta {
 		return nil, fmt.Errorf("%w: it is a delta list where a complete one belongs, or the other way round", errDamaged)
 	}
-	l := &List{
+	digest, err := r.digest()
+	if err != nil {
+		return nil, err
+	}
+	l = &List{
 		Issuer: a.ID, Path: s.path, Number: r.CRLNumber.Uint64(), ThisUpdate: r.ThisUpdate, NextUpdate: r.NextUpdate,
 		Entries: r.Entries(), Size: r.end, body: max(0, r.revoked-int64(len(r.RawIssuer))), scope: r.Scope.raw,
-		etag: etagOf(r.digest(), r.Signature), modified: r.ThisUpdate,
+		etag: etagOf(digest, r.Signature), modified: r.ThisUpdate,
 	}
 	if r.Base != nil {
 		l.Base = r.Base.Uint64()

@@ -56,14 +56,19 @@ func algorithmOf(identifier, name []byte) (x509.SignatureAlgorithm, error) {
 	return list.SignatureAlgorithm, nil
 }
 
-// Digest returns what the list's signature is over: the hash of TBSCertList, or
+// digest returns what the list's signature is over: the hash of TBSCertList, or
 // TBSCertList itself for algorithms that take it whole. The list must have been
 // read to its end.
-func (r *Reader) digest() []byte {
-	if r.message != nil {
-		return r.message.Bytes()
+func (r *Reader) digest() ([]byte, error) {
+	switch {
+	case r.message != nil:
+		return r.message.Bytes(), nil
+	case r.whole != nil && r.Algorithm == x509.PureEd25519:
+		return r.whole.octets(r.begin, r.tbs)
+	case hashOf(r.Algorithm) == 0:
+		return nil, fmt.Errorf("the signature algorithm %v is unknown or broken, or takes no list as long as this", r.Algorithm)
 	}
-	return r.scan.hash.Sum(nil)
+	return r.scan.hash.Sum(nil), nil
 }
 
 // Verify checks that the issuer has signed the list, all of which must have
@@ -82,7 +87,11 @@ func (r *Reader) Verify(issuer *x509.Certificate) error {
 	case issuer.KeyUsage != 0 && issuer.KeyUsage&x509.KeyUsageCRLSign == 0:
 		return errors.New("verifying list: the certificate's keyUsage has no cRLSign")
 	}
-	if err := checkDigest(r.Algorithm, issuer.PublicKey, r.digest(), r.Signature); err != nil {
+	digest, err := r.digest()
+	if err == nil {
+		err = checkDigest(r.Algorithm, issuer.PublicKey, digest, r.Signature)
+	}
+	if err != nil {
 		return fmt.Errorf("verifying list: %w", err)
 	}
 	return nil

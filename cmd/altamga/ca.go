@@ -170,6 +170,11 @@ func (p *process) caIssuers(configured []caIssuerConfig) ([]ca.Issuer, error) {
 			ID: c.ID, Certificate: certificate, Key: key, Profiles: c.Profiles,
 			OCSP: string(c.OCSP), CRL: string(c.CRL), FreshestCRL: string(c.FreshestCRL), CRLShards: c.CRLShards, CAIssuers: string(c.CAIssuers), PSS: c.PSS,
 		}
+		if c.CRLSigner != "" {
+			if issuers[i].CRLSigner, err = readCertificate(c.CRLSigner); err != nil {
+				return nil, err
+			}
+		}
 	}
 	for i := range issuers {
 		issuers[i].Chain = chainAbove(certificates[i], certificates)

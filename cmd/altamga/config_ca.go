@@ -99,8 +99,11 @@ type caIssuerConfig struct {
 	FreshestCRL config.URL `toml:"freshest_crl"`
 	// CRLShards spreads certificates over so many lists; {shard} in crl and
 	// freshest_crl stands for the number of the list. Default: one list for all.
-	CRLShards int        `toml:"crl_shards"`
-	CAIssuers config.URL `toml:"ca_issuers"`
+	CRLShards int `toml:"crl_shards"`
+	// CRLSigner is the certificate that the lists are signed with, where that is
+	// another authority's. Default: the issuer's own.
+	CRLSigner config.Path `toml:"crl_signer"`
+	CAIssuers config.URL  `toml:"ca_issuers"`
 }
 
 func (c *caConfig) Validate() error {

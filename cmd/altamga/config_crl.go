@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -70,6 +71,8 @@ type crlIssuerConfig struct {
 	// Signer makes the lists indirect: the certificate of another authority that
 	// signs them.
 	Signer config.Path `toml:"signer"`
+	// Others are further authorities that the lists of Signer are about, too.
+	Others []crlOtherConfig `toml:"other"`
 	crlPlaceConfig
 	// CertificatePath is the published name of the certificate, such as "ehm.cer".
 	CertificatePath string `toml:"certificate_path"`
@@ -85,6 +88,11 @@ type crlIssuerConfig struct {
 	// into certificates has the shards and URL of its crl_shards and crl; those of
 	// former times stay until the last certificate of theirs has expired.
 	Partitions []crlPartitionConfig `toml:"partition"`
+}
+
+type crlOtherConfig struct {
+	ID          string      `toml:"id"`
+	Certificate config.Path `toml:"certificate"`
 }
 
 type crlPartitionConfig struct {
@@ -130,6 +138,15 @@ func (c *crlIssuerConfig) Validate() error {
 	return errors.Join(required(field{"id", c.ID}, field{"certificate", string(c.Certificate)}, field{"path", c.Path}), keyURI("key", c.Key))
 }
 
+func (c *crlOtherConfig) Validate() error {
+	return required(field{"id", c.ID}, field{"certificate", string(c.Certificate)})
+}
+
+// covers reports whether the lists are about the authority.
+func (c *crlIssuerConfig) covers(id string) bool {
+	return c.ID == id || slices.ContainsFunc(c.Others, func(o crlOtherConfig) bool { return o.ID == id })
+}
+
 func (c *crlPartitionConfig) Validate() error {
 	err := required(field{"path", c.Path}, field{"url", string(c.URL)})
 	if c.Shards < 2 {
@@ -155,16 +172,26 @@ func (c *suiteConfig) checkLists() error {
 	}
 	var faults []error
 	for _, issuing := range c.CA.Issuers {
+		var unfit []error
+		fits := false
 		for _, issuer := range c.CRL.Issuers {
-			if issuer.ID == issuing.ID {
-				faults = append(faults, issuer.checkAgainst(&issuing))
+			if issuer.covers(issuing.ID) {
+				err := issuer.checkAgainst(&issuing)
+				fits, unfit = fits || err == nil, append(unfit, err)
 			}
+		}
+		if !fits {
+			faults = append(faults, unfit...)
 		}
 	}
 	return errors.Join(faults...)
 }
 
 func (c *crlIssuerConfig) checkAgainst(issuing *caIssuerConfig) error {
+	if c.Signer != issuing.CRLSigner {
+		return withHint(fmt.Errorf("the ca's issuer %s writes another signer of its lists into certificates than signs them", issuing.ID),
+			"let crl_signer of [[ca.issuer]] be signer of [[crl.issuer]], or leave out both")
+	}
 	places := []crlPartitionConfig{{crlPlaceConfig: c.crlPlaceConfig}}
 	places = append(places, c.Partitions...)
 	for _, place := range places {

@@ -112,6 +112,13 @@ func (p *process) crlIssuer(c crlIssuerConfig) (crl.Issuer, error) {
 		}
 		issuer.Signer = signer
 	}
+	for _, o := range c.Others {
+		other, err := readCertificate(o.Certificate)
+		if err != nil {
+			return issuer, err
+		}
+		issuer.Others = append(issuer.Others, crl.Other{ID: o.ID, Certificate: other})
+	}
 	if issuer.Key, err = p.key(c.Key, signer); err != nil {
 		return issuer, fmt.Errorf("opening key of issuer %s: %w", c.ID, err)
 	}

@@ -60,7 +60,7 @@ func (c crlCheck) Run(ctx context.Context, std streams) (err error) {
 					err = fmt.Errorf("it ran out at %s", check.list.NextUpdate.Format(time.RFC3339))
 				}
 				if err == nil {
-					err = check.run(ctx)
+					err = check.all(ctx)
 				}
 				if err != nil {
 					faults = append(faults, fmt.Errorf("%s: %w", path, err))
@@ -94,9 +94,34 @@ func checkHint(err error) string {
 type listCheck struct {
 	register *register.Register
 	issuer   crlIssuerConfig
+	id       string // of the authority
 	list     *crl.Set
 
 	shard, shards int
+}
+
+// all compares what the list says of each of its authorities.
+func (c listCheck) all(ctx context.Context) error {
+	if len(c.issuer.Others) == 0 {
+		c.id = c.issuer.ID
+		return c.run(ctx)
+	}
+	whole, entries := c.list, 0
+	for _, authority := range append(c.issuer.Others, crlOtherConfig{c.issuer.ID, c.issuer.Certificate}) {
+		certificate, err := readCertificate(authority.Certificate)
+		if err != nil {
+			return err
+		}
+		c.id, c.list = authority.ID, whole.Of(certificate.RawSubject)
+		if err := c.run(ctx); err != nil {
+			return fmt.Errorf("authority %s: %w", c.id, err)
+		}
+		entries += c.list.Len()
+	}
+	if entries != whole.Len() {
+		return fmt.Errorf("%d entries are about other authorities", whole.Len()-entries)
+	}
+	return nil
 }
 
 func (c *listCheck) run(ctx context.Context) error {
@@ -107,7 +132,7 @@ func (c *listCheck) run(ctx context.Context) error {
 	// Certificates that have expired may have left the list, and are skipped
 	// where it does not have them.
 	at := register.Point{Number: c.list.CRLNumber.Uint64(), At: c.list.ThisUpdate}
-	err := c.register.EachListed(ctx, c.issuer.ID, at, func(l register.Listed) error {
+	err := c.register.EachListed(ctx, c.id, at, func(l register.Listed) error {
 		if c.shards > 1 && pki.Shard(l.Serial, c.shards) != c.shard {
 			return nil
 		}

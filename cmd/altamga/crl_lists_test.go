@@ -2,10 +2,15 @@ package main
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
 	"io"
+	"math/big"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -37,22 +42,7 @@ func TestPartitionedCentre(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, csr, err := request()
-	if err != nil {
-		t.Fatal(err)
-	}
-	answer, err := tour.authority.Issue(ctx, benchRequest("ehm", csr, 1), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	block, _ := pem.Decode([]byte(answer.Certificate))
-	leaf, err := x509.ParseCertificate(block.Bytes)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := tour.authority.Hold(ctx, answer.Serial, ca.ChangeRequest{Owner: "holder"}, ""); err != nil {
-		t.Fatal(err)
-	}
+	leaf := issueAndHold(t, tour)
 	shard := pki.ShardOf(leaf.SerialNumber, 4)
 	if got, want := fmt.Sprint(leaf.CRLDistributionPoints), fmt.Sprintf("[http://%s/ehm-%d.crl]", address, shard); got != want {
 		t.Fatalf("the certificate names %s, want %s", got, want)
@@ -132,6 +122,28 @@ func TestPartitionedCentre(t *testing.T) {
 	})
 }
 
+// issueAndHold issues a certificate of ehm and holds it.
+func issueAndHold(t *testing.T, tour *tour) *x509.Certificate {
+	t.Helper()
+	_, csr, err := request()
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := tour.authority.Issue(t.Context(), benchRequest("ehm", csr, 1), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode([]byte(answer.Certificate))
+	leaf, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tour.authority.Hold(t.Context(), answer.Serial, ca.ChangeRequest{Owner: "holder"}, ""); err != nil {
+		t.Fatal(err)
+	}
+	return leaf
+}
+
 // waitListed waits until the certificate is on the list that it names.
 func waitListed(t *testing.T, p *party, leaf *x509.Certificate) *crl.Set {
 	t.Helper()
@@ -174,4 +186,100 @@ url = "`+base+`-{shard}.crl"
 delta_path = "ehm-{shard}-delta.crl"
 delta_url = "`+base+`-{shard}-delta.crl"`)
 	return dir, address
+}
+
+// TestJointCentre runs a centre where one signer's list is about two issuers.
+func TestJointCentre(t *testing.T) {
+	t.Parallel()
+	ctx := within(t, 2*time.Minute)
+	dir, servers := foundServing(t)
+	whole, err := loadConfigFile(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	url, file, signer := "http://"+string(servers.CRL.Listen)+"/ehm.crl", filepath.Join(dir, configFile), listSigner(t, dir)
+	edit(t, dir, `crl = "`+url+`"`, `crl_signer = "certificates/lists.pem"
+crl = "`+url+`"`)
+	t.Run("a signer that no list has is refused, with a hint", func(t *testing.T) {
+		var out, fault bytes.Buffer
+		code := run(ctx, []string{"up", "-c", file, "--check"}, streams{out: &out, err: &fault})
+		if code == 0 || !strings.Contains(fault.String(), "another signer") || !strings.Contains(fault.String(), "hint: ") {
+			t.Errorf("ended with %d\n%s%s", code, &out, &fault)
+		}
+	})
+	edit(t, dir, `path = "ehm.crl"`, `signer = "certificates/lists.pem"
+path = "ehm.crl"
+url = "`+url+`"`)
+	edit(t, dir, `key = "`+whole.CRL.Issuers[2].Key+`"
+signer = `, `key = "file:keys/lists.key"
+signer = `)
+	edit(t, dir, `certificate_path = "ehm.cer"`, `certificate_path = "ehm.cer"
+other = [{ id = "`+whole.CA.Issuers[1].ID+`", certificate = "`+string(whole.CRL.Issuers[1].Certificate)+`" }]`)
+	startCommand(t, "up", "-c", file)
+	waitReady(t, ctx, "http://"+string(whole.Admin.Listen)+"/readyz")
+	tour, err := (&demonstration{dir: dir, out: io.Discard}).tour(&process{config: whole, dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf := issueAndHold(t, tour)
+	list := (*crl.Set)(nil)
+	for ctx.Err() == nil && list == nil {
+		response, err := http.Get(leaf.CRLDistributionPoints[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		set, err := crl.Load(response.Body, signer)
+		response.Body.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, found := set.Lookup(leaf.RawIssuer, leaf.SerialNumber); found {
+			list = set
+		} else {
+			time.Sleep(20 * time.Millisecond)
+		}
+	}
+	t.Run("CRL-18 the certificate names who signed the list, which covers it", func(t *testing.T) {
+		if list == nil {
+			t.Fatal("the certificate is not on its list")
+		}
+		if err := list.Covers(leaf); err != nil || !list.Scope.Indirect {
+			t.Errorf("indirect: %v, %v", list.Scope.Indirect, err)
+		}
+	})
+	t.Run("crl check finds the list as in the register", func(t *testing.T) {
+		var out, fault bytes.Buffer
+		if code := run(ctx, []string{"crl", "check", "-c", file}, streams{out: &out, err: &fault}); code != 0 || !strings.Contains(out.String(), "ehm.crl: number") {
+			t.Errorf("ended with %d\n%s%s", code, &out, &fault)
+		}
+	})
+}
+
+// listSigner makes a key and a certificate that sign lists.
+func listSigner(t *testing.T, dir string) *x509.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Lists"}, SubjectKeyId: []byte{1, 2, 3, 4},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(1, 0, 0), KeyUsage: x509.KeyUsageCRLSign}
+	encoded, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, block := range map[string]*pem.Block{"certificates/lists.pem": {Type: "CERTIFICATE", Bytes: encoded}, "keys/lists.key": {Type: "PRIVATE KEY", Bytes: private}} {
+		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	signer, err := x509.ParseCertificate(encoded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signer
 }
