@@ -81,7 +81,7 @@ func (a *authority) changes(ctx context.Context, source Source, from, to Point, 
 }
 
 // told is [Source.Told] for the entry's authority.
-func (a *authority) told(ctx context.Context, source Source, e *Entry, at Point) (Entry, error) {
+func (a *authority) told(ctx context.Context, source Source, e Entry, at Point) (Entry, error) {
 	for _, of := range a.covered {
 		if bytes.Equal(of.name, e.Issuer) {
 			return source.Told(ctx, of.id, e.Serial, at)
@@ -92,8 +92,10 @@ func (a *authority) told(ctx context.Context, source Source, e *Entry, at Point)
 
 // order compares entries as they stand in a list: by authority, then by serial.
 func order(a, b *Entry) int {
-	if by := bytes.Compare(a.Issuer, b.Issuer); by != 0 {
-		return by
+	if len(a.Issuer) > 0 || len(b.Issuer) > 0 {
+		if by := bytes.Compare(a.Issuer, b.Issuer); by != 0 {
+			return by
+		}
 	}
 	return compare(a.Serial, b.Serial)
 }

@@ -96,7 +96,7 @@ func (a *authority) carry(d *draft, from *List, changes []Entry) (err error) {
 type comparison struct {
 	merged *merged
 	// told returns what the journal alone says of a certificate now.
-	told func(e *Entry) (Entry, error)
+	told func(e Entry) (Entry, error)
 }
 
 // table takes the next entry of the table.
@@ -124,7 +124,7 @@ func (c *comparison) table(e *Entry) error {
 // that was made while the clock was behind named its own time, and those since
 // have carried it on; then the journal says what the table does.
 func (c *comparison) dates(list, table *Entry) error {
-	told, err := c.told(table)
+	told, err := c.told(*table)
 	if err != nil {
 		return because("source", fmt.Errorf("reading register: %w", err))
 	}

@@ -86,7 +86,7 @@ func (r *round) draftComplete(ctx context.Context) error {
 // list before and the changes since, when it is known, and from the journal
 // alone, when that is short.
 func (r *round) accounts(ctx context.Context, known bool, changes []Entry) ([]*comparison, error) {
-	told := func(e *Entry) (Entry, error) { return r.a.told(ctx, r.p.config.Source, e, r.to) }
+	told := func(e Entry) (Entry, error) { return r.a.told(ctx, r.p.config.Source, e, r.to) }
 	var accounts []*comparison
 	if known {
 		main, c := r.a.lists[0].complete.current.Load(), &comparison{told: told}

@@ -27,6 +27,9 @@ type listing []byte
 
 func (l listing) serial() []byte { return l[:min(l[maxSerial], maxSerial)] }
 
+// place is what listings are in the order of: that of the serials' octets.
+func (l listing) place() []byte { return l[:maxSerial+1] }
+
 // on reports whether a list made at the point has the certificate, provided
 // that it has not changed since.
 func (l listing) on(at Point) bool {
@@ -63,7 +66,7 @@ func eachListing(e engine, tx *snapshot, issuer string, do func(listing) error) 
 			}
 			for ; len(all) > 0; all = all[listingSize:] {
 				next := listing(all[:listingSize:listingSize])
-				if bytes.Compare(last.serial(), next.serial()) >= 0 {
+				if bytes.Compare(last.place(), next.place()) >= 0 {
 					return fmt.Errorf("the database gives serial %x behind %x", next.serial(), last.serial())
 				}
 				if err := do(next); err != nil {
