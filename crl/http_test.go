@@ -99,6 +99,9 @@ func TestHTTP(t *testing.T) {
 				t.Errorf("%s: %v", method, r.Header)
 			}
 		}
+		if another := ask(p, "HEAD", "/cdp/AZ%20Root%20Authority%20(RCA).crl").Header.Get("ETag"); another == etag {
+			t.Errorf("two lists have the ETag %s", etag)
+		}
 	})
 	t.Run("CRL-22 304 when nothing is new", func(t *testing.T) {
 		for _, test := range []struct {
