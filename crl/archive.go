@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/altamga/altamga/internal/durable"
 )
 
 // archive keeps the list under a second name that has its number:
@@ -33,7 +35,7 @@ func (p *Publisher) archive(d *drafted, path string) error {
 	if err != nil {
 		return fmt.Errorf("archiving list: %w", err)
 	}
-	if err := syncDir(dir); err != nil {
+	if err := durable.SyncDir(dir); err != nil {
 		return err
 	}
 	if err := p.clear(dir); err != nil {

@@ -130,7 +130,7 @@ func TestFolderAtTheStart(t *testing.T) {
 			c := newCentre(t, p256(t))
 			c.publish(t, c.publisher(t))
 			// Neither can be removed, not even by root.
-			stray, blocked := filepath.Join(c.Dir, ".ehm.crl.1.tmp"), filepath.Join(c.Dir, "ehm.cer")
+			stray, blocked := filepath.Join(c.Dir, ".ehm.crl-1.tmp"), filepath.Join(c.Dir, "ehm.cer")
 			for _, dir := range []string{stray, blocked} {
 				must(t, os.MkdirAll(filepath.Join(dir, "full"), 0o755))
 			}

@@ -327,7 +327,7 @@ func TestFolder(t *testing.T) {
 	t.Run("files in the making are removed at the start", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			c := newCentre(t, p256(t))
-			stray, foreign := filepath.Join(c.Dir, ".ehm.crl.123.tmp"), filepath.Join(c.Dir, ".hom.crl.123.tmp")
+			stray, foreign := filepath.Join(c.Dir, ".ehm.crl-123.tmp"), filepath.Join(c.Dir, ".hom.crl-123.tmp")
 			for _, name := range []string{stray, foreign} {
 				if err := os.WriteFile(name, []byte("half a li"), 0o600); err != nil {
 					t.Fatal(err)

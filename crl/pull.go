@@ -15,6 +15,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/altamga/altamga/internal/durable"
 )
 
 // Pulled is a list that a [Puller] fetches and publishes again.
@@ -296,7 +298,7 @@ func (p *Puller) accept(s *pulledSlot, f *os.File, next *List, etag string) (rea
 	if err := os.Rename(f.Name(), name); err != nil {
 		return "pull", err
 	}
-	if err := syncDir(filepath.Dir(name)); err != nil {
+	if err := durable.SyncDir(filepath.Dir(name)); err != nil {
 		return "pull", err
 	}
 	opened, err := os.Open(name)

@@ -15,6 +15,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/altamga/altamga/internal/durable"
 )
 
 // inMemory is the size up to which a list is served from memory.
@@ -232,7 +234,7 @@ func (p *Publisher) store(a *authority, d *drafted) (*List, error) {
 	if err := os.Rename(d.file.Name(), name); err != nil {
 		return nil, because("store", err)
 	}
-	if err := syncDir(filepath.Dir(name)); err != nil {
+	if err := durable.SyncDir(filepath.Dir(name)); err != nil {
 		return nil, because("store", err)
 	}
 	file, err := os.Open(name)
@@ -295,7 +297,12 @@ func (p *Publisher) certify() error {
 		if there, err := os.ReadFile(name); err == nil && bytes.Equal(there, a.Certificate.Raw) {
 			continue
 		}
-		if err := replace(name, a.Certificate.Raw); err != nil {
+		err := makeDir(filepath.Dir(name))
+		if err == nil {
+			// Published means published: web servers of other users read it.
+			err = durable.Write(name, a.Certificate.Raw, 0o644)
+		}
+		if err != nil {
 			problems = append(problems, fmt.Errorf("publishing certificate of %s: %w", a.ID, err))
 		}
 	}
@@ -303,9 +310,9 @@ func (p *Publisher) certify() error {
 }
 
 // temporary returns what the names of files in the making for name begin and
-// end with.
+// end with, those of package durable among them.
 func temporary(name string) (prefix, suffix string) {
-	return "." + filepath.Base(name) + ".", ".tmp"
+	return "." + filepath.Base(name) + "-", ".tmp"
 }
 
 // removeStray removes files that were in the making when the process died.
@@ -332,45 +339,6 @@ func removeStray(name string) error {
 // moved ends the name of a draft that is being copied.
 const moved = ".moved"
 
-// replace gives the file name the contents data, durably and at once for every
-// reader: the contents are on the disk before the name leads to them, and the
-// name is on the disk before replace returns.
-func replace(name string, data []byte) error {
-	return replaceBy(name, bytes.NewReader(data))
-}
-
-func replaceBy(name string, data io.Reader) error {
-	dir := filepath.Dir(name)
-	if err := makeDir(dir); err != nil {
-		return err
-	}
-	prefix, suffix := temporary(name)
-	f, err := os.CreateTemp(dir, prefix+"*"+suffix)
-	if err != nil {
-		return err
-	}
-	// After the rename there is nothing under this name.
-	defer os.Remove(f.Name())
-	defer f.Close()
-	// Published means published: web servers of other users read it.
-	if err := f.Chmod(0o644); err != nil {
-		return err
-	}
-	if _, err := io.Copy(f, data); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), name); err != nil {
-		return err
-	}
-	return syncDir(dir)
-}
-
 // makeDir makes a folder and those above it, durably.
 func makeDir(dir string) error {
 	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
@@ -382,14 +350,5 @@ func makeDir(dir string) error {
 	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return syncDir(filepath.Dir(dir))
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
+	return durable.SyncDir(filepath.Dir(dir))
 }

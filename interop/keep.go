@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/altamga/altamga/internal/durable"
 )
 
 // kept is what stands beside the last good list in the folder. It is a memory
@@ -37,7 +39,7 @@ func (f *Follower) write(address, extension string, data []byte) error {
 	if err := os.MkdirAll(f.config.Dir, 0o755); err != nil {
 		return err
 	}
-	return replace(f.name(address, extension), data)
+	return durable.Write(f.name(address, extension), data, 0o644)
 }
 
 // keep writes the list in force and what is remembered of it.
@@ -80,31 +82,4 @@ func (f *Follower) recall(ctx context.Context, e *followed, signers []*Certifica
 		return
 	}
 	e.good, e.data, e.kept = v, data, memory
-}
-
-// replace gives the file the contents, at once for every reader and durably.
-func replace(name string, data []byte) error {
-	file, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*.tmp")
-	if err != nil {
-		return err
-	}
-	// After the rename there is nothing under this name.
-	defer os.Remove(file.Name())
-	_, err = file.Write(data)
-	err = errors.Join(err, file.Chmod(0o644), file.Sync(), file.Close())
-	if err != nil {
-		return err
-	}
-	if err := os.Rename(file.Name(), name); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(name))
-}
-
-func syncDir(name string) error {
-	d, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

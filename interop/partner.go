@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/altamga/altamga/internal/durable"
 	"github.com/altamga/altamga/internal/pki"
 )
 
@@ -282,7 +283,7 @@ func (s store) putPartner(territory string, data []byte, log func() error) error
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		return err
 	}
-	if err := replace(name+nextSuffix, data); err != nil {
+	if err := durable.Write(name+nextSuffix, data, 0o644); err != nil {
 		return err
 	}
 	if err := log(); err != nil {
@@ -291,7 +292,7 @@ func (s store) putPartner(territory string, data []byte, log func() error) error
 	if err := os.Rename(name+nextSuffix, name); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(name))
+	return durable.SyncDir(filepath.Dir(name))
 }
 
 // territories returns those that have a record, and those of the steps, in

@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/altamga/altamga/internal/durable"
 )
 
 // release is what is published together: a list, its hash, and pages about it.
@@ -94,7 +96,7 @@ func (s store) putFolder(name string, files map[string][]byte) (err error) {
 		return err
 	}
 	for file, data := range files {
-		if err := replace(filepath.Join(building, file), data); err != nil {
+		if err := durable.Write(filepath.Join(building, file), data, 0o644); err != nil {
 			return err
 		}
 	}
@@ -104,7 +106,7 @@ func (s store) putFolder(name string, files map[string][]byte) (err error) {
 	if err := os.Rename(building, name); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(name))
+	return durable.SyncDir(filepath.Dir(name))
 }
 
 // publish makes the release the current one. Readers see the one before or this
@@ -136,7 +138,7 @@ func (s store) publish(r *release) error {
 	if err := os.Rename(temporary, s.link()); err != nil {
 		return err
 	}
-	return syncDir(s.dir)
+	return durable.SyncDir(s.dir)
 }
 
 // unused refuses the number when it, or a later one, was given to a list: the

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/altamga/altamga/internal/durable"
 )
 
 // servedFile remembers the number and the digest of the newest list that was
@@ -43,5 +45,5 @@ func (s store) notBack(v *Verified) (same bool, err error) {
 
 // putServed remembers the list.
 func (s store) putServed(v *Verified) error {
-	return replace(s.servedFile(), fmt.Appendf(nil, "%d %x\n", v.Scheme.SequenceNumber, v.Digest))
+	return durable.Write(s.servedFile(), fmt.Appendf(nil, "%d %x\n", v.Scheme.SequenceNumber, v.Digest), 0o644)
 }

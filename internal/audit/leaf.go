@@ -8,8 +8,6 @@ import (
 	"os"
 
 	"golang.org/x/mod/sumdb/tlog"
-
-	"github.com/altamga/altamga/internal/durable"
 )
 
 // What a log of something else than lines builds on: the same tree, the same
@@ -96,9 +94,6 @@ func LockFile(f *os.File) error { return lock(f) }
 
 // SyncFile makes what was written to a file durable.
 func SyncFile(f *os.File) error { return datasync(f) }
-
-// SyncDir makes the names in a folder durable.
-func SyncDir(dir string) error { return durable.SyncDir(dir) }
 
 // Root returns the hash of the whole tree.
 func (t *Tree) Root() tlog.Hash { return t.root() }

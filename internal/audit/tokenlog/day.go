@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/altamga/altamga/internal/audit"
+	"github.com/altamga/altamga/internal/durable"
 )
 
 // maxTorn bounds what an unfinished write can have left: a batch is as many
@@ -125,7 +126,7 @@ func (l *Log) turn(today string) error {
 		return err
 	}
 	_, err = f.Write(line)
-	if err := errors.Join(err, f.Sync(), audit.SyncDir(l.config.Dir)); err != nil {
+	if err := errors.Join(err, f.Sync(), durable.SyncDir(l.config.Dir)); err != nil {
 		return errors.Join(err, f.Close(), os.Remove(path))
 	}
 	if l.file != nil {

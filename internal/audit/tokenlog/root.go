@@ -2,13 +2,11 @@ package tokenlog
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
-	"github.com/altamga/altamga/internal/audit"
+	"github.com/altamga/altamga/internal/durable"
 )
 
 const rootEnding = ".root"
@@ -59,7 +57,7 @@ func (l *Log) sign() error {
 		if err != nil {
 			return err
 		}
-		if err := replace(filepath.Join(l.config.Dir, l.day+rootEnding), line); err != nil {
+		if err := durable.Write(filepath.Join(l.config.Dir, l.day+rootEnding), line, 0o644); err != nil {
 			return err
 		}
 		l.root, l.told = c, ""
@@ -72,21 +70,4 @@ func (l *Log) sign() error {
 		l.config.Sealed(l.day, l.root)
 	}
 	return nil
-}
-
-// replace writes a file under its name in one step, durably.
-func replace(path string, data []byte) error {
-	temporary := path + ".new"
-	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return errors.Join(err, os.Remove(temporary))
-	}
-	if err := os.Rename(temporary, path); err != nil {
-		return err
-	}
-	return audit.SyncDir(filepath.Dir(path))
 }
