@@ -263,6 +263,8 @@ func TestReplayedPages(t *testing.T) {
 			"the first page":               func(uint64, []journal.Entry) []journal.Entry { return old },
 			"an older, empty answer":       func(uint64, []journal.Entry) []journal.Entry { return nil },
 			"backwards": func(after uint64, _ []journal.Entry) []journal.Entry {
+				a.mu.Lock()
+				defer a.mu.Unlock()
 				page := slices.Clone(a.entries[after-3:])
 				slices.Reverse(page)
 				return page
