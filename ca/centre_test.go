@@ -270,6 +270,7 @@ func samples(t testing.TB, newKey func() crypto.Signer) map[string]ca.Request {
 		"tsa-signer":            legal,
 		"trust-list-signer":     legal,
 		"package-signer":        legal,
+		"crl-signer":            {"O": organisation, "CN": "Siyahılar"},
 	} {
 		names := []string{profile}
 		switch profile {

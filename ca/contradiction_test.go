@@ -16,6 +16,8 @@ func TestContradictoryProfiles(t *testing.T) {
 	place := regexp.MustCompile(`[a-z-]+\.toml:[0-9]+: .*\((RFC [0-9]+|ETSI (EN|TS) [0-9 -]+), (Section|Appendix) [0-9A-Z.]+\)`)
 	for _, row := range []struct{ name, file, old, fresh, want string }{
 		{"CERT-13 authority without keyCertSign", "issuing", `["keyCertSign", "cRLSign"]`, `["cRLSign"]`, "issuing.toml:6: key_usage: an authority needs"},
+		{"CERT-13 signer of lists that signs other things", "crl-signer", `["cRLSign"]`, `["cRLSign", "digitalSignature"]`, "crl-signer.toml:6: key_usage: a key that signs CRLs"},
+		{"CERT-13 signer of lists that signs certificates", "crl-signer", `["cRLSign"]`, `["keyCertSign"]`, "crl-signer.toml:6: key_usage: only an authority signs"},
 		{"CERT-16 anyPolicy is mapped", "cross", `subject = "2.999.398.1.2"`, `subject = "2.5.29.32.0"`, "cross.toml:26: policy_mapping.subject: anyPolicy is never mapped"},
 		{"CERT-16 a policy that is not stated is mapped", "cross", `issuer = "2.999.31.1.2"`, `issuer = "2.999.31.1.9"`, "cross.toml:25: policy_mapping.issuer: 2.999.31.1.9 is not among"},
 		{"CERT-18 U-label in a name constraint", "cross", `dns = ["kz.example"]`, `dns = ["қаз.example"]`, "cross.toml:31: name_constraints.permitted.dns:"},

@@ -141,8 +141,13 @@ func (p *Profile) checkUsage() (faults []fault) {
 			add("path_length", "is not between 0 and 9 (RFC 5280, Section 4.2.1.9)")
 		}
 	} else {
-		if has("keyCertSign") || has("cRLSign") {
-			add("key_usage", "only an authority signs certificates and CRLs (RFC 5280, Section 4.2.1.9)")
+		if has("keyCertSign") {
+			add("key_usage", "only an authority signs certificates (RFC 5280, Section 4.2.1.9)")
+		}
+		// Another than an authority signs indirect lists; and nothing else, or what
+		// it signs for one purpose serves the other.
+		if has("cRLSign") && (len(p.KeyUsage) > 1 || len(p.ExtKeyUsage) > 0 || !p.ExclusiveKey) {
+			add("key_usage", "a key that signs CRLs for authorities has no other use, and exclusive_key (RFC 5280, Section 4.2.1.3)")
 		}
 		if p.PathLength != nil {
 			add("path_length", "belongs to authorities alone (RFC 5280, Section 4.2.1.9)")

@@ -37,6 +37,7 @@ var ocspClasses = [...]struct{ profile, holder, kind string }{
 	{"suite-server", "centre", "tls"},
 	{"suite-client", "centre", "tls"},
 	{"package-signer", "centre", "package"},
+	{"crl-signer", "centre", "crl"},
 }
 
 // ocspClass returns the class of a profile's certificates.

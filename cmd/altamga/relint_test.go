@@ -89,7 +89,7 @@ func newPress(t *testing.T, dir string) *press {
 		return addressed(issuer, more...)
 	}
 	root := found("root", "root", "p384", "Kök", "policy", "cross", "link")
-	policy := below(root, "policy", "policy", "rsa", "Siyasət", "issuing", "tsa-signer", "trust-list-signer", "package-signer")
+	policy := below(root, "policy", "policy", "rsa", "Siyasət", "issuing", "tsa-signer", "trust-list-signer", "package-signer", "crl-signer")
 	var persons []string
 	for _, name := range profiles.Names() {
 		if profile, _ := profiles.Lookup(name); !profile.CA && !strings.HasPrefix(name, "suite-") {
@@ -185,7 +185,7 @@ func (p *press) request(t testing.TB, profile string, n int) ca.Request {
 		r.Issuer = "root"
 	case "issuing":
 		r.Issuer = "policy"
-	case "tsa-signer", "trust-list-signer", "package-signer":
+	case "tsa-signer", "trust-list-signer", "package-signer", "crl-signer":
 		r.Issuer = "policy"
 	case "suite-server", "suite-client":
 		r.Issuer = "suite"
@@ -207,6 +207,8 @@ func (p *press) request(t testing.TB, profile string, n int) ca.Request {
 	case "organisation-seal", "policy", "issuing", "ocsp-signer", "ocsp-signer-offline", "tsa-signer", "trust-list-signer", "package-signer":
 		r.Subject = map[string]string{"CN": fmt.Sprintf("Xidmət %d", n)}
 		organisation()
+	case "crl-signer":
+		r.Subject = map[string]string{"O": "Nümunə MMC", "CN": fmt.Sprintf("Siyahılar %d", n)}
 	case "suite-server":
 		r.Subject = nil
 		r.DNSNames, r.IPAddresses = []string{fmt.Sprintf("s%d.example", n)}, []netip.Addr{netip.MustParseAddr("127.0.0.1")}
