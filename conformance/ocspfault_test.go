@@ -143,7 +143,7 @@ var ocspFaults = []ocspFault{
 	})},
 	{planted{"OCSP-21 producedAt before thisUpdate", nil}, saying(func(_ *ocspQuestion, r *ocspReply) { r.producedAt = generalized(time.Now().Add(-time.Hour)) })},
 	{planted{"OCSP-22 fraction of a second", nil}, saying(func(_ *ocspQuestion, r *ocspReply) {
-		r.producedAt = tlv(0x18, []byte(time.Now().UTC().Format("20060102150405.5Z")))
+		r.producedAt = tlv(0x18, []byte(time.Now().UTC().Format("20060102150405")+".5Z"))
 	})},
 	{planted{"OCSP-23 the good certificate is revoked", nil}, singles(func(s *ocspSingle) {
 		if s.state == 0 {
