@@ -42,7 +42,7 @@ func TestBenchCA(t *testing.T) {
 		figures(t, out, 8, "1 clients", "4 clients")
 	})
 	t.Run("PostgreSQL, a token and cfssl", func(t *testing.T) {
-		out := bench(t, "--no-limits", "--time", "1s", "--clients", "4", "--stores", "postgres", "--keys", "softhsm")
+		out := bench(t, "--no-limits", "--time", "2s", "--clients", "4", "--stores", "postgres", "--keys", "softhsm")
 		if strings.Contains(out, "Left out: ") {
 			for _, program := range []string{"cfssl", "softhsm2-util", "pg_createcluster"} {
 				if _, err := exec.LookPath(program); err != nil {

@@ -21,6 +21,7 @@ import (
 // on over failures.
 type issuing struct {
 	t    *testing.T
+	one  func() (journal.Serial, error)
 	stop chan struct{}
 	done sync.WaitGroup
 
@@ -31,6 +32,7 @@ type issuing struct {
 
 func (f *faulty) issueOn(t *testing.T) *issuing {
 	i := &issuing{t: t, stop: make(chan struct{}), answered: map[journal.Serial]bool{}}
+	i.one = func() (journal.Serial, error) { return f.issueOne(t.Context(), 1) }
 	for range 8 {
 		i.done.Go(func() {
 			for {
@@ -39,21 +41,26 @@ func (f *faulty) issueOn(t *testing.T) *issuing {
 					return
 				default:
 				}
-				serial, err := f.issueOne(t.Context(), 1)
-				i.mu.Lock()
-				if err != nil {
-					i.failures++
-				} else {
-					i.answered[serial] = true
-				}
-				i.mu.Unlock()
-				if err != nil {
+				if !i.issue() {
 					time.Sleep(5 * time.Millisecond)
 				}
 			}
 		})
 	}
 	return i
+}
+
+// issue issues one more and reports whether it was answered.
+func (i *issuing) issue() bool {
+	serial, err := i.one()
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if err != nil {
+		i.failures++
+		return false
+	}
+	i.answered[serial] = true
+	return true
 }
 
 func (i *issuing) counts() (answered, failures int) {
@@ -70,6 +77,11 @@ func (i *issuing) further(what string, answered, failures int) {
 		nowA, nowF := i.counts()
 		if nowA >= a+answered && nowF >= f+failures {
 			return
+		}
+		if failures > 0 {
+			// All the others may be waiting with a signature that they can't have
+			// recorded now.
+			i.issue()
 		}
 		if time.Now().After(deadline) {
 			i.t.Fatalf("%s: %d answered and %d failed, and no more", what, nowA-a, nowF-f)
@@ -93,7 +105,9 @@ func TestDatabaseRestartsWhileIssuing(t *testing.T) {
 	moveToPostgres(t, t.Context(), dir, server.Address(t))
 	answered := map[journal.Serial]bool{}
 	t.Run("issue", func(t *testing.T) {
-		load := newFaulty(t, dir, func(string) error { return nil }).issueOn(t)
+		// A slow machine takes long to start a database.
+		patient := func(c *ca.Config) { c.RecordFor = 25 * time.Second }
+		load := newFaulty(t, dir, func(string) error { return nil }, patient).issueOn(t)
 		load.further("at first", 50, 0)
 		for _, end := range []func(testing.TB){server.Stop, server.Kill, server.Kill} {
 			end(t)
